@@ -1,0 +1,310 @@
+//! The desk: the one thread that writes, and how everyone else reaches it.
+//!
+//! Petitions that arrive while a batch is being written wait for the next one, so that one trip to the disk
+//! serves all who wait. Answerable for batching, for noticing what other processes wrote, and for never
+//! answering before the batch is on record. Knows nothing of what petitions mean.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{oneshot, watch};
+use verdict::{
+    Books, Closing, Command, Halt, Hold, Index, Journal, Petition, Policy, Receipt, Refusal, Ruling, Settling,
+    Standing, Verdict,
+};
+
+use crate::clock::Clock;
+use crate::ink::LedgerInk;
+
+/// How many petitions share one trip to the disk at most. A larger batch is written alone.
+const BATCH: usize = 1_024;
+/// How often the ledger is looked at for what others wrote, while somebody waits for that.
+const LOOK: Duration = Duration::from_millis(25);
+/// And while nobody does.
+const LOOK_IDLE: Duration = Duration::from_millis(500);
+/// How often questions are looked through for those whose time is over.
+const EXPIRE: Duration = Duration::from_secs(1);
+/// A shutdown keeps a snapshot if at least so many records came since the last.
+const WORTH_SAVING: Index = 5_000;
+
+/// A decision on record.
+#[derive(Debug)]
+pub enum Admission {
+    /// Allowed, and held.
+    Go(Hold),
+    /// Denied or pending.
+    Stop(Receipt),
+}
+
+/// How to reach the writer. Cheap to clone; the writer stops when the last one is gone, or at [`Desk::close`].
+#[derive(Clone)]
+pub struct Desk {
+    letters: Sender<Letter>,
+    policy: Arc<ArcSwap<Policy>>,
+    moved: watch::Receiver<Index>,
+    halted: watch::Receiver<Option<Halt>>,
+    clock: Clock,
+    writer: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+type Reply = oneshot::Sender<Result<Vec<Ruling>, Halt>>;
+type Question = Box<dyn FnOnce(Result<&Books, &Halt>) + Send>;
+
+enum Letter {
+    Petitions(Vec<Petition>, Reply),
+    Question(Question),
+    Close,
+}
+
+impl Desk {
+    /// Opens the ledger's journal and starts the writer. Blocks until the books are folded.
+    pub fn open(ink: LedgerInk, line: &str, policy: Arc<Policy>, clock: Clock) -> Result<Self, Halt> {
+        let journal = Journal::open(ink, line, policy)?;
+        let (letters, inbox) = channel();
+        let policy = Arc::new(ArcSwap::new(Arc::clone(journal.policy())));
+        let (moved_tx, moved) = watch::channel(journal.books().next());
+        let (halted_tx, halted) = watch::channel(None);
+        let shared = Arc::clone(&policy);
+        let writer =
+            Writer { journal, inbox, policy: shared, moved: moved_tx, halted: halted_tx, clock, expired_at: Instant::now() };
+        let thread = std::thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| Halt(format!("the writer cannot be started: {error}")))?;
+        Ok(Self { letters, policy, moved, halted, clock, writer: Arc::new(std::sync::Mutex::new(Some(thread))) })
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+    /// The clock that decisions go by.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+    /// Changes whenever records were added, by whichever process. Noticed within 100 ms.
+    pub fn moved(&self) -> watch::Receiver<Index> {
+        self.moved.clone()
+    }
+    /// Why nothing is admitted, if so.
+    pub fn halted(&self) -> Option<Halt> {
+        self.halted.borrow().clone()
+    }
+
+    /// Records a decision.
+    pub async fn decide(&self, verdict: Verdict) -> Result<Admission, Halt> {
+        let mut admissions = self.decide_all(vec![verdict]).await?;
+        admissions.pop().ok_or_else(gone)
+    }
+
+    /// Records decisions in one commit, in order: each counts what the ones before it took.
+    pub async fn decide_all(&self, verdicts: Vec<Verdict>) -> Result<Vec<Admission>, Halt> {
+        let petitions = verdicts.into_iter().map(Petition::Decide).collect();
+        let rulings = self.send(petitions).await?;
+        let admissions = rulings.into_iter().filter_map(|ruling| match ruling {
+            Ruling::Go(hold) => Some(Admission::Go(hold)),
+            Ruling::Stop(receipt) => Some(Admission::Stop(receipt)),
+            Ruling::Settled(_) | Ruling::Done(_) | Ruling::Refused(_) => None,
+        });
+        Ok(admissions.collect())
+    }
+
+    /// Records the end of an action.
+    pub async fn settle(&self, settling: Settling) -> Result<Result<Closing, Refusal>, Halt> {
+        match self.send(vec![Petition::Settle(settling)]).await?.pop() {
+            Some(Ruling::Settled(closing)) => Ok(Ok(closing)),
+            Some(Ruling::Refused(refusal)) => Ok(Err(refusal)),
+            _ => Err(gone()),
+        }
+    }
+
+    /// Records anything else. The index is that of its record, if it needed one.
+    pub async fn obey(&self, command: Command) -> Result<Result<Option<Index>, Refusal>, Halt> {
+        match self.send(vec![Petition::Obey(command)]).await?.pop() {
+            Some(Ruling::Done(at)) => Ok(Ok(at)),
+            Some(Ruling::Refused(refusal)) => Ok(Err(refusal)),
+            _ => Err(gone()),
+        }
+    }
+
+    /// Asks the books, caught up with what other processes wrote.
+    pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Books) -> T + Send + 'static) -> Result<T, Halt> {
+        let (reply, answer) = oneshot::channel();
+        let question: Question = Box::new(move |books| {
+            // The asker may have gone; then nobody misses the answer.
+            let _gone = reply.send(books.map(question).map_err(Halt::clone));
+        });
+        self.letters.send(Letter::Question(question)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Waits for what is under way, keeps a snapshot and stops the writer.
+    pub fn close(&self) {
+        // If the writer is gone already there is nothing to wait for.
+        let _gone = self.letters.send(Letter::Close);
+        let thread = self.writer.lock().ok().and_then(|mut slot| slot.take());
+        if let Some(thread) = thread {
+            let _panicked = thread.join();
+        }
+    }
+
+    async fn send(&self, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
+        let (reply, answer) = oneshot::channel();
+        self.letters.send(Letter::Petitions(petitions, reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// The writer has stopped: the gate is shutting down.
+fn gone() -> Halt {
+    Halt("the gate is shutting down".to_owned())
+}
+
+struct Writer {
+    journal: Journal<LedgerInk>,
+    inbox: Receiver<Letter>,
+    policy: Arc<ArcSwap<Policy>>,
+    moved: watch::Sender<Index>,
+    halted: watch::Sender<Option<Halt>>,
+    clock: Clock,
+    expired_at: Instant,
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            match self.inbox.recv_timeout(self.patience()) {
+                Ok(letter) => {
+                    if self.work(letter) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.look_around(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.expire();
+            self.publish();
+        }
+        if let Err(halt) = self.journal.save_if_due(Some(WORTH_SAVING)) {
+            tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
+        }
+    }
+
+    /// Takes what has arrived: one batch of petitions, and the questions in between. True: stop.
+    fn work(&mut self, first: Letter) -> bool {
+        let mut petitions = Vec::new();
+        let mut replies: Vec<(usize, Reply)> = Vec::new();
+        let mut questions = Vec::new();
+        let mut closing = false;
+        let mut next = Ok(first);
+        while let Ok(letter) = next {
+            match letter {
+                Letter::Petitions(more, reply) => {
+                    replies.push((more.len(), reply));
+                    petitions.extend(more);
+                }
+                Letter::Question(question) => questions.push(question),
+                Letter::Close => closing = true,
+            }
+            next = if closing || petitions.len() >= BATCH { Err(TryRecvError::Empty) } else { self.inbox.try_recv() };
+        }
+        if !petitions.is_empty() {
+            self.sit(petitions, replies);
+        }
+        if !questions.is_empty() {
+            self.answer(questions);
+        }
+        if let Err(halt) = self.journal.save_if_due(None) {
+            tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
+        }
+        closing
+    }
+
+    fn sit(&mut self, petitions: Vec<Petition>, replies: Vec<(usize, Reply)>) {
+        let sat = self.journal.sit(self.clock.now(), petitions);
+        // Waiters may act the moment they are answered: what they look at must be up to date before.
+        self.publish();
+        match sat {
+            Ok(rulings) => {
+                let mut rulings = rulings.into_iter();
+                for (count, reply) in replies {
+                    // Whoever asked may have hung up. What was recorded stays recorded.
+                    let _gone = reply.send(Ok(rulings.by_ref().take(count).collect()));
+                }
+            }
+            Err(halt) => {
+                tracing::error!(reason = %halt, "nothing is admitted: the ledger cannot be written");
+                for (_, reply) in replies {
+                    let _gone = reply.send(Err(halt.clone()));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, questions: Vec<Question>) {
+        let caught = match self.journal.ink().changed() {
+            Ok(false) => Ok(()),
+            Ok(true) => self.journal.catch_up(),
+            Err(halt) => Err(halt),
+        };
+        for question in questions {
+            match &caught {
+                Ok(()) => question(Ok(self.journal.books())),
+                Err(halt) => question(Err(halt)),
+            }
+        }
+    }
+
+    fn look_around(&mut self) {
+        let looked = match self.journal.ink().changed() {
+            Ok(true) => self.journal.catch_up(),
+            Ok(false) => Ok(()),
+            Err(halt) => Err(halt),
+        };
+        if let Err(halt) = looked {
+            tracing::error!(reason = %halt, "the ledger cannot be read");
+        }
+    }
+
+    /// Ends the questions whose time is over, so that their end is on record.
+    fn expire(&mut self) {
+        if self.expired_at.elapsed() < EXPIRE {
+            return;
+        }
+        self.expired_at = Instant::now();
+        let now = self.clock.now();
+        let over = self.journal.books().approvals().filter(|(_, it)| it.ended.is_none());
+        let due: Vec<Petition> = over
+            .filter(|(_, it)| it.standing(now) == Standing::Expired)
+            .map(|(of, _)| Petition::Obey(Command::Close { of, cancelled: false }))
+            .collect();
+        if !due.is_empty()
+            && let Err(halt) = self.journal.sit(now, due)
+        {
+            tracing::error!(reason = %halt, "expired approvals could not be recorded");
+        }
+    }
+
+    fn publish(&mut self) {
+        if !Arc::ptr_eq(&self.policy.load(), self.journal.policy()) {
+            self.policy.store(Arc::clone(self.journal.policy()));
+        }
+        let next = self.journal.books().next();
+        self.moved.send_if_modified(|seen| std::mem::replace(seen, next) != next);
+        let halted = self.journal.halted().cloned();
+        self.halted.send_if_modified(|seen| {
+            let changed = *seen != halted;
+            seen.clone_from(&halted);
+            changed
+        });
+    }
+
+    /// How long to sleep if nothing arrives.
+    fn patience(&self) -> Duration {
+        let waited_for = self.journal.books().approvals().any(|(_, it)| it.ended.is_none() || it.used.is_none());
+        if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE }
+    }
+}

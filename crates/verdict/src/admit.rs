@@ -1,0 +1,293 @@
+//! Admission: a verdict held against the books.
+//!
+//! What `decide` cannot know is looked at here, at one instant and in one order: kill switch, idempotency
+//! key, approval, limits. The result is the record to be written; nothing has happened before it is.
+
+use std::sync::Arc;
+
+use crate::books::{Approval, Books, LockState, Standing, lock_id, short_digest};
+use crate::decide::{Ask, Case, Claim, Code, Denial, Permit, Verdict};
+use crate::limit::Micro;
+use crate::policy::{Mode, Terms};
+use crate::record::{Answer, Asks, Decided, Index, MeterKind};
+
+/// A decision that is ready to be recorded, and what the answer says beyond the record.
+#[derive(Debug)]
+pub(crate) struct Ruled {
+    pub(crate) decided: Decided,
+    pub(crate) retry_after: Option<i64>,
+    pub(crate) conflict: bool,
+    pub(crate) remaining: Vec<Remaining>,
+}
+
+/// What is left of one limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// The limit's name.
+    pub label: Arc<str>,
+    /// How much: millionths for money and arguments.
+    pub left: i64,
+    /// What is counted.
+    pub meter: MeterKind,
+}
+
+/// Holds a verdict against the books as they stand at `now`.
+pub(crate) fn admit(books: &Books, verdict: &Verdict, now: Micro) -> Ruled {
+    let case = verdict.case();
+    let found = disabled(books, case)
+        .map(Found::Denied)
+        .or_else(|| key_holder(books, case, now))
+        .unwrap_or_else(|| match verdict {
+            Verdict::Deny(refused) => Found::Denied(refused.denial().clone()),
+            Verdict::Permit(permit) => permitted(books, permit, now),
+            Verdict::Ask(ask) => asked(books, ask, now),
+        });
+    rule(books, verdict, found, now)
+}
+
+/// What the books make of a verdict.
+enum Found {
+    Allowed { approval: Option<Index>, would: Option<Denial> },
+    Denied(Denial),
+    /// A new question.
+    Question(Terms),
+    /// A question that is still open, or answered and not used.
+    StillAsked(Index, Standing),
+    /// The idempotency key is taken: by whom, and whether for another action.
+    Taken { by: Index, code: Code, conflict: bool },
+}
+
+fn disabled(books: &Books, case: &Case) -> Option<Denial> {
+    let state = books.agent(case.action.agent()).filter(|state| !state.enabled)?;
+    let why = state.reason.as_deref().unwrap_or("no reason was given");
+    Some(Denial::new(Code::AgentDisabled, format!("agent `{}` was disabled by {}: {why}", state.agent, state.by)))
+}
+
+fn key_holder(books: &Books, case: &Case, now: Micro) -> Option<Found> {
+    let action = &case.action;
+    let lock = books.lock(&lock_id(action.realm(), action.agent(), action.key()?))?;
+    let same = lock.digest == short_digest(&action.digest().hex());
+    let of = lock.of;
+    match lock.state {
+        LockState::InFlight => Some(Found::Taken { by: of, code: Code::InProgress, conflict: !same }),
+        LockState::Done => Some(Found::Taken { by: of, code: Code::Duplicate, conflict: !same }),
+        LockState::Pending => match books.approval(of).map(|it| it.standing(now)) {
+            Some(Standing::Pending | Standing::Approved) if !same => {
+                Some(Found::Taken { by: of, code: Code::InProgress, conflict: true })
+            }
+            Some(standing @ (Standing::Pending | Standing::Approved)) if action.approval() != Some(of) => {
+                Some(Found::StillAsked(of, standing))
+            }
+            // Ours, or a question that is over: the key holds nobody back.
+            _ => None,
+        },
+    }
+}
+
+fn permitted(books: &Books, permit: &Permit, now: Micro) -> Found {
+    match over_limit(books, permit.claims(), now) {
+        Some(denial) if permit.mode() == Mode::Enforce => Found::Denied(denial),
+        over => Found::Allowed { approval: None, would: permit.would().cloned().or(over) },
+    }
+}
+
+fn asked(books: &Books, ask: &Ask, now: Micro) -> Found {
+    let permit = ask.permit();
+    if let Some(denial) = over_limit(books, permit.claims(), now) {
+        return Found::Denied(denial);
+    }
+    let action = &permit.case().action;
+    let question = action.approval().and_then(|id| Some((id, books.approval(id)?)));
+    let Some((id, approval)) = question.filter(|(_, approval)| is_for(approval, permit)) else {
+        return Found::Question(ask.terms().clone());
+    };
+    let rule = permit.rule().cloned();
+    match approval.standing(now) {
+        Standing::Approved if approval.used.is_some() => Found::Question(ask.terms().clone()),
+        Standing::Approved => Found::Allowed { approval: Some(id), would: None },
+        Standing::Pending => Found::StillAsked(id, Standing::Pending),
+        Standing::Denied => {
+            let no = approval.answers.iter().find(|answer| !answer.approve);
+            let who = no.map_or("someone", |answer| answer.by.as_str());
+            let said = no.and_then(|answer| answer.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
+            Found::Denied(Denial { rule, ..Denial::new(Code::ApprovalDenied, format!("{who} said no{said}")) })
+        }
+        Standing::Expired => {
+            let reason = format!("approval `apr_{id}` has expired; ask again without it");
+            Found::Denied(Denial { rule, ..Denial::new(Code::ApprovalExpired, reason) })
+        }
+        Standing::Cancelled => {
+            let reason = format!("approval `apr_{id}` was withdrawn; ask again without it");
+            Found::Denied(Denial { rule, ..Denial::new(Code::ApprovalDenied, reason) })
+        }
+    }
+}
+
+/// True if the approval was asked for exactly this: anything that moved between the question and now makes it
+/// an answer to something else.
+fn is_for(approval: &Approval, permit: &Permit) -> bool {
+    let action = &permit.case().action;
+    approval.realm == action.realm()
+        && approval.agent == action.agent()
+        && approval.tool == action.tool()
+        && approval.user.as_deref() == action.user()
+        && approval.digest == action.digest().hex()
+        && approval.policy == *permit.policy()
+        && approval.rule.as_ref() == permit.rule()
+}
+
+fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
+    let mut worst: Option<Denial> = None;
+    for claim in claims {
+        // A breaker opens when its count is reached; anything else when the action would exceed it.
+        let needs = match claim.meter {
+            MeterKind::Failures | MeterKind::FailuresInARow => 1,
+            _ => claim.charge.amount,
+        };
+        let counter = &claim.charge.counter;
+        let counted = books.counted(counter, now);
+        if counted.saturating_add(needs) <= claim.max {
+            continue;
+        }
+        let free = books.free_in(counter, now, needs, claim.max);
+        let denial = Denial { retry_after: free, ..Denial::new(claim.meter.code(), too_much(claim, counted)) };
+        let longer = |it: &Denial| it.retry_after.is_some_and(|a| free.is_none_or(|b| b > a));
+        if worst.as_ref().is_none_or(longer) {
+            worst = Some(denial);
+        }
+    }
+    worst
+}
+
+fn too_much(claim: &Claim, counted: i64) -> String {
+    let (label, max) = (&claim.label, claim.meter.show(claim.max));
+    let counted_text = claim.meter.show(counted);
+    match claim.meter {
+        MeterKind::Failures | MeterKind::FailuresInARow => {
+            format!("`{label}` is at most {max}, and {counted_text} have been reported")
+        }
+        MeterKind::Actions => format!("`{label}` is at most {max}, and {counted_text} have been allowed"),
+        _ => format!(
+            "`{label}` is at most {max}; {counted_text} is taken, and this would take {}",
+            claim.meter.show(claim.charge.amount)
+        ),
+    }
+}
+
+/// Puts the record together.
+fn rule(books: &Books, verdict: &Verdict, found: Found, now: Micro) -> Ruled {
+    let mut ruled = blank(verdict, now);
+    let decided = &mut ruled.decided;
+    match found {
+        Found::Denied(denial) => {
+            decided.code = denial.code;
+            decided.rule = denial.rule;
+            decided.reason = Some(denial.reason);
+            ruled.retry_after = denial.retry_after;
+        }
+        Found::Allowed { approval, would } => {
+            let permit = match verdict {
+                Verdict::Permit(permit) => Some(permit),
+                Verdict::Ask(ask) => Some(ask.permit()),
+                Verdict::Deny(_) => None,
+            };
+            // A denied verdict is never found allowed; were it so, the blank record still denies.
+            let Some(permit) = permit else { return ruled };
+            allow(&mut ruled, books, permit, now);
+            let decided = &mut ruled.decided;
+            decided.approval = approval;
+            decided.code = if approval.is_some() { Code::Approved } else { Code::Allowed };
+            if let Some(would) = would {
+                decided.would = Some(would.code);
+                decided.rule = would.rule;
+                decided.reason = Some(format!("observed only; it would have been stopped: {}", would.reason));
+            }
+        }
+        Found::Question(terms) => {
+            let Verdict::Ask(ask) = verdict else { return ruled };
+            let timeout = i64::try_from(terms.timeout_ms).unwrap_or(i64::MAX).saturating_mul(1000);
+            decided.decision = Answer::Pending;
+            decided.code = Code::ApprovalRequired;
+            decided.rule = ask.permit().rule().cloned();
+            decided.reason = Some(ask.reason().to_owned());
+            let expires = now.saturating_add(timeout);
+            decided.asks = Some(Asks { terms, people: ask.people().to_vec(), expires });
+        }
+        Found::StillAsked(id, standing) => {
+            decided.decision = Answer::Pending;
+            decided.code = Code::ApprovalRequired;
+            decided.approval = Some(id);
+            decided.duplicate_of = Some(id);
+            decided.rule = books.approval(id).and_then(|it| it.rule.clone());
+            decided.reason = Some(match standing {
+                Standing::Approved => format!("it was approved; repeat the check with approval_id `apr_{id}`"),
+                _ => format!("approval `apr_{id}` still waits for an answer"),
+            });
+        }
+        Found::Taken { by, code, conflict } => {
+            decided.code = code;
+            decided.duplicate_of = Some(by);
+            ruled.conflict = conflict;
+            decided.reason = Some(match (conflict, code) {
+                (true, _) => format!("its idempotency key was used for another action, by dec_{by}"),
+                (false, Code::InProgress) => format!("dec_{by} is already carrying it out"),
+                (false, _) => format!("dec_{by} has already carried it out"),
+            });
+        }
+    }
+    ruled
+}
+
+fn allow(ruled: &mut Ruled, books: &Books, permit: &Permit, now: Micro) {
+    ruled.decided.decision = Answer::Allow;
+    ruled.decided.rule = permit.rule().cloned();
+    ruled.decided.charges = permit.claims().iter().map(|claim| claim.charge.clone()).collect();
+    ruled.remaining = permit
+        .claims()
+        .iter()
+        .map(|claim| {
+            let taken = books.counted(&claim.charge.counter, now).saturating_add(claim.charge.amount);
+            let left = claim.max.saturating_sub(taken).max(0);
+            Remaining { label: Arc::clone(&claim.label), left, meter: claim.meter }
+        })
+        .collect();
+}
+
+/// The record of a denial that gives no reason yet: what is not said otherwise is denied.
+fn blank(verdict: &Verdict, now: Micro) -> Ruled {
+    let Case { action, facts } = verdict.case();
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let mode = match verdict {
+        Verdict::Permit(permit) => permit.mode(),
+        _ => Mode::Enforce,
+    };
+    let decided = Decided {
+        t: now,
+        decision: Answer::Deny,
+        code: Code::Unavailable,
+        agent: action.agent().to_owned(),
+        tool: action.tool().to_owned(),
+        rule: None,
+        reason: None,
+        policy: verdict.policy().clone(),
+        risk: facts.risk,
+        mode,
+        would: None,
+        realm: action.realm(),
+        user: owned(action.user()),
+        session: owned(action.session()),
+        step: owned(action.step()),
+        environment: owned(action.environment()),
+        key: owned(action.key()),
+        digest: action.digest().hex(),
+        effects: facts.effects.clone(),
+        charges: Vec::new(),
+        cost: facts.cost,
+        yields: facts.yields.clone(),
+        asks: None,
+        approval: None,
+        duplicate_of: None,
+        by: owned(action.by()),
+    };
+    Ruled { decided, retry_after: None, conflict: false, remaining: Vec::new() }
+}

@@ -1,0 +1,466 @@
+//! The books: what all records so far add up to.
+//!
+//! [`Books::apply`] is the only way they change. Whatever an admission depends on (kill switch, keys,
+//! counters, approvals) is here, so that replaying the records replays the decisions. Books neither decide
+//! nor write; they are asked ([`crate::admit`]) and told.
+
+use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::action::Realm;
+use crate::limit::{Counter, Micro, SESSION_IDLE};
+use crate::policy::{PolicyVersion, Terms};
+use crate::record::{
+    AgentSet, Answer, Answered, Change, Closed, Decided, Index, KeyMade, PolicySet, Record, Settled, Status, ToolSeen,
+};
+
+/// An idempotency key is remembered this long after its last use.
+pub const KEY_MEMORY: Micro = 30 * 24 * 3600 * 1_000_000;
+/// An approval that is over is remembered by the books this long; the ledger has it for ever.
+const APPROVAL_MEMORY: Micro = 24 * 3600 * 1_000_000;
+/// An allowed action whose outcome nobody reported is listed as open this long.
+pub const OPEN_MEMORY: Micro = 30 * 24 * 3600 * 1_000_000;
+/// At least so many records go by between two clearances of what is over.
+const SWEEP_EVERY: usize = 8_192;
+
+/// The state that all records add up to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Books {
+    /// How many records are in here.
+    next: Index,
+    /// The latest time on record. Time never runs backwards here, whatever the clock does.
+    now: Micro,
+    counters: HashMap<Box<str>, Counter>,
+    locks: HashMap<LockId, Lock>,
+    open: HashMap<Index, Micro>,
+    approvals: HashMap<Index, Approval>,
+    agents: HashMap<String, AgentSet>,
+    tools: HashMap<(String, String), Pin>,
+    keys: HashMap<String, KeyMade>,
+    policies: HashMap<String, InForce>,
+    sessions: HashMap<(Realm, String, String), Session>,
+    since_sweep: usize,
+}
+
+/// The first 16 bytes of the SHA-256 of realm, agent and idempotency key.
+pub(crate) type LockId = [u8; 16];
+
+/// Who holds an idempotency key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lock {
+    /// The action's digest.
+    pub(crate) digest: [u8; 16],
+    /// The decision that holds it.
+    pub(crate) of: Index,
+    pub(crate) state: LockState,
+    since: Micro,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LockState {
+    /// A person has not agreed yet.
+    Pending,
+    /// Allowed, outcome not known.
+    InFlight,
+    /// Done.
+    Done,
+}
+
+/// A question to people, as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    /// When it was asked.
+    pub asked: Micro,
+    /// Whose data.
+    pub realm: Realm,
+    /// Who wants to act.
+    pub agent: String,
+    /// On whose behalf.
+    pub user: Option<String>,
+    /// Whose key the request came with.
+    pub by: Option<String>,
+    /// The tool.
+    pub tool: String,
+    /// The digest of the exact action.
+    pub digest: String,
+    /// The policy that asks.
+    pub policy: PolicyVersion,
+    /// The rule that asks.
+    pub rule: Option<std::sync::Arc<str>>,
+    /// Who, how many, how long.
+    pub terms: Terms,
+    /// The members of the groups that may answer.
+    pub people: Vec<String>,
+    /// When silence becomes no.
+    pub expires: Micro,
+    /// The answers so far.
+    pub answers: Vec<Answered>,
+    /// How it ended; absent while it is open.
+    pub ended: Option<Ended>,
+    /// The decision that used it.
+    pub used: Option<Index>,
+    key: Option<String>,
+}
+
+/// How a question ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the words of the contract")]
+pub enum Ended {
+    Approved,
+    Denied,
+    Expired,
+    Cancelled,
+}
+
+/// Where an approval stands at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words of the contract")]
+pub enum Standing {
+    Pending,
+    Approved,
+    Denied,
+    Expired,
+    Cancelled,
+}
+
+/// A tool definition as it was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The definition that may be called: the first one seen, or the last one accepted.
+    pub accepted: String,
+    /// The last one seen.
+    pub seen: String,
+    /// The record of the last one seen.
+    pub at: Index,
+}
+
+/// A policy in force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InForce {
+    /// Which.
+    pub version: PolicyVersion,
+    /// The record that has its text.
+    pub at: Index,
+    /// The last version that came from the policy file.
+    pub file: Option<PolicyVersion>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Session {
+    labels: Vec<String>,
+    last: Micro,
+}
+
+impl Books {
+    /// Takes in the record at `index`. Records must come in order, each once.
+    pub fn apply(&mut self, index: Index, record: &Record) {
+        debug_assert_eq!(index, self.next, "records come in order");
+        self.next = index.saturating_add(1);
+        self.now = self.now.max(record.at());
+        match record {
+            Record::Decided(it) => self.decided(index, it),
+            Record::Settled(it) => self.settled(it),
+            Record::Answered(it) => self.answered(it),
+            Record::Closed(it) => self.closed(it),
+            Record::Policy(it) => self.policy_set(index, it),
+            Record::Agent(it) => {
+                self.agents.insert(it.agent.clone(), it.clone());
+            }
+            Record::Tool(it) => self.tool_seen(index, it),
+            Record::Key(it) => {
+                self.keys.insert(it.id.clone(), it.clone());
+            }
+            Record::KeyRevoked(it) => {
+                self.keys.remove(&it.id);
+            }
+            Record::Erased(_) => (),
+        }
+        self.since_sweep = self.since_sweep.saturating_add(1);
+        if self.since_sweep >= SWEEP_EVERY.max(self.counters.len()) {
+            self.sweep();
+        }
+    }
+
+    /// How many records are in here.
+    pub fn next(&self) -> Index {
+        self.next
+    }
+    /// The latest time on record.
+    pub fn now(&self) -> Micro {
+        self.now
+    }
+    /// What counts under a name at `now`.
+    pub fn counted(&self, counter: &str, now: Micro) -> i64 {
+        self.counters.get(counter).map_or(0, |it| it.total(now))
+    }
+    /// Microseconds until `amount` more fits under `max`; `None`: never.
+    pub(crate) fn free_in(&self, counter: &str, now: Micro, amount: i64, max: i64) -> Option<i64> {
+        match self.counters.get(counter) {
+            Some(it) => it.free_in(now, amount, max),
+            None => (amount <= max).then_some(0),
+        }
+    }
+    /// An agent's state, if anyone ever set it.
+    pub fn agent(&self, id: &str) -> Option<&AgentSet> {
+        self.agents.get(id)
+    }
+    /// Every agent whose state anyone ever set.
+    pub fn agents(&self) -> impl Iterator<Item = &AgentSet> {
+        self.agents.values()
+    }
+    /// A question, unless it has been over for a day.
+    pub fn approval(&self, id: Index) -> Option<&Approval> {
+        self.approvals.get(&id)
+    }
+    /// All questions that are open or were until a day ago.
+    pub fn approvals(&self) -> impl Iterator<Item = (Index, &Approval)> {
+        self.approvals.iter().map(|(id, it)| (*id, it))
+    }
+    /// Allowed actions without an outcome, and when they were allowed.
+    pub fn open(&self) -> impl Iterator<Item = (Index, Micro)> {
+        self.open.iter().map(|(index, at)| (*index, *at))
+    }
+    /// True if the decision at `index` was allowed and has no outcome yet.
+    pub fn is_open(&self, index: Index) -> bool {
+        self.open.contains_key(&index)
+    }
+    /// A tool definition as it was seen.
+    pub fn pin(&self, server: &str, tool: &str) -> Option<&Pin> {
+        self.tools.get(&(server.to_owned(), tool.to_owned()))
+    }
+    /// All of them: server, tool, pin.
+    pub fn pins(&self) -> impl Iterator<Item = (&str, &str, &Pin)> {
+        self.tools.iter().map(|((server, tool), pin)| (server.as_str(), tool.as_str(), pin))
+    }
+    /// Keys that have not been revoked.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyMade> {
+        self.keys.values()
+    }
+    /// The policy in force for a line of gates.
+    pub fn policy(&self, line: &str) -> Option<&InForce> {
+        self.policies.get(line)
+    }
+    /// The labels of a session.
+    pub fn labels(&self, realm: Realm, agent: &str, session: &str) -> &[String] {
+        let key = (realm, agent.to_owned(), session.to_owned());
+        self.sessions.get(&key).map_or(&[], |it| it.labels.as_slice())
+    }
+    /// Who holds an idempotency key.
+    pub(crate) fn lock(&self, id: &LockId) -> Option<&Lock> {
+        self.locks.get(id)
+    }
+    /// How many entries each table has, for metrics and for the figure of bounded memory.
+    pub fn sizes(&self) -> [(&'static str, usize); 5] {
+        [
+            ("counters", self.counters.len()),
+            ("keys", self.locks.len()),
+            ("open", self.open.len()),
+            ("approvals", self.approvals.len()),
+            ("sessions", self.sessions.len()),
+        ]
+    }
+
+    fn decided(&mut self, index: Index, it: &Decided) {
+        match it.decision {
+            Answer::Deny => return,
+            Answer::Pending => self.asked(index, it),
+            Answer::Allow => {
+                for charge in &it.charges {
+                    self.count(&charge.counter, charge.window, it.t, charge.amount);
+                }
+                self.open.insert(index, it.t);
+                if let Some(approval) = it.approval.and_then(|id| self.approvals.get_mut(&id)) {
+                    approval.used = Some(index);
+                }
+            }
+        }
+        if let (Some(key), None) = (&it.key, it.duplicate_of) {
+            let state = if it.decision == Answer::Allow { LockState::InFlight } else { LockState::Pending };
+            let lock = Lock { digest: short_digest(&it.digest), of: index, state, since: it.t };
+            self.locks.insert(lock_id(it.realm, &it.agent, key), lock);
+        }
+    }
+
+    fn asked(&mut self, index: Index, it: &Decided) {
+        // A pending decision without a question repeats one that is still open.
+        let Some(asks) = &it.asks else { return };
+        let approval = Approval {
+            asked: it.t,
+            realm: it.realm,
+            agent: it.agent.clone(),
+            user: it.user.clone(),
+            by: it.by.clone(),
+            tool: it.tool.clone(),
+            digest: it.digest.clone(),
+            policy: it.policy.clone(),
+            rule: it.rule.clone(),
+            terms: asks.terms.clone(),
+            people: asks.people.clone(),
+            expires: asks.expires,
+            answers: Vec::new(),
+            ended: None,
+            used: None,
+            key: it.key.clone(),
+        };
+        self.approvals.insert(index, approval);
+    }
+
+    fn settled(&mut self, it: &Settled) {
+        // An outcome that arrives after `Unknown` settles what was left open.
+        if it.status != Status::Unknown {
+            self.open.remove(&it.of);
+        }
+        for change in &it.changes {
+            match change {
+                Change::Back { c, n, at } => {
+                    if let Some(counter) = self.counters.get_mut(c.as_str()) {
+                        counter.take_back(*at, *n);
+                    }
+                }
+                Change::More { c, n, w } => self.count(c, *w, it.t, *n),
+                Change::Reset { c } => {
+                    if let Some(counter) = self.counters.get_mut(c.as_str()) {
+                        counter.reset(it.t);
+                    }
+                }
+            }
+        }
+        if let Some(key) = &it.key {
+            self.settle_lock(lock_id(it.realm, &it.agent, key), it);
+        }
+        if let (Some(session), false) = (&it.session, it.labels.is_empty()) {
+            let session = self.sessions.entry((it.realm, it.agent.clone(), session.clone())).or_default();
+            session.last = it.t;
+            session.labels.extend(it.labels.iter().cloned());
+            session.labels.sort();
+            session.labels.dedup();
+        }
+    }
+
+    fn settle_lock(&mut self, id: LockId, it: &Settled) {
+        // Only the decision that holds the key may free or finish it.
+        let Some(lock) = self.locks.get_mut(&id).filter(|lock| lock.of == it.of) else { return };
+        lock.since = it.t;
+        match it.status {
+            Status::Success => lock.state = LockState::Done,
+            Status::Unknown => (),
+            Status::Failed | Status::Cancelled => {
+                self.locks.remove(&id);
+            }
+        }
+    }
+
+    fn answered(&mut self, it: &Answered) {
+        let Some(approval) = self.approvals.get_mut(&it.of) else { return };
+        approval.answers.push(it.clone());
+        if !it.approve {
+            self.end(it.of, Ended::Denied);
+        } else if approval.answers.len() >= usize::try_from(approval.terms.quorum).unwrap_or(usize::MAX) {
+            self.end(it.of, Ended::Approved);
+        }
+    }
+
+    fn closed(&mut self, it: &Closed) {
+        self.end(it.of, if it.cancelled { Ended::Cancelled } else { Ended::Expired });
+    }
+
+    fn end(&mut self, id: Index, ended: Ended) {
+        let Some(approval) = self.approvals.get_mut(&id) else { return };
+        approval.ended = Some(ended);
+        if ended == Ended::Approved {
+            return;
+        }
+        // Nothing will be carried out under this question: its key is free again.
+        if let Some(key) = &approval.key {
+            let lock = lock_id(approval.realm, &approval.agent, key);
+            if self.locks.get(&lock).is_some_and(|lock| lock.of == id) {
+                self.locks.remove(&lock);
+            }
+        }
+    }
+
+    fn policy_set(&mut self, index: Index, it: &PolicySet) {
+        let before = self.policies.get(&it.line).and_then(|in_force| in_force.file.clone());
+        let file = if it.file { Some(it.version.clone()) } else { before };
+        self.policies.insert(it.line.clone(), InForce { version: it.version.clone(), at: index, file });
+    }
+
+    fn tool_seen(&mut self, index: Index, it: &ToolSeen) {
+        let pin = self
+            .tools
+            .entry((it.server.clone(), it.tool.clone()))
+            .or_insert_with(|| Pin { accepted: it.hash.clone(), seen: it.hash.clone(), at: index });
+        pin.seen.clone_from(&it.hash);
+        pin.at = index;
+        if it.accepted_by.is_some() {
+            pin.accepted.clone_from(&it.hash);
+        }
+    }
+
+    fn count(&mut self, name: &str, window: i64, at: Micro, amount: i64) {
+        if let Some(counter) = self.counters.get_mut(name) {
+            counter.add(at, amount);
+        } else {
+            let mut counter = Counter::new(window);
+            counter.add(at, amount);
+            self.counters.insert(name.into(), counter);
+        }
+    }
+
+    /// Drops what can no longer matter, so that memory follows what is live and not what ever was.
+    fn sweep(&mut self) {
+        self.since_sweep = 0;
+        let now = self.now;
+        let within = |since: Micro, memory: Micro| since.saturating_add(memory) >= now;
+        self.counters.retain(|_, it| !it.is_spent(now));
+        self.locks.retain(|_, it| within(it.since, KEY_MEMORY));
+        self.open.retain(|_, since| within(*since, OPEN_MEMORY));
+        self.sessions.retain(|_, it| within(it.last, SESSION_IDLE));
+        let waited_for: HashSet<Index> =
+            self.locks.values().filter(|lock| lock.state == LockState::Pending).map(|lock| lock.of).collect();
+        self.approvals.retain(|id, it| {
+            it.ended.is_none() || waited_for.contains(id) || within(it.expires, APPROVAL_MEMORY)
+        });
+    }
+}
+
+impl Approval {
+    /// Where it stands at `now`. An approval that was given still ends at its expiry.
+    pub fn standing(&self, now: Micro) -> Standing {
+        match self.ended {
+            Some(Ended::Approved) if now <= self.expires => Standing::Approved,
+            Some(Ended::Approved) if self.used.is_some() => Standing::Approved,
+            Some(Ended::Denied) => Standing::Denied,
+            Some(Ended::Cancelled) => Standing::Cancelled,
+            None if now <= self.expires => Standing::Pending,
+            Some(Ended::Expired | Ended::Approved) | None => Standing::Expired,
+        }
+    }
+}
+
+/// The name under which an idempotency key is held.
+pub(crate) fn lock_id(realm: Realm, agent: &str, key: &str) -> LockId {
+    let mut hash = Sha256::new();
+    hash.update(realm.as_str());
+    hash.update([0]);
+    hash.update(agent);
+    // Names hold no control characters, so a zero byte keeps the parts apart.
+    hash.update([0]);
+    hash.update(key);
+    first_half(&hash.finalize())
+}
+
+/// 32 hex digits of a digest as bytes. Anything else is no digest, and equals only itself.
+pub(crate) fn short_digest(hex: &str) -> [u8; 16] {
+    first_half(&Sha256::digest(hex.as_bytes()))
+}
+
+fn first_half(bytes: &[u8]) -> [u8; 16] {
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    half
+}

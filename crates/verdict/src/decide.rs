@@ -1,0 +1,414 @@
+//! Policy and facts in, verdict out. Default deny, and deny beats allow.
+//!
+//! [`Permit`] and [`Ask`] have no public constructor: holding one proves that `decide` let this very action
+//! through under this very policy. Nothing here looks at counters, keys or approvals: those change, and are
+//! looked at when the decision is written down ([`crate::journal`]).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Facts};
+use crate::condition::{Root, Scope as Vars};
+use crate::limit::{Charge, Limit, Meter, Micro, Window};
+use crate::money::Micros;
+use crate::policy::{Agent, Effect, Mode, Policy, PolicyVersion, Rule, Terms};
+use crate::record::MeterKind;
+
+/// The names a condition may start from, in the order of [`roots`].
+pub const ROOTS: [&str; 10] =
+    ["args", "context", "agent_id", "tool", "user", "session_id", "step", "environment", "estimated_cost_usd", "now"];
+
+/// What is to be decided.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The action.
+    pub action: Action,
+    /// What inspection found of it.
+    pub facts: Facts,
+}
+
+/// Why an answer is as it is; the list is closed, and clients branch on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words are the contract's and say what they mean")]
+pub enum Code {
+    Allowed,
+    ApprovalRequired,
+    Approved,
+    DeniedByRule,
+    NoMatchingRule,
+    UnknownAgent,
+    UnknownTool,
+    AgentDisabled,
+    Boundary,
+    Screen,
+    Flow,
+    Limit,
+    Budget,
+    Duplicate,
+    InProgress,
+    BreakerOpen,
+    ApprovalDenied,
+    ApprovalExpired,
+    InvalidAction,
+    EvaluationError,
+    Unavailable,
+}
+
+/// Why an action is refused, as the agent is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The kind of reason.
+    pub code: Code,
+    /// The rule that says so, if one does.
+    pub rule: Option<Arc<str>>,
+    /// A sentence to act on.
+    pub reason: String,
+    /// Microseconds after which the same action could pass, where that is known.
+    pub retry_after: Option<i64>,
+}
+
+impl Denial {
+    /// A denial without a rule.
+    pub fn new(code: Code, reason: impl Into<String>) -> Self {
+        Self { code, rule: None, reason: reason.into(), retry_after: None }
+    }
+}
+
+/// What an action would take of one limit, and how much there may be.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The counter and amount.
+    pub charge: Charge,
+    /// The most there may be.
+    pub max: i64,
+    /// The limit's name.
+    pub label: Arc<str>,
+    /// What is counted.
+    pub meter: MeterKind,
+}
+
+/// An action let through by a rule. It holds the action, so that it cannot be exchanged for another.
+///
+/// ```compile_fail,E0451
+/// # fn forge(case: verdict::Case, version: verdict::PolicyVersion) -> verdict::Permit {
+/// verdict::Permit { case, rule: None, claims: vec![], policy: version, mode: verdict::Mode::Enforce, would: None }
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    case: Case,
+    rule: Option<Arc<str>>,
+    claims: Vec<Claim>,
+    policy: PolicyVersion,
+    mode: Mode,
+    would: Option<Denial>,
+}
+
+/// An action that a person must agree to first.
+#[derive(Debug)]
+#[must_use]
+pub struct Ask {
+    permit: Permit,
+    terms: Terms,
+    people: Vec<String>,
+    reason: String,
+}
+
+/// An action refused, with the action, so that the refusal can be recorded.
+#[derive(Debug)]
+#[must_use]
+pub struct Refused {
+    case: Case,
+    denial: Denial,
+    policy: PolicyVersion,
+}
+
+/// What the policy says of an action.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Go on.
+    Permit(Permit),
+    /// A person decides.
+    Ask(Ask),
+    /// Stop.
+    Deny(Refused),
+}
+
+/// Decides. The reason for a denial names what would have to be different.
+pub fn decide(policy: &Policy, case: Case, now: Micro) -> Verdict {
+    let version = policy.version().clone();
+    match judge(policy, &case, now) {
+        Ok(Ruling { agent, rule, claims }) => {
+            let name = Some(Arc::clone(&rule.name));
+            let permit = Permit { case, rule: name, claims, policy: version, mode: agent.mode(), would: None };
+            match &rule.approval {
+                None => Verdict::Permit(permit),
+                Some(terms) => asked(policy, agent, rule, permit, terms),
+            }
+        }
+        Err((denial, claims)) => {
+            let mode = policy.agent(case.action.agent()).map_or(policy.mode(), |agent| agent.mode());
+            match mode {
+                Mode::Enforce => Verdict::Deny(Refused { case, denial, policy: version }),
+                Mode::Observe => {
+                    let rule = denial.rule.clone();
+                    Verdict::Permit(Permit { case, rule, claims, policy: version, mode, would: Some(denial) })
+                }
+            }
+        }
+    }
+}
+
+fn asked(policy: &Policy, agent: &Agent, rule: &Rule, mut permit: Permit, terms: &Terms) -> Verdict {
+    let whom = if terms.from.is_empty() { "a person".to_owned() } else { terms.from.join(" or ") };
+    let reason = match &rule.reason {
+        Some(reason) => format!("rule `{}` needs {whom} to agree: {reason}", rule.name),
+        None => format!("rule `{}` needs {whom} to agree", rule.name),
+    };
+    if agent.mode() == Mode::Observe {
+        permit.would = Some(Denial { rule: permit.rule.clone(), ..Denial::new(Code::ApprovalRequired, reason) });
+        return Verdict::Permit(permit);
+    }
+    let people = terms.from.iter().flat_map(|group| policy.members(group)).cloned().collect();
+    Verdict::Ask(Ask { permit, terms: terms.clone(), people, reason })
+}
+
+struct Ruling<'p> {
+    agent: &'p Agent,
+    rule: &'p Rule,
+    claims: Vec<Claim>,
+}
+
+/// The rule that lets an action through and what it takes of which limits; or why not, with what it
+/// would take all the same (observed agents are counted).
+fn judge<'p>(policy: &'p Policy, case: &Case, now: Micro) -> Result<Ruling<'p>, (Denial, Vec<Claim>)> {
+    let nothing = |denial| (denial, Vec::new());
+    let action = &case.action;
+    let agent = policy.agent(action.agent()).ok_or_else(|| {
+        let reason = format!("the policy has no agent `{}`", action.agent());
+        nothing(Denial::new(Code::UnknownAgent, reason))
+    })?;
+    if let Some(problem) = &case.facts.problem {
+        return Err(nothing(Denial::new(Code::InvalidAction, problem.clone())));
+    }
+    let applicable = policy.applicable(agent, action.tool()).ok_or_else(|| {
+        let reason = format!("the policy neither declares the tool `{}` nor names it in a rule", action.tool());
+        nothing(Denial::new(Code::UnknownTool, reason))
+    })?;
+    let claims = claims(agent, &applicable.limits, case).map_err(nothing)?;
+    let values = roots(policy, case, now);
+    let vars = Vars(&values);
+    for rule in applicable.denies.iter().filter_map(|at| agent.rule(*at)) {
+        match applies(policy, rule, action, &vars) {
+            Ok(false) => (),
+            Ok(true) => return Err((denied(rule), claims)),
+            // A prohibition that cannot be evaluated is a prohibition.
+            Err(why) => return Err((broken(rule, &why), claims)),
+        }
+    }
+    let mut error = None;
+    for rule in applicable.allows.iter().filter_map(|at| agent.rule(*at)) {
+        match applies(policy, rule, action, &vars) {
+            Ok(false) => (),
+            Ok(true) => return Ok(Ruling { agent, rule, claims }),
+            Err(why) => error = error.or(Some((rule, why))),
+        }
+    }
+    match error {
+        Some((rule, why)) => Err((broken(rule, &why), claims)),
+        None => Err((crate::explain::nearest(policy, agent, action, &vars), claims)),
+    }
+}
+
+fn denied(rule: &Rule) -> Denial {
+    let reason = match &rule.reason {
+        Some(reason) => format!("rule `{}` forbids it: {reason}", rule.name),
+        None => format!("rule `{}` forbids it", rule.name),
+    };
+    Denial { rule: Some(Arc::clone(&rule.name)), ..Denial::new(Code::DeniedByRule, reason) }
+}
+
+fn broken(rule: &Rule, why: &str) -> Denial {
+    let reason = format!("rule `{}` could not be evaluated, which counts against the action: {why}", rule.name);
+    Denial { rule: Some(Arc::clone(&rule.name)), ..Denial::new(Code::EvaluationError, reason) }
+}
+
+/// True if every condition of `rule` besides its tools holds.
+pub(crate) fn applies(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>) -> Result<bool, String> {
+    let here = action.environment().unwrap_or(policy.environment());
+    if !rule.environments.is_empty() && !rule.environments.iter().any(|name| name == here) {
+        return Ok(false);
+    }
+    if !rule.users.is_empty() && !user_is_in(policy, rule, action) {
+        return Ok(false);
+    }
+    match &rule.when {
+        None => Ok(true),
+        Some(condition) => condition.eval(vars).map_err(|error| error.to_string()),
+    }
+}
+
+fn user_is_in(policy: &Policy, rule: &Rule, action: &Action) -> bool {
+    match action.user() {
+        Some(user) => rule.users.iter().any(|name| policy.is_in(user, name)),
+        // A prohibition for some users is a prohibition for whoever does not say who they are.
+        None => rule.effect == Effect::Deny,
+    }
+}
+
+/// The values of [`ROOTS`] for one action.
+pub(crate) fn roots<'a>(policy: &'a Policy, case: &'a Case, now: Micro) -> [Root<'a>; 10] {
+    let action = &case.action;
+    let text = |text: Option<&'a str>| text.map_or(Root::Absent, Root::Str);
+    [
+        Root::Json(action.args()),
+        Root::Json(action.context()),
+        Root::Str(action.agent()),
+        Root::Str(action.tool()),
+        text(action.user()),
+        text(action.session()),
+        text(action.step()),
+        Root::Str(action.environment().unwrap_or(policy.environment())),
+        Root::Double(dollars(case.facts.cost)),
+        Root::Time(now),
+    ]
+}
+
+/// For conditions only; limits count in micro-dollars.
+#[expect(clippy::cast_precision_loss, reason = "an estimate within 2^53 micro-dollars is exact before the division")]
+fn dollars(amount: Micros) -> f64 {
+    amount.0 as f64 / 1e6
+}
+
+fn claims(agent: &Agent, limits: &[u32], case: &Case) -> Result<Vec<Claim>, Denial> {
+    let mut claims = Vec::with_capacity(limits.len());
+    for limit in limits.iter().filter_map(|at| agent.limit(*at)) {
+        let amount = amount(limit, case).map_err(|why| Denial::new(Code::InvalidAction, why))?;
+        if limit.window == Window::Call {
+            if amount > limit.max {
+                return Err(too_much_for_a_call(limit, amount));
+            }
+            continue;
+        }
+        let window = if let Window::Sliding(micros) = limit.window { micros } else { 0 };
+        let action = &case.action;
+        let counter = limit.counter(action.realm().as_str(), &action.who());
+        let charge = Charge { counter, amount, window, meter: MeterKind::of(&limit.meter) };
+        claims.push(Claim { meter: charge.meter, charge, max: limit.max, label: Arc::clone(&limit.label) });
+    }
+    Ok(claims)
+}
+
+fn too_much_for_a_call(limit: &Limit, amount: i64) -> Denial {
+    let kind = MeterKind::of(&limit.meter);
+    let reason = format!(
+        "`{}` is at most {}, and this call would take {}",
+        limit.label,
+        kind.show(limit.max),
+        kind.show(amount)
+    );
+    Denial::new(kind.code(), reason)
+}
+
+/// How much of a limit the action takes before its outcome is known.
+fn amount(limit: &Limit, case: &Case) -> Result<i64, String> {
+    match &limit.meter {
+        Meter::Actions => Ok(1),
+        Meter::Usd => Ok(case.facts.cost.0),
+        Meter::Tokens => Ok(case.action.tokens().unwrap_or(0)),
+        Meter::Failures { .. } => Ok(0),
+        Meter::Argument(path) => {
+            if let Some((_, amount)) = case.facts.amounts.iter().find(|(at, _)| at == path) {
+                return Ok(amount.0);
+            }
+            let name = format!("args.{}", path.join("."));
+            match case.action.args().at(path) {
+                None => Err(format!("`{name}` is missing, and the limit `{}` counts it", limit.label)),
+                Some(json) => Micros::from_json(json).map(|m| m.0).map_err(|why| format!("`{name}`: {why}")),
+            }
+        }
+    }
+}
+
+impl Permit {
+    /// What is permitted.
+    pub fn case(&self) -> &Case {
+        &self.case
+    }
+    /// The rule that lets it through.
+    pub fn rule(&self) -> Option<&Arc<str>> {
+        self.rule.as_ref()
+    }
+    /// What it takes of which limits.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+    /// The policy that decided.
+    pub fn policy(&self) -> &PolicyVersion {
+        &self.policy
+    }
+    /// Whether the agent's decisions bind.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+    /// In observe mode: what would have stopped it.
+    pub fn would(&self) -> Option<&Denial> {
+        self.would.as_ref()
+    }
+}
+
+impl Ask {
+    /// What would be permitted.
+    pub(crate) fn permit(&self) -> &Permit {
+        &self.permit
+    }
+    /// What the approval needs.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+    /// Who is in the groups that may answer, by the policy that asks.
+    pub fn people(&self) -> &[String] {
+        &self.people
+    }
+    /// For the agent and the approver.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl Refused {
+    /// Why.
+    pub fn denial(&self) -> &Denial {
+        &self.denial
+    }
+}
+
+impl Verdict {
+    /// What was decided about.
+    pub fn case(&self) -> &Case {
+        match self {
+            Self::Permit(permit) => &permit.case,
+            Self::Ask(ask) => &ask.permit.case,
+            Self::Deny(refused) => &refused.case,
+        }
+    }
+    /// The case back, to be decided again.
+    pub fn into_case(self) -> Case {
+        match self {
+            Self::Permit(permit) => permit.case,
+            Self::Ask(ask) => ask.permit.case,
+            Self::Deny(refused) => refused.case,
+        }
+    }
+    /// The policy that decided.
+    pub fn policy(&self) -> &PolicyVersion {
+        match self {
+            Self::Permit(permit) => &permit.policy,
+            Self::Ask(ask) => &ask.permit.policy,
+            Self::Deny(refused) => &refused.policy,
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! The order of events: nothing is allowed unless first written, nothing is answered unless last written.
+//!
+//! The journal takes petitions in batches, holds each against the books as the ones before it left them, and
+//! appends all their records at once. Only then do [`Hold`] and [`Receipt`] exist. If the log has moved on, the
+//! journal folds what it missed and decides again; if the log cannot be written, it halts: nothing is admitted
+//! until the books have been folded anew from what the log really says.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::admit::{Remaining, Ruled, admit};
+use crate::books::Books;
+use crate::command::{Command, Refusal, obey};
+use crate::decide::{Case, Verdict, decide};
+use crate::limit::Micro;
+use crate::policy::{Policy, PolicyVersion};
+use crate::record::{Answer, Decided, Index, Record, Settled};
+use crate::settle::{Outcome, settled};
+
+/// Where records go: a durable log, or paper.
+pub trait Ink: Send {
+    /// Waits for the pen and says how many records there are. Nobody else can append until `append` or `pass`.
+    fn turn(&mut self) -> Result<Index, Halt>;
+    /// Gives the pen back without writing.
+    fn pass(&mut self);
+    /// Records from `from`, in order; at least one if there is one.
+    fn read(&mut self, from: Index) -> Result<Vec<Record>, Halt>;
+    /// Appends all or nothing at `expected`, and gives the pen back. `durable`: survives a power cut.
+    fn append(&mut self, expected: Index, lines: &[Line], durable: bool) -> Result<(), NotWritten>;
+    /// The books as they were at some time, to start from.
+    fn load(&mut self) -> Result<Option<Books>, Halt>;
+    /// Keeps the books, to start from later.
+    fn save(&mut self, books: &Books) -> Result<(), Halt>;
+    /// The policy whose text lies beside the record at `at`.
+    fn policy(&mut self, at: Index) -> Result<Arc<Policy>, Halt>;
+}
+
+/// A record and what lies beside it.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The record.
+    pub record: Record,
+    /// What may be erased without breaking a proof.
+    pub payload: Option<String>,
+}
+
+/// The log cannot be written or read. Nothing is admitted; the text is for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt(pub String);
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a batch was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotWritten {
+    /// Another writer was first.
+    Conflict,
+    /// The log failed.
+    Halt(Halt),
+}
+
+/// What the journal is asked to write.
+#[derive(Debug)]
+pub enum Petition {
+    /// A decision.
+    Decide(Verdict),
+    /// An outcome.
+    Settle(Settling),
+    /// Anything else.
+    Obey(Command),
+}
+
+/// What came of a petition.
+#[derive(Debug)]
+pub enum Ruling {
+    /// Allowed, on record, and held.
+    Go(Hold),
+    /// Denied or pending, and on record.
+    Stop(Receipt),
+    /// The outcome is on record.
+    Settled(Closing),
+    /// Done. The record, if one was needed.
+    Done(Option<Index>),
+    /// Not taken; nothing has changed and nothing was written.
+    Refused(Refusal),
+}
+
+/// An action that is allowed, whose limits are held and whose record is durable. Only the journal makes one, so
+/// carrying out what was merely permitted does not compile:
+///
+/// ```compile_fail,E0308
+/// # fn run(permit: verdict::Permit) {
+/// fn carry_out(hold: &verdict::Hold) {}
+/// carry_out(&permit);
+/// # }
+/// ```
+///
+/// and neither does making one up:
+///
+/// ```compile_fail,E0451
+/// # fn forge(receipt: verdict::Receipt, case: verdict::Case) -> verdict::Hold {
+/// verdict::Hold { receipt, case }
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Hold {
+    receipt: Receipt,
+    case: Case,
+}
+
+/// Proof that a decision is on record. An answer can be made of nothing else.
+///
+/// ```compile_fail,E0451
+/// # fn forge(decided: verdict::Decided) -> verdict::Receipt {
+/// verdict::Receipt { at: 1, decided: Box::new(decided), remaining: vec![], retry_after: None, conflict: false }
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Receipt {
+    at: Index,
+    decided: Box<Decided>,
+    remaining: Vec<Remaining>,
+    retry_after: Option<i64>,
+    conflict: bool,
+}
+
+/// An outcome that is ready to be recorded.
+#[derive(Debug)]
+#[must_use]
+pub struct Settling {
+    of: Index,
+    decided: Box<Decided>,
+    outcome: Outcome,
+    by: Option<String>,
+    durable: bool,
+}
+
+/// Proof that an action's end is on record.
+#[derive(Debug)]
+#[must_use]
+pub struct Closing {
+    at: Index,
+    settled: Settled,
+    outcome: Outcome,
+}
+
+impl Hold {
+    /// What to carry out.
+    pub fn case(&self) -> &Case {
+        &self.case
+    }
+    /// The proof that it may be.
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+    /// Hands the decision to a caller who carries it out and reports.
+    pub fn hand_over(self) -> Receipt {
+        self.receipt
+    }
+    /// Ends it. Takes the hold, so that an action ends once:
+    ///
+    /// ```compile_fail,E0382
+    /// # fn twice(hold: verdict::Hold) {
+    /// let once = hold.settle(verdict::Outcome::plain(verdict::Status::Success));
+    /// let twice = hold.settle(verdict::Outcome::plain(verdict::Status::Failed));
+    /// # }
+    /// ```
+    pub fn settle(self, outcome: Outcome) -> Settling {
+        let by = self.receipt.decided.by.clone();
+        Settling { of: self.receipt.at, decided: self.receipt.decided, outcome, by, durable: false }
+    }
+}
+
+impl Receipt {
+    /// Where it is recorded.
+    pub fn at(&self) -> Index {
+        self.at
+    }
+    /// What is recorded.
+    pub fn decided(&self) -> &Decided {
+        &self.decided
+    }
+    /// What is left of each limit, after an allow.
+    pub fn remaining(&self) -> &[Remaining] {
+        &self.remaining
+    }
+    /// Microseconds after which the same action could pass.
+    pub fn retry_after(&self) -> Option<i64> {
+        self.retry_after
+    }
+    /// True if the idempotency key belongs to another action.
+    pub fn is_conflict(&self) -> bool {
+        self.conflict
+    }
+}
+
+impl Settling {
+    /// An outcome that a caller reports for the decision recorded at `of`.
+    pub fn reported(of: Index, decided: Decided, outcome: Outcome, by: Option<String>) -> Self {
+        Self { of, decided: Box::new(decided), outcome, by, durable: true }
+    }
+}
+
+impl Closing {
+    /// Where it is recorded.
+    pub fn at(&self) -> Index {
+        self.at
+    }
+    /// What is recorded.
+    pub fn settled(&self) -> &Settled {
+        &self.settled
+    }
+    /// The outcome, now that it may leave the gate:
+    ///
+    /// ```compile_fail,E0616
+    /// # fn leak(settling: verdict::Settling) -> verdict::Outcome {
+    /// settling.outcome
+    /// # }
+    /// ```
+    pub fn into_outcome(self) -> Outcome {
+        self.outcome
+    }
+}
+
+/// The single writer of one process.
+pub struct Journal<I> {
+    ink: I,
+    line: String,
+    policy: Arc<Policy>,
+    books: Books,
+    halted: Option<Halt>,
+    saved_at: Index,
+}
+
+/// How many records may follow a snapshot before the next one.
+const SAVE_EVERY: Index = 100_000;
+
+impl<I: Ink> Journal<I> {
+    /// Opens a journal over what the log already says. `line` names the gates that share a policy; `policy` is in
+    /// force until the log says otherwise.
+    pub fn open(ink: I, line: &str, policy: Arc<Policy>) -> Result<Self, Halt> {
+        let books = Books::default();
+        let mut journal = Self { ink, line: line.to_owned(), policy, books, halted: None, saved_at: 0 };
+        journal.refold()?;
+        Ok(journal)
+    }
+
+    /// What all records add up to, as far as this process has read.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+    /// The policy in force.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+    /// Why nothing is admitted, if so.
+    pub fn halted(&self) -> Option<&Halt> {
+        self.halted.as_ref()
+    }
+    /// The log.
+    pub fn ink(&mut self) -> &mut I {
+        &mut self.ink
+    }
+
+    /// Folds what others have written since.
+    pub fn catch_up(&mut self) -> Result<(), Halt> {
+        let size = self.ink.turn();
+        self.ink.pass();
+        let caught = size.and_then(|size| self.fold_to(size));
+        self.note(caught)
+    }
+
+    /// Writes a batch. The answers come in the order of the petitions; if there is an error, nothing was allowed.
+    pub fn sit(&mut self, now: Micro, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
+        if self.halted.is_some() {
+            self.refold()?;
+        }
+        let sat = self.sit_until_written(now, petitions);
+        self.note(sat)
+    }
+
+    /// Keeps a snapshot if one is due.
+    pub fn save_if_due(&mut self, at_least: Option<Index>) -> Result<(), Halt> {
+        let due = self.saved_at.saturating_add(at_least.unwrap_or(SAVE_EVERY));
+        if self.halted.is_none() && self.books.next() >= due {
+            self.ink.save(&self.books)?;
+            self.saved_at = self.books.next();
+        }
+        Ok(())
+    }
+
+    fn sit_until_written(&mut self, now: Micro, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
+        let mut petitions = petitions;
+        loop {
+            let size = self.ink.turn()?;
+            if let Err(halt) = self.fold_to(size) {
+                self.ink.pass();
+                return Err(halt);
+            }
+            let now = now.max(self.books.now());
+            let policy_before = Arc::clone(&self.policy);
+            let mut lines = Vec::with_capacity(petitions.len());
+            let mut staged = Vec::with_capacity(petitions.len());
+            let mut durable = false;
+            for petition in petitions.drain(..) {
+                durable |= petition.is_durable();
+                staged.push(self.stage(petition, now, &mut lines));
+            }
+            if lines.is_empty() {
+                self.ink.pass();
+                return Ok(staged.into_iter().map(Staged::into_ruling).collect());
+            }
+            match self.ink.append(size, &lines, durable) {
+                Ok(()) => return Ok(staged.into_iter().map(Staged::into_ruling).collect()),
+                Err(NotWritten::Halt(halt)) => {
+                    self.policy = policy_before;
+                    return Err(halt);
+                }
+                // The books now hold what was never written: fold again, and decide again.
+                Err(NotWritten::Conflict) => {
+                    self.policy = policy_before;
+                    self.refold()?;
+                    petitions = staged.into_iter().map(Staged::into_petition).collect();
+                }
+            }
+        }
+    }
+
+    /// Decides one petition against the books, and enters the result.
+    fn stage(&mut self, petition: Petition, now: Micro, lines: &mut Vec<Line>) -> Staged {
+        let at = self.books.next();
+        let (staged, line) = match petition {
+            Petition::Decide(verdict) => {
+                let verdict = self.under_current_policy(verdict, now);
+                let ruled = admit(&self.books, &verdict, now);
+                let payload = payload_of(verdict.case());
+                let line = Line { record: Record::Decided(Box::new(ruled.decided.clone())), payload };
+                (Staged::Decided(at, verdict, Box::new(ruled)), Some(line))
+            }
+            Petition::Settle(settling) => self.stage_outcome(at, settling, now),
+            Petition::Obey(command) => match obey(&self.books, &command, now) {
+                Err(refusal) => (Staged::Refused(refusal, Petition::Obey(command)), None),
+                Ok(None) => (Staged::Obeyed(None, command), None),
+                Ok(Some((record, payload))) => {
+                    if let Command::Policy { policy, line, .. } = &command
+                        && *line == self.line
+                    {
+                        self.policy = Arc::clone(policy);
+                    }
+                    (Staged::Obeyed(Some(at), command), Some(Line { record, payload }))
+                }
+            },
+        };
+        if let Some(line) = line {
+            self.books.apply(at, &line.record);
+            lines.push(line);
+        }
+        staged
+    }
+
+    fn stage_outcome(&self, at: Index, settling: Settling, now: Micro) -> (Staged, Option<Line>) {
+        if !self.books.is_open(settling.of) {
+            let why = format!("dec_{} has no open action: it was settled, or never allowed", settling.of);
+            return (Staged::Refused(Refusal::Conflict(why), Petition::Settle(settling)), None);
+        }
+        let settled = settled(settling.of, &settling.decided, &settling.outcome, settling.by.clone(), now);
+        let line = Line { record: Record::Settled(settled.clone()), payload: settling.outcome.payload() };
+        (Staged::Settled(at, settling, Box::new(settled)), Some(line))
+    }
+
+    /// A verdict under a policy that has been replaced since is no verdict.
+    fn under_current_policy(&self, verdict: Verdict, now: Micro) -> Verdict {
+        if verdict.policy() == self.policy.version() {
+            return verdict;
+        }
+        decide(&self.policy, verdict.into_case(), now)
+    }
+
+    /// Folds the records up to `size`.
+    fn fold_to(&mut self, size: Index) -> Result<(), Halt> {
+        if size < self.books.next() {
+            let (next, size) = (self.books.next(), size);
+            return Err(Halt(format!("the ledger has {size} records and had {next} before; it was cut or replaced")));
+        }
+        if size == self.books.next() {
+            return Ok(());
+        }
+        let in_force = |books: &Books, line: &str| books.policy(line).map(|it| (it.version.clone(), it.at));
+        let before = in_force(&self.books, &self.line);
+        while self.books.next() < size {
+            let records = self.ink.read(self.books.next())?;
+            if records.is_empty() {
+                return Err(Halt(format!("the ledger has no record {}", self.books.next())));
+            }
+            for record in &records {
+                self.books.apply(self.books.next(), record);
+            }
+        }
+        match in_force(&self.books, &self.line) {
+            Some((version, at)) if before.as_ref().is_none_or(|(old, _)| *old != version) => self.follow(&version, at),
+            _ => Ok(()),
+        }
+    }
+
+    /// Another gate of our line has put a policy in force.
+    fn follow(&mut self, version: &PolicyVersion, at: Index) -> Result<(), Halt> {
+        if self.policy.version() != version {
+            self.policy = self.ink.policy(at)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets everything and reads the log again: what it says is what happened.
+    fn refold(&mut self) -> Result<(), Halt> {
+        let start = self.ink.load().map(Option::unwrap_or_default);
+        let size = self.ink.turn();
+        self.ink.pass();
+        let folded = start.and_then(|books| {
+            let size = size?;
+            self.saved_at = books.next();
+            // A snapshot from after the end belongs to a log that was cut.
+            self.books = if books.next() <= size { books } else { Books::default() };
+            self.fold_to(size)
+        });
+        if folded.is_ok() {
+            self.halted = None;
+        }
+        self.note(folded)
+    }
+
+    fn note<T>(&mut self, result: Result<T, Halt>) -> Result<T, Halt> {
+        result.inspect_err(|halt| self.halted = Some(halt.clone()))
+    }
+}
+
+impl Petition {
+    fn is_durable(&self) -> bool {
+        match self {
+            // An outcome of the gate's own that a power cut takes back leaves its action held: nothing is lost
+            // that limits or keys rest on.
+            Self::Settle(settling) => settling.durable,
+            Self::Decide(_) | Self::Obey(_) => true,
+        }
+    }
+}
+
+/// A petition decided, and not yet written.
+enum Staged {
+    Decided(Index, Verdict, Box<Ruled>),
+    Settled(Index, Settling, Box<Settled>),
+    Obeyed(Option<Index>, Command),
+    Refused(Refusal, Petition),
+}
+
+impl Staged {
+    fn into_petition(self) -> Petition {
+        match self {
+            Self::Decided(_, verdict, _) => Petition::Decide(verdict),
+            Self::Settled(_, settling, _) => Petition::Settle(settling),
+            Self::Obeyed(_, command) => Petition::Obey(command),
+            Self::Refused(_, petition) => petition,
+        }
+    }
+
+    /// To be called once the batch is written, and only then.
+    fn into_ruling(self) -> Ruling {
+        match self {
+            Self::Decided(at, verdict, ruled) => {
+                let Ruled { decided, remaining, retry_after, conflict } = *ruled;
+                let allowed = decided.decision == Answer::Allow;
+                let receipt = Receipt { at, decided: Box::new(decided), remaining, retry_after, conflict };
+                if allowed { Ruling::Go(Hold { receipt, case: verdict.into_case() }) } else { Ruling::Stop(receipt) }
+            }
+            Self::Settled(at, settling, settled) => {
+                Ruling::Settled(Closing { at, settled: *settled, outcome: settling.outcome })
+            }
+            Self::Obeyed(at, _) => Ruling::Done(at),
+            Self::Refused(refusal, _) => Ruling::Refused(refusal),
+        }
+    }
+}
+
+/// What lies beside a decision: arguments and context, which may be personal.
+fn payload_of(case: &Case) -> Option<String> {
+    let (args, context) = (case.action.args_text(), case.action.context().canonical());
+    match (args, context.as_str()) {
+        ("{}", "{}") => None,
+        (args, "{}") => Some(format!("{{\"args\":{args}}}")),
+        (args, context) => Some(format!("{{\"args\":{args},\"context\":{context}}}")),
+    }
+}

@@ -1,0 +1,43 @@
+//! What may be done, and why: the pure half of the gate.
+//!
+//! Nothing here opens a socket or a file, reads a clock or a random number, or starts a thread. A
+//! decision is a function of its arguments, so that anyone can take it again from the record.
+//!
+//! ```text
+//! Draft -> Action -> (inspect) -> Case -> decide -> Verdict -> Journal::sit -> Hold | Receipt -> settle -> Closing
+//! ```
+
+mod action;
+mod admit;
+mod books;
+mod command;
+pub mod condition;
+mod decide;
+mod explain;
+pub mod json;
+mod journal;
+mod limit;
+pub mod load;
+mod money;
+mod policy;
+mod record;
+mod settle;
+
+pub use action::{Action, Digest, Draft, EffectFact, Facts, Finding, Malformed, Realm, check_name, hex, short};
+pub use admit::Remaining;
+pub use books::{Approval, Books, Ended, InForce, KEY_MEMORY, OPEN_MEMORY, Pin, Standing};
+pub use command::{Command, Person, Refusal};
+pub use decide::{Ask, Case, Claim, Code, Denial, Permit, ROOTS, Refused, Verdict, decide};
+pub use explain::{Considered, Finding as RuleFinding, explain};
+pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
+pub use json::Json;
+pub use limit::{Charge, Counter, Limit, Meter, Micro, SESSION_IDLE, Scope, Who, Window, duration};
+pub use money::Micros;
+pub use policy::{
+    Agent, AgentParts, Effect, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, Terms, Tool, UnknownTool,
+};
+pub use record::{
+    AgentSet, Answer, Answered, Asks, Change, Closed, Decided, Erased, Index, KeyMade, KeyRevoked, KeyRole, MeterKind,
+    PolicySet, Record, Settled, Status, ToolSeen,
+};
+pub use settle::Outcome;

@@ -1,0 +1,396 @@
+//! The policy in force, compiled: what each agent may do with each tool, and within which limits.
+//!
+//! Answerable for the index by agent and tool, so that a decision costs the rules that can apply and not
+//! the rules that exist. Knows nothing of YAML (that is `load`) and takes no decision (that is `decide`).
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::condition::Condition;
+use crate::limit::Limit;
+use crate::money::Micros;
+
+/// Identifies a policy by its content: 32 hex digits, the first half of the SHA-256 of its texts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct PolicyVersion(pub Arc<str>);
+
+/// Whether decisions bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// What is denied is refused.
+    #[default]
+    Enforce,
+    /// What would have been denied is let through, and recorded as what would have happened.
+    Observe,
+}
+
+/// What to do with a tool that the policy neither declares nor names in a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UnknownTool {
+    /// Refuse it, whatever a wildcard says.
+    #[default]
+    Deny,
+    /// Let rules with wildcards decide.
+    Rules,
+}
+
+/// What an argument means to the gate (`args: {amount: money}`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// An amount in dollars.
+    Money,
+    /// Another role of the vocabulary, by name (`fs.write`, `shell`, `sql`, `url`, `recipient`, ...).
+    Named(Arc<str>),
+}
+
+/// How bad it could get; part of the answer, and of what an approver sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Reading.
+    #[default]
+    Low,
+    /// Writing.
+    Medium,
+    /// Money, messages, system commands.
+    High,
+    /// Deleting.
+    Critical,
+}
+
+/// A tool as the policy declares it.
+#[derive(Clone, Debug, Default)]
+pub struct Tool {
+    /// `service.resource.operation`
+    pub name: String,
+    /// Arguments with a meaning: a path of keys (`["customer", "amount"]`) and its role.
+    pub roles: Vec<(Vec<String>, Role)>,
+    /// Effects the tool has whatever its arguments (`payment`, `message.send`, ...).
+    pub effects: Vec<String>,
+    /// What one call costs.
+    pub price: Micros,
+    /// Labels that its results bring into the session.
+    pub yields: Vec<String>,
+    /// As declared; else derived from the effects.
+    pub risk: Option<Risk>,
+}
+
+/// Which tools a rule or limit speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// This one.
+    Exact(String),
+    /// `a.*`, `*.delete`, `*`: a star stands for one or more characters of any kind.
+    Glob(String),
+}
+
+impl Pattern {
+    /// Reads a tool name or pattern.
+    pub fn new(text: &str) -> Self {
+        if text.contains('*') { Self::Glob(text.to_owned()) } else { Self::Exact(text.to_owned()) }
+    }
+    /// True if the tool is meant.
+    pub fn matches(&self, tool: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == tool,
+            Self::Glob(glob) => glob_matches(glob, tool),
+        }
+    }
+    /// As written in the policy.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Glob(text) => text,
+        }
+    }
+}
+
+/// Leftmost-shortest matching of the pieces between stars; linear but for the search of each piece.
+fn glob_matches(glob: &str, text: &str) -> bool {
+    let mut pieces = glob.split('*');
+    let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut pieces = pieces.peekable();
+    while let Some(piece) = pieces.next() {
+        // Every star takes at least one character.
+        let mut chars = rest.chars();
+        if chars.next().is_none() {
+            return false;
+        }
+        let after = chars.as_str();
+        if pieces.peek().is_none() {
+            return after.ends_with(piece);
+        }
+        match after.split_once(piece) {
+            Some((_, tail)) => rest = tail,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// Which way a rule points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It may be done, possibly after an approval.
+    Allow,
+    /// It may not, whatever else allows it.
+    Deny,
+}
+
+/// What an approval needs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Terms {
+    /// Groups or people who may answer; empty: every approver.
+    pub from: Vec<String>,
+    /// How many different people must say yes. At least 1.
+    pub quorum: u32,
+    /// Milliseconds until an unanswered question counts as no.
+    pub timeout_ms: u64,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Unique within its agent.
+    pub name: Arc<str>,
+    /// Allow or deny.
+    pub effect: Effect,
+    /// The tools it speaks of.
+    pub tools: Vec<Pattern>,
+    /// What must hold besides.
+    pub when: Option<Condition>,
+    /// If not empty, the environments it is for.
+    pub environments: Vec<String>,
+    /// If not empty, the users, or groups of users, it is for.
+    pub users: Vec<String>,
+    /// For an allow: what a person must agree to.
+    pub approval: Option<Terms>,
+    /// For people: why.
+    pub reason: Option<String>,
+    /// Where it stands: file and line, for explanations.
+    pub place: String,
+}
+
+/// What the policy says of one agent, its roles included.
+#[derive(Clone, Debug, Default)]
+pub struct AgentParts {
+    /// Its id.
+    pub id: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// Overrides the default mode.
+    pub mode: Option<Mode>,
+    /// In the order they are considered: its own, then those of its roles.
+    pub rules: Vec<Rule>,
+    /// Its own, those of its roles, and those for everyone.
+    pub limits: Vec<Limit>,
+}
+
+/// Everything a policy file says, checked, before it is compiled.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// The mode of agents that do not say.
+    pub mode: Mode,
+    /// About tools nobody named.
+    pub unknown_tool: UnknownTool,
+    /// The environment of actions that do not say.
+    pub environment: Option<String>,
+    /// Declared tools.
+    pub tools: Vec<Tool>,
+    /// Agents.
+    pub agents: Vec<AgentParts>,
+    /// Groups of people: name, members.
+    pub groups: Vec<(String, Vec<String>)>,
+}
+
+/// A policy, compiled. Immutable; a new one replaces it whole.
+#[derive(Debug)]
+pub struct Policy {
+    version: PolicyVersion,
+    mode: Mode,
+    unknown_tool: UnknownTool,
+    environment: String,
+    tools: HashMap<String, ToolEntry>,
+    agents: HashMap<String, Arc<Agent>>,
+    groups: HashMap<String, Vec<String>>,
+}
+
+#[derive(Debug)]
+struct ToolEntry {
+    id: u32,
+    tool: Tool,
+}
+
+/// One agent, with its rules indexed by tool.
+#[derive(Debug)]
+pub struct Agent {
+    parts: AgentParts,
+    mode: Mode,
+    by_tool: HashMap<u32, Applicable>,
+    /// For tools that are not in the policy: the rules with wildcards, and the limits on any tool.
+    elsewhere: Applicable,
+}
+
+/// What can apply to one tool: positions in the agent's rules and limits.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Applicable {
+    pub(crate) denies: Vec<u32>,
+    pub(crate) allows: Vec<u32>,
+    pub(crate) limits: Vec<u32>,
+}
+
+impl Policy {
+    /// Compiles checked parts. `version` is the digest of the texts they were read from.
+    pub fn compile(parts: Parts, version: PolicyVersion) -> Self {
+        let mut tools: HashMap<String, ToolEntry> = HashMap::new();
+        let mut know = |tool: Tool| {
+            let id = u32::try_from(tools.len()).unwrap_or(u32::MAX);
+            tools.entry(tool.name.clone()).or_insert(ToolEntry { id, tool });
+        };
+        parts.tools.into_iter().for_each(&mut know);
+        for agent in &parts.agents {
+            for pattern in agent.rules.iter().flat_map(|rule| &rule.tools) {
+                if let Pattern::Exact(name) = pattern {
+                    know(Tool { name: name.clone(), ..Tool::default() });
+                }
+            }
+        }
+        let agents = parts
+            .agents
+            .into_iter()
+            .map(|agent| (agent.id.clone(), Arc::new(Agent::compile(agent, parts.mode, &tools))))
+            .collect();
+        Self {
+            version,
+            mode: parts.mode,
+            unknown_tool: parts.unknown_tool,
+            environment: parts.environment.unwrap_or_else(|| "production".to_owned()),
+            tools,
+            agents,
+            groups: parts.groups.into_iter().collect(),
+        }
+    }
+
+    /// Its content's digest.
+    pub fn version(&self) -> &PolicyVersion {
+        &self.version
+    }
+    /// The mode of agents that do not say.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+    /// The environment of actions that do not say.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+    /// A declared or named tool.
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.tools.get(name).map(|entry| &entry.tool)
+    }
+    /// All known tools, in no order.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.tools.values().map(|entry| &entry.tool)
+    }
+    /// An agent by id.
+    pub fn agent(&self, id: &str) -> Option<&Arc<Agent>> {
+        self.agents.get(id)
+    }
+    /// All agents, in no order.
+    pub fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents.values()
+    }
+    /// True if `person` is `name`, or a member of the group `name`.
+    pub fn is_in(&self, person: &str, name: &str) -> bool {
+        person == name || self.groups.get(name).is_some_and(|members| members.iter().any(|m| m == person))
+    }
+    /// The members of a group; empty if it is none.
+    pub fn members(&self, group: &str) -> &[String] {
+        self.groups.get(group).map_or(&[], Vec::as_slice)
+    }
+    /// What can apply when `agent` calls `tool`; `None` if nobody knows the tool.
+    pub(crate) fn applicable<'p>(&'p self, agent: &'p Agent, tool: &str) -> Option<&'p Applicable> {
+        match (self.tools.get(tool), self.unknown_tool) {
+            (Some(entry), _) => Some(agent.by_tool.get(&entry.id).unwrap_or(&agent.elsewhere)),
+            (None, UnknownTool::Rules) => Some(&agent.elsewhere),
+            (None, UnknownTool::Deny) => None,
+        }
+    }
+}
+
+impl Agent {
+    fn compile(parts: AgentParts, default_mode: Mode, tools: &HashMap<String, ToolEntry>) -> Self {
+        let named = |patterns: &[Pattern], name: &str| patterns.iter().any(|p| p.matches(name));
+        let position = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        // Only tools that an exact name or a wildcard of this agent touches get an entry, so that 1,000
+        // agents with ten tools each do not cost 1,000 times all tools.
+        let mut by_tool: HashMap<u32, Applicable> = HashMap::new();
+        let mut elsewhere = Applicable::default();
+        for (n, rule) in parts.rules.iter().enumerate() {
+            let list = |applicable: &mut Applicable| match rule.effect {
+                Effect::Allow => applicable.allows.push(position(n)),
+                Effect::Deny => applicable.denies.push(position(n)),
+            };
+            let globs = rule.tools.iter().any(|pattern| matches!(pattern, Pattern::Glob(_)));
+            if globs {
+                list(&mut elsewhere);
+                let matching = tools.values().filter(|entry| named(&rule.tools, &entry.tool.name));
+                matching.for_each(|entry| list(by_tool.entry(entry.id).or_default()));
+            } else {
+                let mut ids: Vec<u32> =
+                    rule.tools.iter().filter_map(|p| tools.get(p.as_str())).map(|entry| entry.id).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                ids.into_iter().for_each(|id| list(by_tool.entry(id).or_default()));
+            }
+        }
+        let names: HashMap<u32, &str> = tools.values().map(|entry| (entry.id, entry.tool.name.as_str())).collect();
+        for (n, limit) in parts.limits.iter().enumerate() {
+            if limit.tools.is_empty() || limit.tools.iter().any(|p| matches!(p, Pattern::Glob(_))) {
+                elsewhere.limits.push(position(n));
+            }
+            for (id, applicable) in &mut by_tool {
+                let name = names.get(id).copied().unwrap_or_default();
+                if limit.tools.is_empty() || named(&limit.tools, name) {
+                    applicable.limits.push(position(n));
+                }
+            }
+        }
+        let mode = parts.mode.unwrap_or(default_mode);
+        Self { parts, mode, by_tool, elsewhere }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.parts.id
+    }
+    /// Who answers for it.
+    pub fn owner(&self) -> Option<&str> {
+        self.parts.owner.as_deref()
+    }
+    /// What it is for.
+    pub fn purpose(&self) -> Option<&str> {
+        self.parts.purpose.as_deref()
+    }
+    /// Whether its decisions bind.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+    /// Its rules, in the order they are considered.
+    pub fn rules(&self) -> &[Rule] {
+        &self.parts.rules
+    }
+    /// Its limits.
+    pub fn limits(&self) -> &[Limit] {
+        &self.parts.limits
+    }
+    pub(crate) fn rule(&self, at: u32) -> Option<&Rule> {
+        usize::try_from(at).ok().and_then(|at| self.parts.rules.get(at))
+    }
+    pub(crate) fn limit(&self, at: u32) -> Option<&Limit> {
+        usize::try_from(at).ok().and_then(|at| self.parts.limits.get(at))
+    }
+}
