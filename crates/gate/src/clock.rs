@@ -3,25 +3,37 @@
 //! The wall clock is read once. From then on time goes by the kernel's boot clock, which nobody sets: a
 //! wall clock that jumps ahead must not empty a limit's window, and one that jumps back must not hold it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use verdict::Micro;
 
-/// A clock that only goes forward, at the pace of real time (sleep of the machine included).
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    /// Wall time minus boot time when the clock was made, in microseconds.
-    offset: Micro,
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The kernel: a clock that only goes forward, at the pace of real time (sleep of the machine included).
+    Kernel {
+        /// Wall time minus boot time when the clock was made, in microseconds.
+        offset: Micro,
+    },
+    /// A number that a simulation sets.
+    Set(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// Reads the wall clock, once.
     pub fn start() -> Self {
-        Self { offset: micros(clock_gettime(ClockId::Realtime)) - micros(clock_gettime(ClockId::Boottime)) }
+        let offset = micros(clock_gettime(ClockId::Realtime)) - micros(clock_gettime(ClockId::Boottime));
+        Self::Kernel { offset }
     }
 
     /// Microseconds since the epoch, UTC.
     pub fn now(&self) -> Micro {
-        self.offset.saturating_add(micros(clock_gettime(ClockId::Boottime)))
+        match self {
+            Self::Kernel { offset } => offset.saturating_add(micros(clock_gettime(ClockId::Boottime))),
+            Self::Set(time) => time.load(Ordering::Relaxed),
+        }
     }
 }
 

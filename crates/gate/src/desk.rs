@@ -4,20 +4,19 @@
 //! serves all who wait. Answerable for batching, for noticing what other processes wrote, and for never
 //! answering before the batch is on record. Knows nothing of what petitions mean.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 use verdict::{
-    Books, Closing, Command, Halt, Hold, Index, Journal, Petition, Policy, Receipt, Refusal, Ruling, Settling,
+    Books, Closing, Command, Halt, Hold, Index, Ink, Journal, Petition, Policy, Receipt, Refusal, Ruling, Settling,
     Standing, Verdict,
 };
 
 use crate::clock::Clock;
-use crate::ink::LedgerInk;
 
 /// How many petitions share one trip to the disk at most. A larger batch is written alone.
 const BATCH: usize = 1_024;
@@ -42,12 +41,20 @@ pub enum Admission {
 /// How to reach the writer. Cheap to clone; the writer stops when the last one is gone, or at [`Desk::close`].
 #[derive(Clone)]
 pub struct Desk {
-    letters: Sender<Letter>,
+    road: Road,
     policy: Arc<ArcSwap<Policy>>,
     moved: watch::Receiver<Index>,
     halted: watch::Receiver<Option<Halt>>,
     clock: Clock,
-    writer: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// Where letters go.
+#[derive(Clone)]
+enum Road {
+    /// To a thread of the writer's own, where those that wait share a trip to the disk.
+    Thread(Sender<Letter>, Arc<Mutex<Option<JoinHandle<()>>>>),
+    /// To the writer at once, on the sender's thread: for a single client, and for simulations.
+    Inline(Arc<Mutex<Writer>>),
 }
 
 type Reply = oneshot::Sender<Result<Vec<Ruling>, Halt>>;
@@ -61,20 +68,21 @@ enum Letter {
 
 impl Desk {
     /// Opens the ledger's journal and starts the writer. Blocks until the books are folded.
-    pub fn open(ink: LedgerInk, line: &str, policy: Arc<Policy>, clock: Clock) -> Result<Self, Halt> {
-        let journal = Journal::open(ink, line, policy)?;
+    pub fn open(ink: impl Ink + 'static, line: &str, policy: Arc<Policy>, clock: Clock) -> Result<Self, Halt> {
         let (letters, inbox) = channel();
-        let policy = Arc::new(ArcSwap::new(Arc::clone(journal.policy())));
-        let (moved_tx, moved) = watch::channel(journal.books().next());
-        let (halted_tx, halted) = watch::channel(None);
-        let shared = Arc::clone(&policy);
-        let writer =
-            Writer { journal, inbox, policy: shared, moved: moved_tx, halted: halted_tx, clock, expired_at: Instant::now() };
+        let (writer, desk) = Writer::open(Box::new(ink), line, policy, clock)?;
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run(&inbox))
             .map_err(|error| Halt(format!("the writer cannot be started: {error}")))?;
-        Ok(Self { letters, policy, moved, halted, clock, writer: Arc::new(std::sync::Mutex::new(Some(thread))) })
+        Ok(desk(Road::Thread(letters, Arc::new(Mutex::new(Some(thread))))))
+    }
+
+    /// The same without a thread: whoever sends a letter does the writer's work. Nothing happens in between, so
+    /// what other processes write is noticed when somebody asks.
+    pub fn inline(ink: impl Ink + 'static, line: &str, policy: Arc<Policy>, clock: Clock) -> Result<Self, Halt> {
+        let (writer, desk) = Writer::open(Box::new(ink), line, policy, clock)?;
+        Ok(desk(Road::Inline(Arc::new(Mutex::new(writer)))))
     }
 
     /// The policy in force.
@@ -82,8 +90,8 @@ impl Desk {
         self.policy.load_full()
     }
     /// The clock that decisions go by.
-    pub fn clock(&self) -> Clock {
-        self.clock
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
     /// Changes whenever records were added, by whichever process. Noticed within 100 ms.
     pub fn moved(&self) -> watch::Receiver<Index> {
@@ -137,24 +145,38 @@ impl Desk {
             // The asker may have gone; then nobody misses the answer.
             let _gone = reply.send(books.map(question).map_err(Halt::clone));
         });
-        self.letters.send(Letter::Question(question)).map_err(|_| gone())?;
+        self.post(Letter::Question(question))?;
         answer.await.map_err(|_| gone())?
     }
 
     /// Waits for what is under way, keeps a snapshot and stops the writer.
     pub fn close(&self) {
         // If the writer is gone already there is nothing to wait for.
-        let _gone = self.letters.send(Letter::Close);
-        let thread = self.writer.lock().ok().and_then(|mut slot| slot.take());
-        if let Some(thread) = thread {
+        let _gone = self.post(Letter::Close);
+        if let Road::Thread(_, thread) = &self.road
+            && let Some(thread) = thread.lock().ok().and_then(|mut slot| slot.take())
+        {
             let _panicked = thread.join();
         }
     }
 
     async fn send(&self, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
         let (reply, answer) = oneshot::channel();
-        self.letters.send(Letter::Petitions(petitions, reply)).map_err(|_| gone())?;
+        self.post(Letter::Petitions(petitions, reply))?;
         answer.await.map_err(|_| gone())?
+    }
+
+    fn post(&self, letter: Letter) -> Result<(), Halt> {
+        match &self.road {
+            Road::Thread(letters, _) => letters.send(letter).map_err(|_| gone()),
+            Road::Inline(writer) => {
+                // A writer that panicked may have left the books half entered: it is not asked again.
+                let mut writer = writer.lock().map_err(|_| gone())?;
+                writer.work(std::iter::once(letter));
+                writer.tidy();
+                Ok(())
+            }
+        }
     }
 }
 
@@ -164,8 +186,7 @@ fn gone() -> Halt {
 }
 
 struct Writer {
-    journal: Journal<LedgerInk>,
-    inbox: Receiver<Letter>,
+    journal: Journal<Box<dyn Ink>>,
     policy: Arc<ArcSwap<Policy>>,
     moved: watch::Sender<Index>,
     halted: watch::Sender<Option<Halt>>,
@@ -174,19 +195,35 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self) {
+    /// A writer, and how to make the desk in front of it.
+    fn open(
+        ink: Box<dyn Ink>,
+        line: &str,
+        policy: Arc<Policy>,
+        clock: Clock,
+    ) -> Result<(Self, impl FnOnce(Road) -> Desk), Halt> {
+        let journal = Journal::open(ink, line, policy)?;
+        let policy = Arc::new(ArcSwap::new(Arc::clone(journal.policy())));
+        let (moved_tx, moved) = watch::channel(journal.books().next());
+        let (halted_tx, halted) = watch::channel(None);
+        let shared = Arc::clone(&policy);
+        let kept = clock.clone();
+        let writer = Self { journal, policy, moved: moved_tx, halted: halted_tx, clock, expired_at: Instant::now() };
+        Ok((writer, move |road| Desk { road, policy: shared, moved, halted, clock: kept }))
+    }
+
+    fn run(mut self, inbox: &Receiver<Letter>) {
         loop {
-            match self.inbox.recv_timeout(self.patience()) {
+            match inbox.recv_timeout(self.patience()) {
                 Ok(letter) => {
-                    if self.work(letter) {
+                    if self.work(std::iter::once(letter).chain(inbox.try_iter())) {
                         break;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => self.look_around(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.expire();
-            self.publish();
+            self.tidy();
         }
         if let Err(halt) = self.journal.save_if_due(Some(WORTH_SAVING)) {
             tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
@@ -194,13 +231,12 @@ impl Writer {
     }
 
     /// Takes what has arrived: one batch of petitions, and the questions in between. True: stop.
-    fn work(&mut self, first: Letter) -> bool {
+    fn work(&mut self, letters: impl Iterator<Item = Letter>) -> bool {
         let mut petitions = Vec::new();
         let mut replies: Vec<(usize, Reply)> = Vec::new();
         let mut questions = Vec::new();
         let mut closing = false;
-        let mut next = Ok(first);
-        while let Ok(letter) = next {
+        for letter in letters {
             match letter {
                 Letter::Petitions(more, reply) => {
                     replies.push((more.len(), reply));
@@ -209,7 +245,9 @@ impl Writer {
                 Letter::Question(question) => questions.push(question),
                 Letter::Close => closing = true,
             }
-            next = if closing || petitions.len() >= BATCH { Err(TryRecvError::Empty) } else { self.inbox.try_recv() };
+            if closing || petitions.len() >= BATCH {
+                break;
+            }
         }
         if !petitions.is_empty() {
             self.sit(petitions, replies);
@@ -221,6 +259,12 @@ impl Writer {
             tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
         }
         closing
+    }
+
+    /// What is due besides letters.
+    fn tidy(&mut self) {
+        self.expire();
+        self.publish();
     }
 
     fn sit(&mut self, petitions: Vec<Petition>, replies: Vec<(usize, Reply)>) {
@@ -245,11 +289,7 @@ impl Writer {
     }
 
     fn answer(&mut self, questions: Vec<Question>) {
-        let caught = match self.journal.ink().changed() {
-            Ok(false) => Ok(()),
-            Ok(true) => self.journal.catch_up(),
-            Err(halt) => Err(halt),
-        };
+        let caught = self.journal.catch_up();
         for question in questions {
             match &caught {
                 Ok(()) => question(Ok(self.journal.books())),
@@ -259,12 +299,7 @@ impl Writer {
     }
 
     fn look_around(&mut self) {
-        let looked = match self.journal.ink().changed() {
-            Ok(true) => self.journal.catch_up(),
-            Ok(false) => Ok(()),
-            Err(halt) => Err(halt),
-        };
-        if let Err(halt) = looked {
+        if let Err(halt) = self.journal.catch_up() {
             tracing::error!(reason = %halt, "the ledger cannot be read");
         }
     }

@@ -29,11 +29,6 @@ impl LedgerInk {
     pub fn vkey(&self) -> String {
         self.log.signer_vkey()
     }
-
-    /// True if another process may have appended.
-    pub fn changed(&mut self) -> Result<bool, Halt> {
-        self.log.changed().map_err(|fault| halt(&fault))
-    }
 }
 
 impl Ink for LedgerInk {
@@ -81,6 +76,10 @@ impl Ink for LedgerInk {
             return Err(Halt(format!("the text of the policy in record {at} is not there any more; put the policy again")));
         };
         crate::policy_text::unpack(&text).map(Arc::new).map_err(|why| Halt(format!("the policy in record {at}: {why}")))
+    }
+
+    fn changed(&mut self) -> Result<bool, Halt> {
+        self.log.changed().map_err(|fault| halt(&fault))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use verdict::Policy;
-use verdict::load::{Loaded, Problem, load};
+use verdict::load::{Loaded, Problem, Severity, load};
 
 /// A policy and the texts it was made of.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 /// Reads a policy file and what it includes. The error has every mistake.
 pub fn read(path: &Path) -> Result<PolicyText, Vec<Problem>> {
     let name = path.display().to_string();
-    let text = read_file(path).map_err(|why| vec![Problem::of_file(&name, why)])?;
+    let text = read_file(path).map_err(|why| vec![unreadable(&name, why)])?;
     let mut files = vec![(name.clone(), text.clone())];
     let loaded = load(&name, &text, &mut |asked, from| {
         let path = Path::new(from).parent().unwrap_or(Path::new("")).join(asked);
@@ -71,6 +71,10 @@ pub fn main_text(payload: &[u8]) -> Option<String> {
 fn pack(files: Vec<(String, String)>) -> String {
     // Two lists of strings always serialise.
     serde_json::to_string(&Packed { files }).unwrap_or_default()
+}
+
+fn unreadable(file: &str, message: String) -> Problem {
+    Problem { severity: Severity::Error, file: file.to_owned(), line: 1, column: 1, message, help: None }
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

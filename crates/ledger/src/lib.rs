@@ -12,6 +12,7 @@ mod audit;
 mod erase;
 mod fault;
 mod found;
+mod mover;
 mod opening;
 mod reader;
 mod rows;

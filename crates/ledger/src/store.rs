@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use crate::checkpoint::Signer;
 use crate::fault::{AppendError, Fault};
 use crate::hash::{self, Hash};
+use crate::mover::Mover;
 use crate::opening::{self, State};
 use crate::schema::{self, sql};
 use crate::tree::{TILE_WIDTH, Tile, Tree};
@@ -38,6 +39,7 @@ pub struct SqliteLog {
     /// Device and inode: a file put in its place is not the file that we checked.
     file: (u64, u64),
     wal: Wal,
+    mover: Mover,
     signer: Signer,
     tree: Tree,
     head: Hash,
@@ -71,13 +73,14 @@ impl SqliteLog {
         }
         let State { tree, head, version } = opening::check(&conn, signer.vkey())?;
         let noted = noted(&conn)?;
-        let (file, wal) = (identity(&path)?, Wal::beside(&path));
+        let (file, wal, mover) = (identity(&path)?, Wal::beside(&path), Mover::of(&path));
         let looked = (version, tree.size());
         Ok(Self {
             conn,
             path,
             file,
             wal,
+            mover,
             signer,
             tree,
             head,
@@ -158,6 +161,7 @@ impl SqliteLog {
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.writing = false;
+        self.mover.appended(batch);
         (self.tree, self.head, self.noted) = (tree, head, noted);
         self.seen = self.tree.size();
         Ok(())

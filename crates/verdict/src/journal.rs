@@ -33,6 +33,35 @@ pub trait Ink: Send {
     fn save(&mut self, books: &Books) -> Result<(), Halt>;
     /// The policy whose text lies beside the record at `at`.
     fn policy(&mut self, at: Index) -> Result<Arc<Policy>, Halt>;
+    /// True if somebody else may have appended since we last looked; cheap.
+    fn changed(&mut self) -> Result<bool, Halt>;
+}
+
+impl<I: Ink + ?Sized> Ink for Box<I> {
+    fn turn(&mut self) -> Result<Index, Halt> {
+        (**self).turn()
+    }
+    fn pass(&mut self) {
+        (**self).pass();
+    }
+    fn read(&mut self, from: Index) -> Result<Vec<Record>, Halt> {
+        (**self).read(from)
+    }
+    fn append(&mut self, expected: Index, lines: &[Line], durable: bool) -> Result<(), NotWritten> {
+        (**self).append(expected, lines, durable)
+    }
+    fn load(&mut self) -> Result<Option<Books>, Halt> {
+        (**self).load()
+    }
+    fn save(&mut self, books: &Books) -> Result<(), Halt> {
+        (**self).save(books)
+    }
+    fn policy(&mut self, at: Index) -> Result<Arc<Policy>, Halt> {
+        (**self).policy(at)
+    }
+    fn changed(&mut self) -> Result<bool, Halt> {
+        (**self).changed()
+    }
 }
 
 /// A record and what lies beside it.
@@ -263,13 +292,13 @@ impl<I: Ink> Journal<I> {
     pub fn halted(&self) -> Option<&Halt> {
         self.halted.as_ref()
     }
-    /// The log.
-    pub fn ink(&mut self) -> &mut I {
-        &mut self.ink
-    }
-
-    /// Folds what others have written since.
+    /// Folds what others have written since, if they have.
     pub fn catch_up(&mut self) -> Result<(), Halt> {
+        match self.ink.changed() {
+            Ok(false) => return Ok(()),
+            Ok(true) => (),
+            Err(halt) => return self.note(Err(halt)),
+        }
         let size = self.ink.turn();
         self.ink.pass();
         let caught = size.and_then(|size| self.fold_to(size));

@@ -7,6 +7,8 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     clippy::too_many_lines,
     missing_docs,
     reason = "a test fails by panicking"

@@ -70,7 +70,7 @@ pub fn fill(log: &mut dyn Log, from: u64, to: u64) {
 pub fn draft(index: u64) -> Draft {
     Draft {
         body: format!("{{\"n\":{index},\"what\":\"é \\\"quoted\\\" \u{1}\"}}").into_bytes(),
-        payload: (index % 2 == 0).then(|| format!("payload {index}").into_bytes()),
+        payload: index.is_multiple_of(2).then(|| format!("payload {index}").into_bytes()),
         refers: (index % 5 == 4).then(|| index - 1),
     }
 }

@@ -22,8 +22,9 @@ pub(super) fn parse(source: &str) -> Result<(IdedExpr, SourceInfo), Vec<Fault>> 
         Err(_) => Vec::new(),
     };
     let mut faults: Vec<Fault> = errors.iter().filter_map(|error| mended(source, error)).collect();
+    // After the first mistake the parser guesses: what it says of the rest would only mislead.
     faults.sort_by_key(|fault| fault.offset);
-    faults.dedup_by_key(|fault| fault.offset);
+    faults.truncate(1);
     if faults.is_empty() {
         faults.push(Fault { offset: 0, message: "this is no CEL expression".to_owned(), help: None });
     }
@@ -45,10 +46,13 @@ fn mended(source: &str, error: &ParseError) -> Option<Fault> {
         )
     } else if message.contains("int literal") || message.contains("double literal") {
         ("this number is out of range".to_owned(), None)
-    } else if message.contains("string literal") || message.contains("bytes literal") {
+    } else if message.contains("string literal")
+        || message.contains("bytes literal")
+        || unread(source, offset, message)
+    {
         let help = "write `\\\\` for a backslash, or put `r` before the opening quote";
         ("this text has an escape that means nothing".to_owned(), Some(help))
-    } else if message.contains("'.?'") || message.contains("'[?'") || message.contains("'?'") {
+    } else if message.starts_with("unsupported syntax") {
         ("optional values (`?`) are not supported".to_owned(), Some("test with `has(...)` first"))
     } else if message.contains("Incomplete") || message.contains("No `") {
         // Said of the part that holds the real mistake, which is reported by itself.
@@ -62,6 +66,12 @@ fn mended(source: &str, error: &ParseError) -> Option<Fault> {
         });
     };
     Some(Fault { offset, message, help: help.map(str::to_owned) })
+}
+
+/// True if a text was not even recognised as one. Its quotes were found to match before.
+fn unread(source: &str, offset: usize, message: &str) -> bool {
+    let tail = source.get(offset..).unwrap_or("").trim_start_matches(['b', 'B', 'r', 'R']);
+    message.contains("token recognition error") && tail.starts_with(['"', '\''])
 }
 
 /// What stands at the mistake: the parser's token, or the word in the source.

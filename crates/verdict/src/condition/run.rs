@@ -67,11 +67,10 @@ impl Meter {
 
     /// Charges for `bytes` bytes that are about to be built.
     pub(super) fn build<'e>(&mut self, bytes: usize) -> Result<(), Failure<'e>> {
-        self.spend_bytes(bytes)?;
         match self.text.checked_sub(bytes) {
             Some(left) => {
                 self.text = left;
-                Ok(())
+                self.spend_bytes(bytes)
             }
             None => {
                 self.steps = 0;
@@ -286,7 +285,12 @@ impl<'v> Run<'v> {
                 }
                 Ok(false)
             }
-            Value::Map(map) => Ok(map.get(&wanted, &mut self.meter)?.is_some()),
+            Value::Map(map) => match wanted.kind() {
+                Kind::Str | Kind::Int | Kind::Uint | Kind::Double | Kind::Bool => {
+                    Ok(map.get(&wanted, &mut self.meter)?.is_some())
+                }
+                other => Err(Failure::Said(show::odd_key(item, other))),
+            },
             other => Err(Failure::Said(show::holds_nothing(of, other.kind()))),
         }
     }

@@ -144,8 +144,8 @@ pub(super) fn constant(of: &Const) -> String {
         Const::Bool(b) => b.to_string(),
         Const::Int(n) => n.to_string(),
         Const::Uint(n) => format!("{n}u"),
-        Const::Double(x) if x.is_finite() && x.fract() == 0.0 && x.abs() < 1e15 => format!("{x:.1}"),
-        Const::Double(x) => x.to_string(),
+        // The debug form keeps the fraction of whole numbers, and large ones short.
+        Const::Double(x) => format!("{x:?}"),
         Const::Str(text) => format!("{:?}", cut(text, SHOWN)),
         Const::Bytes(bytes) => format!("bytes of length {}", bytes.len()),
         Const::List(items) => {
