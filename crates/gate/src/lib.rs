@@ -8,3 +8,4 @@ pub mod keys;
 pub mod path;
 pub mod policy_text;
 pub mod store;
+pub mod wire;

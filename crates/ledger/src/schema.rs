@@ -15,7 +15,8 @@ pub const VERSION: i64 = 1;
 const APPLICATION_ID: i64 = 0x506F_7274;
 /// How long to wait for the pen.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Pages in the write-ahead log before they move into the database file: 16 MiB, few enough to be read back quickly.
+/// Pages in the write-ahead log (32 MiB) at which the append itself moves what is left into the database file and the
+/// log begins anew. `mover` has moved most of them by then.
 pub const WAL_PAGES: u32 = 4096;
 /// Bytes in a page, chosen by measuring: 4096 wastes a seventh of a page on rows of common size and makes batches slower,
 /// 16384 makes single appends slower.

@@ -34,8 +34,8 @@ impl Realm {
     }
 }
 
-/// Identifies an action by its meaning: SHA-256 over agent, tool, canonical arguments (RFC 8785) and the
-/// hash of the tool's definition where there is one.
+/// Identifies an action by its meaning: SHA-256 over agent, tool, canonical arguments (RFC 8785) and, where
+/// the way in sees definitions, the server and the hash of the tool's definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -89,6 +89,9 @@ pub struct Draft {
     pub key: Option<String>,
     /// An approval that was asked for earlier: the ledger index of the question.
     pub approval: Option<u64>,
+    /// The server that offers the tool, where the way in sees definitions: the action is then refused unless
+    /// `definition` is the one that was accepted of it.
+    pub server: Option<String>,
     /// The hash of the tool's definition, where the way in sees one.
     pub definition: Option<[u8; 32]>,
     /// Whose data it touches.
@@ -130,7 +133,7 @@ impl Action {
     /// letters, digits and `. _ - : @` (tools: and `/`), never with `..`.
     pub fn new(mut draft: Draft) -> Result<Self, Malformed> {
         check_name("agent_id", &draft.agent, "._-:@")?;
-        check_name("tool", &draft.tool, "._-:@/")?;
+        check_tool(&draft.tool)?;
         let texts = [
             ("user", &draft.user),
             ("session_id", &draft.session),
@@ -203,6 +206,14 @@ impl Action {
     pub fn approval(&self) -> Option<u64> {
         self.draft.approval
     }
+    /// The server that offers the tool, if the way in sees its definitions.
+    pub fn server(&self) -> Option<&str> {
+        self.draft.server.as_deref()
+    }
+    /// The hash of the tool's definition.
+    pub fn definition(&self) -> Option<&[u8; 32]> {
+        self.draft.definition.as_ref()
+    }
     /// Whose data it touches.
     pub fn realm(&self) -> Realm {
         self.draft.realm
@@ -245,6 +256,10 @@ fn digest_of(draft: &Draft, args_text: &str) -> Digest {
         text.push_str(&hex(definition));
         text.push('"');
     }
+    if let Some(server) = &draft.server {
+        text.push_str(",\"server\":");
+        crate::json::write_string(server, &mut text);
+    }
     text.push_str(",\"tool\":");
     crate::json::write_string(&draft.tool, &mut text);
     text.push('}');
@@ -257,6 +272,11 @@ fn object(field: &'static str, json: Option<Json>) -> Result<Json, Malformed> {
         Some(map @ Json::Map(_)) => Ok(map),
         Some(other) => Err(Malformed { field, why: format!("must be an object, not {}", other.kind()) }),
     }
+}
+
+/// Checks the name of a tool.
+pub(crate) fn check_tool(name: &str) -> Result<(), Malformed> {
+    check_name("tool", name, "._-:@/")
 }
 
 /// Checks the name of an agent or tool.

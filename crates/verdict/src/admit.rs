@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::action::{hex, short};
 use crate::books::{Approval, Books, LockState, Standing, lock_id, short_digest};
 use crate::decide::{Ask, Case, Claim, Code, Denial, Permit, Verdict};
 use crate::limit::Micro;
@@ -35,8 +36,9 @@ pub struct Remaining {
 pub(crate) fn admit(books: &Books, verdict: &Verdict, now: Micro) -> Ruled {
     let case = verdict.case();
     let found = disabled(books, case)
+        .or_else(|| unaccepted(books, case).filter(|_| !observed(verdict)))
         .map(Found::Denied)
-        .or_else(|| key_holder(books, case, now))
+        .or_else(|| key_holder(books, verdict, now))
         .unwrap_or_else(|| match verdict {
             Verdict::Deny(refused) => Found::Denied(refused.denial().clone()),
             Verdict::Permit(permit) => permitted(books, permit, now),
@@ -63,31 +65,59 @@ fn disabled(books: &Books, case: &Case) -> Option<Denial> {
     Some(Denial::new(Code::AgentDisabled, format!("agent `{}` was disabled by {}: {why}", state.agent, state.by)))
 }
 
-fn key_holder(books: &Books, case: &Case, now: Micro) -> Option<Found> {
+/// A tool whose definition nobody accepted is not the tool that the rules speak of.
+fn unaccepted(books: &Books, case: &Case) -> Option<Denial> {
     let action = &case.action;
+    let (server, tool) = (action.server()?, action.tool());
+    let no = |reason| Some(Denial::new(Code::UnknownTool, reason));
+    let Some(definition) = action.definition() else {
+        return no(format!("the server `{}` does not list a tool `{tool}`, or not in a form that can be read", short(server)));
+    };
+    match books.pin(server, tool) {
+        Some(pin) if pin.accepted == hex(definition) => None,
+        Some(_) => no(format!(
+            "the definition of `{tool}` changed since it was first seen; run `portcullis tools accept '{server}' {tool}` to accept it"
+        )),
+        None => no(format!("the definition of `{tool}` is not on record yet; list the tools again")),
+    }
+}
+
+fn observed(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Permit(permit) if permit.mode() == Mode::Observe)
+}
+
+fn key_holder(books: &Books, verdict: &Verdict, now: Micro) -> Option<Found> {
+    let action = &verdict.case().action;
     let lock = books.lock(&lock_id(action.realm(), action.agent(), action.key()?))?;
     let same = lock.digest == short_digest(&action.digest().hex());
-    let of = lock.of;
+    let taken = |code, conflict| Some(Found::Taken { by: lock.of, code, conflict });
     match lock.state {
-        LockState::InFlight => Some(Found::Taken { by: of, code: Code::InProgress, conflict: !same }),
-        LockState::Done => Some(Found::Taken { by: of, code: Code::Duplicate, conflict: !same }),
-        LockState::Pending => match books.approval(of).map(|it| it.standing(now)) {
-            Some(Standing::Pending | Standing::Approved) if !same => {
-                Some(Found::Taken { by: of, code: Code::InProgress, conflict: true })
+        LockState::InFlight => taken(Code::InProgress, !same),
+        LockState::Done => taken(Code::Duplicate, !same),
+        LockState::Pending => {
+            let question = books.approval(lock.of)?;
+            let standing = question.standing(now);
+            if !matches!(standing, Standing::Pending | Standing::Approved) {
+                // A question that is over holds nobody back.
+                return None;
             }
-            Some(standing @ (Standing::Pending | Standing::Approved)) if action.approval() != Some(of) => {
-                Some(Found::StillAsked(of, standing))
+            if !same || question.user.as_deref() != action.user() {
+                return taken(Code::InProgress, true);
             }
-            // Ours, or a question that is over: the key holds nobody back.
-            _ => None,
-        },
+            // Under another policy the question can lead nowhere: the action is decided anew, and takes the key.
+            let ours = action.approval() == Some(lock.of) || question.policy != *verdict.policy();
+            (!ours).then_some(Found::StillAsked(lock.of, standing))
+        }
     }
 }
 
 fn permitted(books: &Books, permit: &Permit, now: Micro) -> Found {
     match over_limit(books, permit.claims(), now) {
         Some(denial) if permit.mode() == Mode::Enforce => Found::Denied(denial),
-        over => Found::Allowed { approval: None, would: permit.would().cloned().or(over) },
+        over => {
+            let unaccepted = unaccepted(books, permit.case());
+            Found::Allowed { approval: None, would: permit.would().cloned().or(unaccepted).or(over) }
+        }
     }
 }
 
@@ -131,6 +161,7 @@ fn is_for(approval: &Approval, permit: &Permit) -> bool {
         && approval.agent == action.agent()
         && approval.tool == action.tool()
         && approval.user.as_deref() == action.user()
+        && approval.key.as_deref() == action.key()
         && approval.digest == action.digest().hex()
         && approval.policy == *permit.policy()
         && approval.rule.as_ref() == permit.rule()

@@ -100,7 +100,8 @@ pub struct Approval {
     pub ended: Option<Ended>,
     /// The decision that used it.
     pub used: Option<Index>,
-    key: Option<String>,
+    /// The idempotency key of the action.
+    pub key: Option<String>,
 }
 
 /// How a question ended.
@@ -316,7 +317,7 @@ impl Books {
             match change {
                 Change::Back { c, n, at } => {
                     if let Some(counter) = self.counters.get_mut(c.as_str()) {
-                        counter.take_back(*at, *n);
+                        counter.take_back(it.t, *at, *n);
                     }
                 }
                 Change::More { c, n, w } => self.count(c, *w, it.t, *n),

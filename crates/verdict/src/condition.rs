@@ -17,6 +17,7 @@ mod lint;
 mod moment;
 mod near;
 mod parse;
+mod quick;
 mod run;
 mod scan;
 mod show;

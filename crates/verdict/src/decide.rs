@@ -236,13 +236,30 @@ fn broken(rule: &Rule, why: &str) -> Denial {
     Denial { rule: Some(Arc::clone(&rule.name)), ..Denial::new(Code::EvaluationError, reason) }
 }
 
+/// True if there are arguments with which `agent` might call `tool`, for `user` and in `environment`: what an
+/// agent need not see is hidden from it, and nothing more; what it calls is decided all the same.
+pub fn could_allow(policy: &Policy, agent: &str, tool: &str, user: Option<&str>, environment: Option<&str>) -> bool {
+    let Some(agent) = policy.agent(agent).filter(|_| crate::action::check_tool(tool).is_ok()) else { return false };
+    if agent.mode() == Mode::Observe {
+        return true;
+    }
+    let Some(applicable) = policy.applicable(agent, tool) else { return false };
+    let rules = |list: &'_ [u32]| -> Vec<&Rule> { list.iter().filter_map(|at| agent.rule(*at)).collect() };
+    let here = |rule: &Rule| is_for(policy, rule, user, environment);
+    let forbidden = rules(&applicable.denies).into_iter().any(|rule| rule.when.is_none() && here(rule));
+    !forbidden && rules(&applicable.allows).into_iter().any(here)
+}
+
+/// True if `rule` speaks of this user and environment.
+fn is_for(policy: &Policy, rule: &Rule, user: Option<&str>, environment: Option<&str>) -> bool {
+    let here = environment.unwrap_or(policy.environment());
+    let is_here = rule.environments.is_empty() || rule.environments.iter().any(|name| name == here);
+    is_here && (rule.users.is_empty() || user_is_in(policy, rule, user))
+}
+
 /// True if every condition of `rule` besides its tools holds.
 pub(crate) fn applies(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>) -> Result<bool, String> {
-    let here = action.environment().unwrap_or(policy.environment());
-    if !rule.environments.is_empty() && !rule.environments.iter().any(|name| name == here) {
-        return Ok(false);
-    }
-    if !rule.users.is_empty() && !user_is_in(policy, rule, action) {
+    if !is_for(policy, rule, action.user(), action.environment()) {
         return Ok(false);
     }
     match &rule.when {
@@ -251,8 +268,8 @@ pub(crate) fn applies(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars
     }
 }
 
-fn user_is_in(policy: &Policy, rule: &Rule, action: &Action) -> bool {
-    match action.user() {
+fn user_is_in(policy: &Policy, rule: &Rule, user: Option<&str>) -> bool {
+    match user {
         Some(user) => rule.users.iter().any(|name| policy.is_in(user, name)),
         // A prohibition for some users is a prohibition for whoever does not say who they are.
         None => rule.effect == Effect::Deny,
@@ -364,6 +381,10 @@ impl Ask {
     /// What would be permitted.
     pub(crate) fn permit(&self) -> &Permit {
         &self.permit
+    }
+    /// The rule that asks.
+    pub fn rule(&self) -> Option<&Arc<str>> {
+        self.permit.rule.as_ref()
     }
     /// What the approval needs.
     pub fn terms(&self) -> &Terms {

@@ -27,7 +27,7 @@ pub use action::{Action, Digest, Draft, EffectFact, Facts, Finding, Malformed, R
 pub use admit::Remaining;
 pub use books::{Approval, Books, Ended, InForce, KEY_MEMORY, OPEN_MEMORY, Pin, Standing};
 pub use command::{Command, Person, Refusal};
-pub use decide::{Ask, Case, Claim, Code, Denial, Permit, ROOTS, Refused, Verdict, decide};
+pub use decide::{Ask, Case, Claim, Code, Denial, Permit, ROOTS, Refused, Verdict, could_allow, decide};
 pub use explain::{Considered, Finding as RuleFinding, explain};
 pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
 pub use json::Json;

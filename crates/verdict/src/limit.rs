@@ -226,10 +226,15 @@ impl Counter {
         }
     }
 
-    /// Takes back `amount` of what was counted at `at`; nothing, if that is over.
-    pub fn take_back(&mut self, at: Micro, amount: i64) {
+    /// Takes back at `now` `amount` of what was counted at `at`; nothing, if that is over.
+    pub fn take_back(&mut self, now: Micro, at: Micro, amount: i64) {
         if self.window == 0 {
             self.total = self.total.saturating_sub(amount);
+            return;
+        }
+        // What is over has been dropped, or will be with its entry: taking it from a later one would let
+        // more through than the maximum.
+        if self.is_over(at, now) {
             return;
         }
         // Merged entries carry the latest of their times: the first that is not earlier holds ours.

@@ -100,8 +100,8 @@ fn changes(decided: &Decided, outcome: &Outcome) -> Vec<Change> {
 /// What a meter of cost takes in the end.
 fn actual(reported: Option<i64>, status: Status, held: i64) -> i64 {
     match (reported, status) {
-        // What may have been spent stays spent.
-        (Some(reported), Status::Unknown) => reported.max(held),
+        // Nothing is known, so nothing moves: whoever settles it later reports the cost.
+        (_, Status::Unknown) => held,
         (Some(reported), _) => reported,
         (None, Status::Failed) => 0,
         (None, _) => held,

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::functions::Function;
+use super::quick::{plain_order, plain_text};
 use super::show;
 use super::tree::{Const, Kind, Loop, Node, Path, Pattern, Relation, Walk};
 use super::value::{Dict, List, Value, equal, field, order};
@@ -108,14 +109,36 @@ impl<'v> Run<'v> {
                 self.meter.spend(1)?;
                 self.truth(of).map(|b| !b)
             }
-            _ => match self.value(node)? {
-                Value::Bool(b) => Ok(b),
-                other => Err(Failure::Said(show::not_boolean(node, other.kind()))),
+            Node::HasPath(path) => {
+                self.meter.spend(1)?;
+                self.has_path(path)
+            }
+            Node::Matches(of, pattern) => {
+                self.meter.spend(1)?;
+                self.matches(node, of, pattern)
+            }
+            Node::Within(two) => {
+                self.meter.spend(1)?;
+                self.within(&two.0, &two.1)
+            }
+            Node::Call(function, args) => match self.plain_test(*function, args)? {
+                Some(holds) => Ok(holds),
+                None => self.valued_truth(node),
             },
+            _ => self.valued_truth(node),
+        }
+    }
+
+    #[inline(never)]
+    fn valued_truth(&mut self, node: &'v Node) -> Result<bool, Failure<'v>> {
+        match self.value(node)? {
+            Value::Bool(b) => Ok(b),
+            other => Err(Failure::Said(show::not_boolean(node, other.kind()))),
         }
     }
 
     /// The value of a node.
+    #[inline(never)]
     pub(super) fn value(&mut self, node: &'v Node) -> Outcome<'v> {
         if let Node::Compare(..) | Node::And(_) | Node::Or(_) | Node::Not(_) = node {
             return self.truth(node).map(Value::Bool);
@@ -159,6 +182,7 @@ impl<'v> Run<'v> {
 
     /// `&&` (`decisive` is false) and `||` (`decisive` is true): a part that decides the whole absorbs the
     /// failures of the others, before or after it.
+    #[inline(never)]
     fn decided(&mut self, parts: &'v [Node], decisive: bool) -> Result<bool, Failure<'v>> {
         self.meter.spend(1)?;
         let mut failed = None;
@@ -173,7 +197,25 @@ impl<'v> Run<'v> {
         failed.map_or(Ok(!decisive), Err)
     }
 
+    #[inline(never)]
     fn compare(
+        &mut self,
+        node: &'v Node,
+        relation: Relation,
+        sides: (&'v Node, &'v Node),
+    ) -> Result<bool, Failure<'v>> {
+        if let (Node::Path(path), Node::Const(constant)) = sides {
+            // What almost every rule asks, answered without making values.
+            let at = self.reach(path, path.keys.len())?;
+            if let Some(order) = plain_order(at, constant, &mut self.meter)? {
+                return Ok(holds(relation, Some(order)));
+            }
+        }
+        self.compare_values(node, relation, sides)
+    }
+
+    #[inline(never)]
+    fn compare_values(
         &mut self,
         node: &'v Node,
         relation: Relation,
@@ -195,7 +237,8 @@ impl<'v> Run<'v> {
         Value::of_root(at).ok_or(Failure::Missing(path, path.keys.len()))
     }
 
-    fn reach(&mut self, path: &'v Path, depth: usize) -> Result<Root<'v>, Failure<'v>> {
+    #[inline]
+    pub(super) fn reach(&mut self, path: &'v Path, depth: usize) -> Result<Root<'v>, Failure<'v>> {
         let mut at = self.scope.0.get(path.root).copied().unwrap_or(Root::Absent);
         for (n, key) in path.keys.iter().take(depth).enumerate() {
             let below = match at {
@@ -212,6 +255,7 @@ impl<'v> Run<'v> {
         Ok(at)
     }
 
+    #[inline(never)]
     fn has_path(&mut self, path: &'v Path) -> Result<bool, Failure<'v>> {
         let Some((key, above)) = path.keys.split_last() else {
             return Err(Failure::Missing(path, 0));
@@ -260,21 +304,14 @@ impl<'v> Run<'v> {
         }
     }
 
+    #[inline(never)]
     fn within(&mut self, item: &'v Node, of: &'v Node) -> Result<bool, Failure<'v>> {
-        let wanted = self.value(item)?;
-        // Lists of literals are the common case: no value is made of them.
-        if let (Node::Const(Const::List(items)), Some(text)) = (of, wanted.text()) {
-            for item in items {
-                self.meter.spend(1)?;
-                if let Const::Str(item) = item {
-                    self.meter.spend_bytes(item.len().min(text.len()))?;
-                    if item == text {
-                        return Ok(true);
-                    }
-                }
-            }
-            return Ok(false);
+        if let (Node::Path(path), Node::Const(Const::List(items))) = (item, of)
+            && let Some(text) = plain_text(self.reach(path, path.keys.len())?)
+        {
+            return self.named(items, text);
         }
+        let wanted = self.value(item)?;
         match self.value(of)? {
             Value::List(list) => {
                 for item in list.iter() {
@@ -324,11 +361,21 @@ impl<'v> Run<'v> {
         calls::call(function, given, node, &mut self.meter)
     }
 
+    #[inline(never)]
     fn matches(&mut self, node: &'v Node, of: &'v Node, pattern: &Pattern) -> Result<bool, Failure<'v>> {
+        if let Node::Path(path) = of
+            && let Some(text) = plain_text(self.reach(path, path.keys.len())?)
+        {
+            return self.searched(text, pattern);
+        }
         let value = self.value(of)?;
-        let Some(text) = value.text() else {
-            return Err(Failure::Said(show::not_taken(node, "matches", of, value.kind())));
-        };
+        match value.text() {
+            Some(text) => self.searched(text, pattern),
+            None => Err(Failure::Said(show::not_taken(node, "matches", of, value.kind()))),
+        }
+    }
+
+    fn searched(&mut self, text: &str, pattern: &Pattern) -> Result<bool, Failure<'v>> {
         let blocks = u32::try_from(text.len() / 16 + 1).unwrap_or(u32::MAX);
         self.meter.spend(blocks.saturating_mul(pattern.weight))?;
         Ok(pattern.regex.is_match(text))

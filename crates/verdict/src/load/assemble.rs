@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use super::near::nearest;
+use super::near::{SUGGESTIONS, nearest};
 use super::problem::{Place, Report};
 use super::read::{Gathered, Holder, Limited};
 use crate::action::short;
@@ -25,10 +25,11 @@ pub(super) fn assemble(gathered: &Gathered, report: &mut Report) -> Parts {
         labels(&role.limits, &everyone, report);
     }
     let roles: HashMap<&str, &Holder> = gathered.roles.iter().map(|role| (role.id.as_str(), role)).collect();
+    let in_order: Vec<&str> = gathered.roles.iter().map(|role| role.id.as_str()).collect();
     let mut agents = Vec::new();
     let mut total = 0_usize;
     for agent in &gathered.agents {
-        let held = roles_of(agent, &roles, report);
+        let held = roles_of(agent, &roles, &in_order, report);
         meet(agent, &held, &everyone, report);
         let count = held.iter().map(|(role, _)| role.rules.len()).sum::<usize>();
         total = total.saturating_add(count).saturating_add(agent.rules.len());
@@ -69,12 +70,14 @@ fn parts_of(agent: &Holder, held: &[(&Holder, Place)], everyone: &[Limited]) -> 
 fn roles_of<'d>(
     agent: &Holder,
     roles: &HashMap<&'d str, &'d Holder>,
+    names: &[&str],
     report: &mut Report,
 ) -> Vec<(&'d Holder, Place)> {
     let mut held: Vec<(&Holder, Place)> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (name, at) in &agent.roles {
         match roles.get(name.as_str()) {
-            Some(role) if held.iter().any(|(other, _)| other.id == role.id) => {
+            Some(_) if !seen.insert(name) => {
                 report.error(
                     *at,
                     format!("role `{}` is given twice", short(name)),
@@ -84,7 +87,9 @@ fn roles_of<'d>(
             Some(role) => held.push((role, *at)),
             None => {
                 let mut message = format!("role `{}` is not defined", short(name));
-                if let Some(near) = nearest(name, roles.keys().copied()) {
+                if !report.is_full()
+                    && let Some(near) = nearest(name, names.iter().copied().take(SUGGESTIONS))
+                {
                     message.push_str(&format!("; did you mean `{near}`?"));
                 }
                 report.error(*at, message, "define it under `roles`".to_owned());

@@ -139,6 +139,7 @@ pub(super) fn json_map(node: &Node, report: &mut Report) -> Option<Json> {
 /// What the YAML says, as JSON: numbers only in the forms that JSON has.
 fn json(node: &Node, report: &mut Report) -> Option<Json> {
     match &node.content {
+        Content::Unread => None,
         Content::Scalar(scalar) => json_scalar(scalar)
             .map_err(|message| {
                 let help = "put it in quotes if it is a text".to_owned();

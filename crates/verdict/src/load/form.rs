@@ -70,6 +70,9 @@ pub(super) fn check(form: Form, scalar: &Scalar) -> Result<(), Wrong> {
         Form::Quorum => quorum(scalar).map(drop),
         Form::Dollars | Form::Maximum => dollars(scalar).map(drop),
         Form::Expression if matches!(plain(scalar), Plain::Bool(_)) => Ok(()),
+        Form::Timeout | Form::Window if plain(scalar) == Plain::Number => {
+            wrong(format!("`{}` has no unit", short(text)), LENGTH)
+        }
         _ => {
             is_text(scalar)?;
             check_text(form, text)
@@ -78,13 +81,20 @@ pub(super) fn check(form: Form, scalar: &Scalar) -> Result<(), Wrong> {
 }
 
 fn check_text(form: Form, text: &str) -> Result<(), Wrong> {
+    // They could rewrite what a terminal shows.
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return wrong(format!("`{}` has a control character", short(text)), "remove it");
+    }
     match form {
         Form::Id => name("name", text, 128, "._:@-"),
         Form::Tool => name("tool name", text, 256, "._:@-/"),
         Form::Pattern => name("tool name", text, 256, "._:@-/*"),
         Form::RuleName => match text.chars().count() {
             1..=128 if text.trim() == text && !text.contains('\n') => Ok(()),
-            _ => wrong("a rule's name is one line of 1 to 128 characters".to_owned(), "shorten it"),
+            _ => {
+                let help = "write one line of 1 to 128 characters, with no blank at either end";
+                wrong(format!("`{}` is not a rule's name", short(text)), help)
+            }
         },
         Form::Text if text.trim().is_empty() => {
             wrong("the text is empty".to_owned(), "write it, or remove the key")
@@ -259,10 +269,12 @@ pub(super) fn window(text: &str) -> Result<Window, Wrong> {
     }
 }
 
+const LENGTH: &str = "write a whole number and a unit, such as 30s, 15m, 1h, 1d or 2w";
+
 /// A length of time in milliseconds, at most `days` long.
 pub(super) fn duration(text: &str, days: i64) -> Result<i64, Wrong> {
     const UNITS: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800)];
-    let help = "write a whole number and a unit, such as 30s, 15m, 1h, 1d or 2w";
+    let help = LENGTH;
     let parts =
         UNITS.iter().find_map(|(name, seconds)| text.strip_suffix(*name).map(|digits| (digits, *seconds)));
     let Some((digits, unit)) = parts else {

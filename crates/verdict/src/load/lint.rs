@@ -7,20 +7,25 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::near::{nearest, within};
+use super::near::{SUGGESTIONS, nearest, within};
 use super::problem::Report;
 use super::read::{Gathered, Holder, Limited, Written};
 use crate::action::short;
 use crate::limit::Meter;
-use crate::policy::{Effect, Pattern, Rule, UnknownTool};
+use crate::policy::{Effect, Pattern, Rule, Tool, UnknownTool};
 
 /// Comparisons that all lints together may take. A file that was made to be slow is looked at less
 /// closely; it is not taken any more readily.
-const EFFORT: usize = 20_000_000;
+const EFFORT: usize = 2_000_000;
 
 struct Lint<'d> {
     gathered: &'d Gathered,
     groups: HashMap<&'d str, &'d [String]>,
+    /// Everyone who is in a group.
+    members: HashSet<&'d str>,
+    /// The members of the largest group.
+    largest: usize,
+    tools: HashMap<&'d str, &'d Tool>,
     effort: usize,
 }
 
@@ -66,14 +71,20 @@ pub(super) fn warnings(gathered: &Gathered, report: &mut Report) {
 
 impl<'d> Lint<'d> {
     fn new(gathered: &'d Gathered) -> Self {
-        let groups =
-            gathered.groups.iter().map(|(name, members)| (name.as_str(), members.as_slice())).collect();
-        Self { gathered, groups, effort: EFFORT }
+        let groups = || gathered.groups.iter();
+        Self {
+            gathered,
+            groups: groups().map(|(name, members)| (name.as_str(), members.as_slice())).collect(),
+            members: groups().flat_map(|(_, members)| members).map(String::as_str).collect(),
+            largest: groups().map(|(_, members)| members.len()).max().unwrap_or(0),
+            tools: gathered.tools.iter().map(|(tool, _)| (tool.name.as_str(), tool)).collect(),
+            effort: EFFORT,
+        }
     }
 
     /// False once enough has been compared.
-    fn spend(&mut self) -> bool {
-        self.effort = self.effort.saturating_sub(1);
+    fn spend(&mut self, comparisons: usize) -> bool {
+        self.effort = self.effort.saturating_sub(comparisons);
         self.effort > 0
     }
 
@@ -121,14 +132,13 @@ impl<'d> Lint<'d> {
         for pattern in &hidden.rule.tools {
             let mut found = None;
             for hider in hiders {
-                for other in &hider.rule.tools {
-                    if !self.spend() {
-                        return None;
-                    }
-                    if found.is_none() && covers(other, pattern) && self.covers_who(&hider.rule, &hidden.rule)
-                    {
-                        found = Some(*hider);
-                    }
+                if !self.spend(hider.rule.tools.len()) {
+                    return None;
+                }
+                let covered = hider.rule.tools.iter().any(|other| covers(other, pattern));
+                if covered && self.covers_who(&hider.rule, &hidden.rule) {
+                    found = Some(*hider);
+                    break;
                 }
             }
             first = first.or(Some(found?));
@@ -137,7 +147,13 @@ impl<'d> Lint<'d> {
     }
 
     /// True if every environment and user that `hidden` is for, `hider` is for too.
-    fn covers_who(&self, hider: &Rule, hidden: &Rule) -> bool {
+    fn covers_who(&mut self, hider: &Rule, hidden: &Rule) -> bool {
+        let people = self.largest.saturating_add(1);
+        let users = hider.users.len().saturating_mul(hidden.users.len());
+        let environments = hider.environments.len().saturating_mul(hidden.environments.len());
+        if !self.spend(users.saturating_mul(people).saturating_mul(people).saturating_add(environments)) {
+            return false;
+        }
         let covers = |all: &[String], some: &[String], has: &dyn Fn(&String) -> bool| {
             all.is_empty() || (!some.is_empty() && some.iter().all(has))
         };
@@ -183,7 +199,10 @@ impl<'d> Lint<'d> {
                 "the limit can never count `{}`: no known tool has such a name",
                 short(pattern.as_str())
             );
-            if let Some(near) = nearest(pattern.as_str(), self.gathered.known.iter().map(String::as_str)) {
+            let known = self.gathered.known.iter().map(String::as_str).take(SUGGESTIONS);
+            if !report.is_full()
+                && let Some(near) = nearest(pattern.as_str(), known)
+            {
                 message.push_str(&format!("; did you mean `{near}`?"));
             }
             report.error(*at, message, KNOWN.to_owned());
@@ -194,7 +213,9 @@ impl<'d> Lint<'d> {
         match pattern {
             Pattern::Exact(name) => self.gathered.known.contains(name),
             // Out of effort: nothing certain is known against it.
-            Pattern::Glob(_) => self.gathered.known.iter().any(|tool| !self.spend() || pattern.matches(tool)),
+            Pattern::Glob(_) => {
+                self.gathered.known.iter().any(|tool| !self.spend(1) || pattern.matches(tool))
+            }
         }
     }
 
@@ -218,9 +239,11 @@ impl<'d> Lint<'d> {
     }
 
     fn answerers(&self, written: &Written, report: &mut Report) {
-        let is_member = |name: &String| self.groups.values().any(|members| members.contains(name));
         for (name, at) in &written.from {
-            if !self.groups.contains_key(name.as_str()) && !name.contains('@') && !is_member(name) {
+            if !self.groups.contains_key(name.as_str())
+                && !name.contains('@')
+                && !self.members.contains(name.as_str())
+            {
                 let message = format!(
                     "`{}` is not a group of this policy; only keys made with this name or group can answer",
                     short(name)
@@ -252,12 +275,7 @@ impl<'d> Lint<'d> {
     fn misread(&self, written: &Written, report: &mut Report) {
         let (Some(when), Some(at)) = (&written.rule.when, written.when_at) else { return };
         let reads = when.reads();
-        for (tool, _) in self
-            .gathered
-            .tools
-            .iter()
-            .filter(|(tool, _)| written.rule.tools.contains(&Pattern::Exact(tool.name.clone())))
-        {
+        for tool in written.rule.tools.iter().filter_map(|pattern| self.tools.get(pattern.as_str())) {
             let declared = || tool.roles.iter().filter_map(|(path, _)| path.first()).map(String::as_str);
             for path in &reads {
                 let [root, name, ..] = path.as_slice() else { continue };
@@ -282,18 +300,17 @@ impl<'d> Lint<'d> {
 
     /// A tool named by an allow that is one letter away from a declared one.
     fn mistyped(&mut self, written: &Written, report: &mut Report) {
-        let declared: HashSet<&str> =
-            self.gathered.tools.iter().map(|(tool, _)| tool.name.as_str()).collect();
         for (pattern, at) in written.rule.tools.iter().zip(&written.tools_at) {
             let Pattern::Exact(name) = pattern else { continue };
-            if declared.contains(name.as_str()) || name.len() < 4 {
+            // To compare two names costs about a hundred of the other comparisons.
+            let declared = self.gathered.tools.iter().map(|(tool, _)| tool.name.as_str());
+            if self.tools.contains_key(name.as_str())
+                || name.len() < 4
+                || !self.spend(self.tools.len().saturating_mul(100))
+            {
                 continue;
             }
-            self.effort = self.effort.saturating_sub(declared.len().saturating_mul(100));
-            if self.effort == 0 {
-                return;
-            }
-            if let Some(near) = within(name, declared.iter().copied(), 1) {
+            if let Some(near) = within(name, declared, 1) {
                 let message = format!("tool `{}` is not declared; did you mean `{near}`?", short(name));
                 report.warn(*at, message, "declare it under `tools` if it is another tool".to_owned());
             }
@@ -337,7 +354,7 @@ impl<'d> Lint<'d> {
             .collect();
         for (tool, at) in &gathered.tools {
             let named = patterns.contains(tool.name.as_str())
-                || globs.iter().any(|glob| !self.spend() || glob.matches(&tool.name));
+                || globs.iter().any(|glob| !self.spend(1) || glob.matches(&tool.name));
             if !named {
                 let message = format!("no rule names tool `{}`, so nobody may call it", short(&tool.name));
                 report.warn(*at, message, "allow it in a rule, or remove it".to_owned());
@@ -377,6 +394,7 @@ impl<'d> Lint<'d> {
     /// A tool that these rules allow by name and that does not declare the argument.
     fn without(&mut self, path: &[String], rules: &[&Written]) -> Option<String> {
         let gathered = self.gathered;
+        self.spend(gathered.tools.len());
         let declares: HashSet<&str> = gathered
             .tools
             .iter()
@@ -386,7 +404,7 @@ impl<'d> Lint<'d> {
         let allowed =
             rules.iter().filter(|written| written.rule.effect == Effect::Allow).flat_map(|w| &w.rule.tools);
         for pattern in allowed {
-            if !self.spend() {
+            if !self.spend(1) {
                 return None;
             }
             if !declares.contains(pattern.as_str()) {

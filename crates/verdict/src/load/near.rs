@@ -3,9 +3,16 @@
 /// Longer words are not compared: nobody mistypes them, and the cost grows with the square.
 const LONGEST: usize = 64;
 
+/// Of names that a file may have without end, so many are looked at.
+pub(super) const SUGGESTIONS: usize = 5_000;
+
 /// The nearest of `known` to `word`, if it is near enough to be what was meant.
 pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let reach = (word.chars().count() / 3).clamp(1, 3);
+    let reach = match word.chars().count() {
+        0..=3 => 1,
+        4..=8 => 2,
+        _ => 3,
+    };
     within(word, known, reach)
 }
 

@@ -3,7 +3,7 @@
 //! Answerable for what concerns one rule or one limit alone: its condition, its tiers, a maximum that
 //! fits its meter. What concerns several at once is [`super::lint`]'s.
 
-use hashbrown::HashSet;
+use std::collections::BTreeSet;
 
 use super::form;
 use super::problem::{Place, Report};
@@ -27,8 +27,9 @@ pub(super) struct Gathered {
     pub(super) roles: Vec<Holder>,
     /// For every agent.
     pub(super) limits: Vec<Limited>,
-    /// Tools that are declared, or named exactly by a rule, be it a broken one.
-    pub(super) known: HashSet<String>,
+    /// Tools that are declared, or named exactly by a rule, be it a broken one. In order, so that the
+    /// same file is always told the same.
+    pub(super) known: BTreeSet<String>,
 }
 
 /// An agent or a role.
@@ -349,13 +350,14 @@ fn read_limit(node: &Node, report: &mut Report) -> Option<Limited> {
         let help = "remove `consecutive`".to_owned();
         report.error(consecutive.at, "only failures can be counted in a row", help);
     }
-    if window == Window::Call && matches!(meter, Meter::Actions | Meter::Failures { .. }) {
+    let once = match meter {
+        Meter::Actions => Some("a call is one action"),
+        Meter::Failures { .. } => Some("a call fails once at most"),
+        _ => None,
+    };
+    if let Some(once) = once.filter(|_| window == Window::Call) {
         let help = "count per step, session or a length of time such as 1h".to_owned();
-        report.error(
-            node.get("per")?.at,
-            format!("a call is always one of `{}` at most", meter_word(&meter)),
-            help,
-        );
+        report.error(node.get("per")?.at, format!("`{meter}` per call holds nothing back: {once}"), help);
     }
     let scope = match node.get("by").and_then(Node::text) {
         Some("user") => Scope::User,
@@ -369,10 +371,6 @@ fn read_limit(node: &Node, report: &mut Report) -> Option<Limited> {
     let tools_at = tools.iter().map(|(_, at)| *at).collect();
     let patterns = tools.iter().map(|(tool, _)| Pattern::new(tool)).collect();
     Some(Limited { limit: Limit::new(meter, patterns, window, scope, max), at: node.at, tools_at })
-}
-
-fn meter_word(meter: &Meter) -> &'static str {
-    if matches!(meter, Meter::Actions) { "actions" } else { "failures" }
 }
 
 /// The maximum in the meter's own unit: millionths for money and arguments, else a count.

@@ -93,7 +93,7 @@ fn spelt(pattern: &str) -> Value {
 fn form(form: Form) -> Value {
     match form {
         Form::Version => json!({"const": 1}),
-        Form::Text => json!({"type": "string", "pattern": r"\S"}),
+        Form::Text => json!({"type": "string", "pattern": r"\S", "not": {"pattern": CONTROL}}),
         Form::RuleName => {
             json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^\S(.*\S)?$"})
         }
@@ -112,5 +112,8 @@ fn form(form: Form) -> Value {
         Form::Choice(_, words) => json!({"enum": words}),
     }
 }
+
+/// Control characters, but for tab and line feed.
+const CONTROL: &str = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]";
 
 const LENGTH: &str = "^[1-9][0-9]*[smhdw]$";

@@ -14,6 +14,7 @@ use crate::action::short;
 pub(super) fn check(node: &Node, section: &Section, report: &mut Report) -> bool {
     let before = report.errors();
     match &node.content {
+        Content::Unread => report.mark_broken(node.at),
         Content::Map(entries) => check_keys(node, entries, section, report),
         // `crm.read:` with nothing behind it is a tool of which there is nothing to say.
         Content::Scalar(_) if node.is_null() && section.keys.iter().all(|key| !key.required) => (),
@@ -172,13 +173,16 @@ fn check_scalar(node: &Node, key: &Key, form: Form, report: &mut Report) {
 }
 
 fn wanted(what: &str, node: &Node, key: &Key, report: &mut Report) {
+    if matches!(node.content, Content::Unread) {
+        return;
+    }
     let message = format!("`{}` wants {what}, and this is {}", key.name, kind(node));
     report.error(node.at, message, format!("for example `{}: {}`", key.name, key.example));
 }
 
 fn kind(node: &Node) -> &'static str {
     match &node.content {
-        Content::Map(_) => "a mapping",
+        Content::Map(_) | Content::Unread => "a mapping",
         Content::List(_) => "a list",
         Content::Scalar(scalar) => match form::plain(scalar) {
             form::Plain::Nothing => "nothing",

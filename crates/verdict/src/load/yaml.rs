@@ -30,6 +30,8 @@ pub(super) enum Content {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<Entry>),
+    /// What was refused here already.
+    Unread,
 }
 
 /// A text and how it was written.
@@ -73,7 +75,7 @@ impl Node {
         match &self.content {
             Content::List(items) => items,
             Content::Scalar(_) => std::slice::from_ref(self),
-            Content::Map(_) => &[],
+            Content::Map(_) | Content::Unread => &[],
         }
     }
     /// The text of a scalar.
@@ -201,7 +203,7 @@ impl Tree<'_> {
             }
             Event::Alias(_) => {
                 self.no_anchors(at);
-                self.put(at, Content::Scalar(Scalar { text: String::new(), style: Style::Double }))
+                self.put(at, Content::Unread)
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.look_at(at, anchor, tag.as_deref());
@@ -235,12 +237,9 @@ impl Tree<'_> {
             self.no_anchors(at);
         }
         if let Some(tag) = tag {
+            let name = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
             let help = "a text that begins with `!` needs quotes; YAML reads it as a tag";
-            self.report.error(
-                at,
-                format!("tag `{}` means nothing here", short(&tag.to_string())),
-                help.to_owned(),
-            );
+            self.report.error(at, format!("tag `{}` means nothing here", short(&name)), help.to_owned());
         }
     }
 
@@ -257,11 +256,15 @@ impl Tree<'_> {
             return Err(Stop);
         }
         if self.open.len() >= MAX_DEPTH {
-            self.report.error(at, format!("nested more than {MAX_DEPTH} deep"), None);
+            self.too_deep(at);
             return Err(Stop);
         }
         self.open.push(open);
         Ok(())
+    }
+
+    fn too_deep(&mut self, at: Place) {
+        self.report.error(at, format!("nested more than {MAX_DEPTH} deep"), None);
     }
 
     fn put(&mut self, at: Place, content: Content) -> Result<(), Stop> {
@@ -288,6 +291,9 @@ impl Tree<'_> {
         let info = error.info();
         let info =
             info.strip_prefix("while ").and_then(|i| i.split_once(", ")).map_or(info, |(_, rest)| rest);
+        if info.contains("recursion") {
+            return self.too_deep(at);
+        }
         let help = if info.contains("tab") {
             "indent with spaces"
         } else if info.contains("anchor") {
