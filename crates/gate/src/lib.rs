@@ -5,6 +5,7 @@ pub mod clock;
 pub mod desk;
 pub mod ink;
 pub mod keys;
+pub mod mcp;
 pub mod path;
 pub mod policy_text;
 pub mod store;

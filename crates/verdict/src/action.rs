@@ -62,6 +62,15 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// A tool as a server describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The server's name.
+    pub server: String,
+    /// SHA-256 of the canonical definition; absent if the server has no such tool, or none that can be read.
+    pub hash: Option<[u8; 32]>,
+}
+
 /// What a way in was told about an action, before it is checked.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
@@ -89,11 +98,9 @@ pub struct Draft {
     pub key: Option<String>,
     /// An approval that was asked for earlier: the ledger index of the question.
     pub approval: Option<u64>,
-    /// The server that offers the tool, where the way in sees definitions: the action is then refused unless
-    /// `definition` is the one that was accepted of it.
-    pub server: Option<String>,
-    /// The hash of the tool's definition, where the way in sees one.
-    pub definition: Option<[u8; 32]>,
+    /// Whose tool it is, where the way in sees definitions: the action is then refused unless this definition is
+    /// the accepted one.
+    pub definition: Option<Definition>,
     /// Whose data it touches.
     pub realm: Realm,
     /// The person or program whose key it came with; may not answer its own question.
@@ -206,12 +213,8 @@ impl Action {
     pub fn approval(&self) -> Option<u64> {
         self.draft.approval
     }
-    /// The server that offers the tool, if the way in sees its definitions.
-    pub fn server(&self) -> Option<&str> {
-        self.draft.server.as_deref()
-    }
-    /// The hash of the tool's definition.
-    pub fn definition(&self) -> Option<&[u8; 32]> {
+    /// Whose tool it is, and what it says of it.
+    pub fn definition(&self) -> Option<&Definition> {
         self.draft.definition.as_ref()
     }
     /// Whose data it touches.
@@ -253,12 +256,9 @@ fn digest_of(draft: &Draft, args_text: &str) -> Digest {
     text.push_str(args_text);
     if let Some(definition) = &draft.definition {
         text.push_str(",\"definition\":\"");
-        text.push_str(&hex(definition));
-        text.push('"');
-    }
-    if let Some(server) = &draft.server {
-        text.push_str(",\"server\":");
-        crate::json::write_string(server, &mut text);
+        text.push_str(&definition.hash.map(|hash| hex(&hash)).unwrap_or_default());
+        text.push_str("\",\"server\":");
+        crate::json::write_string(&definition.server, &mut text);
     }
     text.push_str(",\"tool\":");
     crate::json::write_string(&draft.tool, &mut text);

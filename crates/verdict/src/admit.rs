@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::action::{hex, short};
+use crate::action::{Definition, hex, short};
 use crate::books::{Approval, Books, LockState, Standing, lock_id, short_digest};
 use crate::decide::{Ask, Case, Claim, Code, Denial, Permit, Verdict};
 use crate::limit::Micro;
@@ -68,13 +68,14 @@ fn disabled(books: &Books, case: &Case) -> Option<Denial> {
 /// A tool whose definition nobody accepted is not the tool that the rules speak of.
 fn unaccepted(books: &Books, case: &Case) -> Option<Denial> {
     let action = &case.action;
-    let (server, tool) = (action.server()?, action.tool());
+    let Definition { server, hash } = action.definition()?;
+    let tool = action.tool();
     let no = |reason| Some(Denial::new(Code::UnknownTool, reason));
-    let Some(definition) = action.definition() else {
+    let Some(hash) = hash else {
         return no(format!("the server `{}` does not list a tool `{tool}`, or not in a form that can be read", short(server)));
     };
     match books.pin(server, tool) {
-        Some(pin) if pin.accepted == hex(definition) => None,
+        Some(pin) if pin.accepted == hex(hash) => None,
         Some(_) => no(format!(
             "the definition of `{tool}` changed since it was first seen; run `portcullis tools accept '{server}' {tool}` to accept it"
         )),

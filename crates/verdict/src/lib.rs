@@ -23,7 +23,7 @@ mod policy;
 mod record;
 mod settle;
 
-pub use action::{Action, Digest, Draft, EffectFact, Facts, Finding, Malformed, Realm, check_name, hex, short};
+pub use action::{Action, Definition, Digest, Draft, EffectFact, Facts, Finding, Malformed, Realm, check_name, hex, short};
 pub use admit::Remaining;
 pub use books::{Approval, Books, Ended, InForce, KEY_MEMORY, OPEN_MEMORY, Pin, Standing};
 pub use command::{Command, Person, Refusal};

@@ -38,15 +38,19 @@ pub(super) fn apply<'v>(
             };
             whole.map(Value::Uint).ok_or_else(out_of_range)
         }
-        (Value::Double(a), Value::Double(b)) => match sum {
-            Sum::Add => Ok(Value::Double(a + b)),
-            Sum::Subtract => Ok(Value::Double(a - b)),
-            Sum::Multiply => Ok(Value::Double(a * b)),
-            Sum::Divide => Ok(Value::Double(a / b)),
-            Sum::Remainder => {
-                Err(Failure::Said("`%` is for integers, and these are fractional numbers".into()))
-            }
-        },
+        (Value::Double(a), Value::Double(b)) => {
+            let number = match sum {
+                Sum::Add => a + b,
+                Sum::Subtract => a - b,
+                Sum::Multiply => a * b,
+                Sum::Divide => a / b,
+                Sum::Remainder => {
+                    return Err(Failure::Said("`%` is for integers, and these are fractional numbers".into()));
+                }
+            };
+            // What is no number is neither more nor less than anything, and a `!` would turn that into a yes.
+            if number.is_nan() { Err(out_of_range()) } else { Ok(Value::Double(number)) }
+        }
         _ => match sum {
             Sum::Add => joined(a, b, meter)?.or_else(|| moved(a, b)),
             Sum::Subtract => reduced(a, b),

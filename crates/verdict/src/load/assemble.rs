@@ -12,10 +12,13 @@ use super::problem::{Place, Report};
 use super::read::{Gathered, Holder, Limited};
 use crate::action::short;
 use crate::limit::Limit;
-use crate::policy::{AgentParts, Mode, Parts};
+use crate::policy::{AgentParts, Mode, Parts, Pattern};
 
 /// Rules in all, once every agent has those of its roles.
 const MAX_RULES: usize = 1_000_000;
+/// Every wildcard of every agent is compared with every known tool when the policy is compiled; more
+/// comparisons than these would hold a reload up for seconds.
+const MAX_COMPARISONS: usize = 100_000_000;
 
 /// The parts of the policy. Worth something only if the report has no error.
 pub(super) fn assemble(gathered: &Gathered, report: &mut Report) -> Parts {
@@ -27,7 +30,7 @@ pub(super) fn assemble(gathered: &Gathered, report: &mut Report) -> Parts {
     let roles: HashMap<&str, &Holder> = gathered.roles.iter().map(|role| (role.id.as_str(), role)).collect();
     let in_order: Vec<&str> = gathered.roles.iter().map(|role| role.id.as_str()).collect();
     let mut agents = Vec::new();
-    let mut total = 0_usize;
+    let (mut total, mut comparisons) = (0_usize, 0_usize);
     for agent in &gathered.agents {
         let held = roles_of(agent, &roles, &in_order, report);
         meet(agent, &held, &everyone, report);
@@ -36,6 +39,19 @@ pub(super) fn assemble(gathered: &Gathered, report: &mut Report) -> Parts {
         if total > MAX_RULES {
             let message = format!("the agents have more than {MAX_RULES} rules in all");
             report.error(agent.at, message, "give fewer agents the large roles".to_owned());
+            break;
+        }
+        let holders = std::iter::once(agent).chain(held.iter().map(|(role, _)| *role));
+        let patterns = holders.flat_map(|holder| &holder.rules).flat_map(|written| &written.rule.tools);
+        let wildcards = patterns.filter(|pattern| matches!(pattern, Pattern::Glob(_))).count();
+        comparisons = comparisons.saturating_add(wildcards.saturating_mul(gathered.known.len()));
+        if comparisons > MAX_COMPARISONS {
+            let message = "too many wildcards for so many tools".to_owned();
+            report.error(
+                agent.at,
+                message,
+                "name tools exactly, or use fewer and wider wildcards".to_owned(),
+            );
             break;
         }
         agents.push(parts_of(agent, &held, &gathered.limits));

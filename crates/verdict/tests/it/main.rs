@@ -13,3 +13,7 @@
 
 #[path = "../condition/mod.rs"]
 mod condition;
+
+mod canonical;
+mod decisions;
+mod limits;

@@ -181,6 +181,15 @@ fn a_large_policy_is_read_and_its_mistakes_are_found() {
     assert!(!mistakes(&text).is_empty());
 }
 
+#[test]
+fn wildcards_are_not_compared_without_end() {
+    let many = |write: &dyn Fn(usize) -> String| (0..10_001).map(write).collect::<Vec<_>>().join(", ");
+    let (tools, globs) = (many(&|n| format!("t{n}: {{}}")), many(&|n| format!("\"t{n}*\"")));
+    let text =
+        format!("version: 1\ntools: {{{tools}}}\nagents: {{a: {{rules: [{{name: r, deny: [{globs}]}}]}}}}\n");
+    assert_eq!(refused(&text), "too many wildcards for so many tools");
+}
+
 /// Pieces of policies, whole and broken, in any order.
 fn soup() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

@@ -209,6 +209,7 @@ fn single_values_are_judged_alike() {
     for (place, value, expected) in cases {
         let policy = whole(place, &value);
         let text = policy.to_string();
+        assert_eq!(read(&text).is_ok(), expected, "reader: {text}");
         assert_eq!(holds(&schema, &policy, &schema), expected, "schema: {text}");
     }
 }

@@ -1,0 +1,46 @@
+# The commands of the README. `make` alone lists them.
+
+CARGO ?= cargo
+BIN := target/release/portcullis
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint unit e2e bench clean rust
+
+help: ## Lists the commands.
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: build ## Builds the release and starts a gate to try: sample policy, embedded store, keys and address printed.
+	@$(BIN) dev
+
+build: rust ## Builds the release: target/release/portcullis.
+	$(CARGO) build --release --locked --bin portcullis
+
+test: lint unit e2e ## Installs what the tests need and runs all of them.
+
+lint: rust ## Formatting and lints.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and programs that must not compile.
+	@if $(CARGO) nextest --version >/dev/null 2>&1; \
+	then $(CARGO) nextest run --locked --workspace; \
+	else $(CARGO) test --locked --workspace --tests; fi
+	$(CARGO) test --locked --workspace --doc
+
+e2e: rust ## The real MCP client and server, through the gate.
+	$(CARGO) build --locked --bin portcullis
+	tests/e2e/install
+	tests/e2e/run
+
+bench: build ## Prints each figure of the README with its peer, measured in the same run.
+	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml -- all
+
+clean: ## Removes what was built and installed.
+	$(CARGO) clean
+	rm -rf bench/target
+
+rust:
+	@command -v $(CARGO) >/dev/null 2>&1 || { \
+	  echo "Rust is not installed: see https://rustup.rs, then run make again." >&2; exit 1; }
+	@command -v cc >/dev/null 2>&1 || { \
+	  echo "A C compiler (cc) is missing, and Rust needs it to link: install gcc or clang, then run make again." >&2; exit 1; }

@@ -1,0 +1,63 @@
+//! `portcullis serve`: the gate over HTTP, with its policy file followed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::opening::open_gate;
+use super::print;
+use super::{Done, Failure, StoreArg};
+use crate::policy_watch::PolicyWatch;
+use crate::serve::{self, Options};
+
+/// The line of gates whose policy `serve` and `dev` follow.
+pub const MAIN: &str = "main";
+
+/// `portcullis serve`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  portcullis serve --policy portcullis.yaml
+  portcullis serve --policy portcullis.yaml --listen 127.0.0.1:9000 --store sqlite:/var/lib/portcullis/ledger.db
+  portcullis keys create --role agent --name support-bot      # a key to call it with
+
+An edit of the policy file comes into force at once; one with mistakes is logged, and changes nothing.
+SIGTERM and Ctrl-C stop it after what is under way has been settled.")]
+pub struct ServeArgs {
+    /// The policy
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: String,
+    #[command(flatten)]
+    store: StoreArg,
+}
+
+/// Runs the command.
+pub fn run(args: &ServeArgs) -> Done {
+    let store = args.store.find()?;
+    super::wait_with_threads(async {
+        let opened = open_gate(&store, &args.policy, MAIN).await?;
+        let watch = tokio::spawn(PolicyWatch::of(&opened).run());
+        tracing::info!(version = %opened.gate.desk.policy().version().0, key = opened.vkey, "the policy is in force");
+        let options = Options {
+            gate: opened.gate,
+            listen: args.listen.clone(),
+            store: store.clone(),
+            policy: Some(opened.policy),
+            on_ready: Box::new(|address| ready(&address.to_string())),
+        };
+        let served = serve::run(options).await;
+        watch.abort();
+        served.map_err(Failure::Said)
+    })??;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The line that programs wait for. That nobody reads it stops nothing.
+pub fn ready(address: &str) {
+    if let Err(Failure::Said(why)) = print::line(&format!("portcullis is ready at http://{address}")) {
+        print::complain(&why);
+    }
+}

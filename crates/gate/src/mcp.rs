@@ -1,0 +1,204 @@
+//! An MCP server in front of another, over stdio: every tool call goes through the gate, all else passes.
+//!
+//! Answerable for the wire: newline-delimited JSON-RPC of which only the envelope is read, and whose bytes are
+//! passed on as they are in both directions. Calls of tools are decided on, lists of tools are filtered and
+//! their definitions pinned, and nothing more is touched. Knows nothing of rules.
+
+mod call;
+mod catalogue;
+mod child;
+mod envelope;
+mod flight;
+mod lines;
+mod pump;
+mod reply;
+mod request;
+mod session;
+
+use std::fs::File;
+use std::future::Future;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::path::Gate;
+use child::Child;
+use lines::{Lines, Out};
+use session::{Names, Session};
+
+/// The longest message where nobody says otherwise, in bytes.
+pub const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
+/// How long a server may take to end once its input has ended, and then once it was asked to.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long what it wrote last may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long calls under way may take to be recorded when all is over.
+const RECORDING: Duration = Duration::from_secs(6);
+/// How long calls that were read may take to be sent after the client has ended.
+const SENDING: Duration = Duration::from_secs(12);
+
+/// What `portcullis mcp` is started with.
+pub struct Options {
+    /// The gate, open. [`crate::desk::Desk::inline`] saves each call four changes of thread.
+    pub gate: Gate,
+    /// The ledger's file, for results that were kept.
+    pub store: PathBuf,
+    /// Who calls the tools.
+    pub agent: String,
+    /// On whose behalf.
+    pub user: Option<String>,
+    /// In which run; made up if nobody says.
+    pub session: Option<String>,
+    /// Where.
+    pub environment: Option<String>,
+    /// The server's program and its arguments.
+    pub command: Vec<String>,
+    /// The name the server's tools are pinned under; else its command.
+    pub server_name: Option<String>,
+    /// The longest message in bytes; see [`LONGEST_MESSAGE`].
+    pub longest_message: usize,
+}
+
+/// Stands between the client on our standard input and output and the server that `options` name, until one of
+/// them ends or we are asked to. Returns the exit code. The error is a sentence. May be called on any thread,
+/// one that drives a runtime included.
+pub fn run(options: Options) -> Result<i32, String> {
+    let serve = std::thread::Builder::new().name("mcp".to_owned()).spawn(|| serve(options));
+    let serve = serve.map_err(|error| format!("no thread can be started: {error}"))?;
+    serve.join().map_err(|_| "the gate has failed; see its log".to_owned())?
+}
+
+/// The name that a server's tools are pinned under where nobody gave it one.
+pub fn server_name(command: &[String]) -> String {
+    child::name(command)
+}
+
+fn serve(options: Options) -> Result<i32, String> {
+    let Options { gate, store, agent, user, session: run, environment, command, server_name, longest_message } = options;
+    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("mcp-wait").enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no runtime can be started: {error}"))?;
+    let Child { input, output, ended, leash } = child::start(&command)?;
+    let server = server_name.unwrap_or_else(|| child::name(&command));
+    let names = Names { store, agent, user, run, made_up: made_up()?, environment, server };
+    let client = Out::new(standard(std::io::stdout())?);
+    let desk = gate.desk.clone();
+    let session = Session::new(gate, names, (client, Out::new(input)), runtime.handle().clone());
+    let from_client = Lines::new(standard(std::io::stdin())?, longest_message);
+    let client_ended = direction("mcp-client", &session, from_client, pump::from_client)?;
+    let from_server = Lines::new(output, longest_message);
+    let server_ended = direction("mcp-server", &session, from_server, pump::from_server)?;
+    let ends = Ends { client: client_ended, server: server_ended, child: ended };
+    let code = runtime.block_on(live(&session, ends, &leash));
+    drop(leash);
+    desk.close();
+    // A thread may be stuck on a client that neither reads nor writes; it is not waited for.
+    Runtime::shutdown_background(runtime);
+    code
+}
+
+/// Starts the thread of one direction. The receiver closes when it has ended.
+fn direction(
+    name: &str,
+    session: &Arc<Session>,
+    lines: Lines,
+    pump: fn(&Arc<Session>, Lines),
+) -> Result<watch::Receiver<()>, String> {
+    let (alive, ended) = watch::channel(());
+    let session = Arc::clone(session);
+    let work = move || {
+        let _context = session.runtime.enter();
+        pump(&session, lines);
+        drop(alive);
+    };
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(|_| ended).map_err(|error| format!("no thread can be started: {error}"))
+}
+
+/// Our own standard input or output as a file, past the buffers of the standard library.
+fn standard(stream: impl AsFd) -> Result<File, String> {
+    let owned = stream.as_fd().try_clone_to_owned();
+    owned.map(File::from).map_err(|error| format!("standard input or output cannot be used: {error}"))
+}
+
+fn made_up() -> Result<String, String> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+    Ok(format!("mcp-{}", verdict::hex(&bytes)))
+}
+
+/// What can end.
+struct Ends {
+    client: watch::Receiver<()>,
+    server: watch::Receiver<()>,
+    child: watch::Receiver<Option<ExitStatus>>,
+}
+
+/// Waits for the first end and brings the others about, in the order the protocol asks for.
+async fn live(session: &Session, mut ends: Ends, leash: &child::Leash) -> Result<i32, String> {
+    let mut lost_client = session.lost_client();
+    let asked = tokio::select! {
+        _ = ends.child.wait_for(Option::is_some) => None,
+        () = closed(&mut ends.client) => {
+            session.end_waits();
+            let _late = timeout(SENDING, until(|| session.all_sent())).await;
+            Some(0)
+        }
+        _ = lost_client.wait_for(|lost| *lost) => Some(0),
+        code = signalled()? => Some(code),
+    };
+    session.end_waits();
+    if asked.is_some() {
+        session.hang_up();
+        if timeout(PATIENCE, ends.child.wait_for(Option::is_some)).await.is_err() {
+            leash.terminate();
+            if timeout(PATIENCE, ends.child.wait_for(Option::is_some)).await.is_err() {
+                leash.kill();
+                let _stuck = timeout(PATIENCE, ends.child.wait_for(Option::is_some)).await;
+            }
+        }
+    }
+    let _silent = timeout(LAST_WORDS, closed(&mut ends.server)).await;
+    let _late = timeout(RECORDING, async {
+        // A call may be sent while the others are told; it is told next time.
+        while !session.is_quiet() {
+            session.wind_up();
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let status = *ends.child.borrow();
+    let own = status.filter(|status| status.code().is_some()).map(child::code);
+    // Where we ended it ourselves, how it took that is not the result.
+    Ok(asked.map_or_else(|| status.map_or(1, child::code), |code| if code == 0 { own.unwrap_or(0) } else { code }))
+}
+
+async fn closed(alive: &mut watch::Receiver<()>) {
+    while alive.changed().await.is_ok() {}
+}
+
+async fn until(done: impl Fn() -> bool) {
+    while !done() {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until we are asked to end. The result is the exit code for it.
+fn signalled() -> Result<impl Future<Output = i32>, String> {
+    let on = |kind| signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"));
+    let (mut term, mut int, mut hup) =
+        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => 143,
+            _ = int.recv() => 130,
+            _ = hup.recv() => 129,
+        }
+    })
+}

@@ -1,0 +1,248 @@
+//! The two directions: each line is passed on as it is, decided on, or refused.
+//!
+//! Nothing reaches the server that was not read here as a message of one meaning, and no `tools/call` but
+//! through the gate.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::value::RawValue;
+
+use super::call::Errand;
+use super::catalogue::{filtered, read_page};
+use super::envelope::{Fields, Id, Message, Odd, id_of, read, text};
+use super::flight::Flight;
+use super::lines::{Got, Lines};
+use super::session::{Session, Waiting};
+use super::{reply, request};
+
+/// Reads from the client until it ends.
+pub(super) fn from_client(session: &Arc<Session>, mut lines: Lines) {
+    let mut line = Vec::new();
+    loop {
+        match lines.next(&mut line) {
+            Ok(Got::Line) => client_line(session, &line),
+            Ok(Got::TooLong) => {
+                session.to_client(reply::error(None, -32600, "the message is too long").as_bytes());
+            }
+            Ok(Got::End) => return,
+            Err(error) => return tracing::warn!(%error, "the client cannot be read"),
+        }
+    }
+}
+
+/// Reads from the server until it ends.
+pub(super) fn from_server(session: &Arc<Session>, mut lines: Lines) {
+    let mut line = Vec::new();
+    loop {
+        match lines.next(&mut line) {
+            Ok(Got::Line) => server_line(session, &line),
+            Ok(Got::TooLong) => tracing::warn!("a message of the server's is too long; it is not passed on"),
+            Ok(Got::End) => return,
+            Err(error) => return tracing::warn!(%error, "the server cannot be read"),
+        }
+    }
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n')) || line == b"\r\n"
+}
+
+fn client_line(session: &Arc<Session>, line: &[u8]) {
+    if is_blank(line) {
+        return pass(session, line, None);
+    }
+    match text(line).and_then(read) {
+        Err(odd) => session.to_client(reply::odd(&odd).as_bytes()),
+        Ok(Message::Batch(parts)) => {
+            let ids: Vec<String> = parts.iter().filter_map(|part| id_in(part)).collect();
+            session.to_client(reply::errors(&ids, "batches are not taken; send each message by itself").as_bytes());
+        }
+        Ok(Message::Answer { .. }) => pass(session, line, None),
+        Ok(Message::Notification { method, params }) => notification(session, line, &method, params),
+        Ok(Message::Request { id, raw_id, method, params }) if method == "tools/call" => {
+            call(session, line, (id, raw_id), params);
+        }
+        Ok(Message::Request { id, raw_id, method, params }) => {
+            let what = match method.as_str() {
+                "tools/list" => Waiting::List,
+                "initialize" => Waiting::Initialize,
+                _ => Waiting::Plain,
+            };
+            if let ("logging/setLevel", Some(params)) = (method.as_str(), params)
+                && let Ok(Some(level)) = Fields::strict(params.get(), &["level"]).and_then(|it| it.text("level"))
+            {
+                session.set_level(&level);
+            }
+            match session.asked(&id, what) {
+                Ok(()) => pass(session, line, Some((&id, raw_id))),
+                Err(why) => session.to_client(reply::error(Some(raw_id), -32600, why).as_bytes()),
+            }
+        }
+    }
+}
+
+/// The id of a request in a batch, if it has one.
+fn id_in(part: &RawValue) -> Option<String> {
+    match read(part.get()) {
+        Ok(Message::Request { raw_id, .. }) => Some(raw_id.to_owned()),
+        Err(Odd { id, .. }) => id,
+        _ => None,
+    }
+}
+
+/// Passes a message of the client's on. A request that cannot be passed on is answered.
+fn pass(session: &Session, line: &[u8], request: Option<(&Id, &str)>) {
+    if session.to_server(line).is_ok() {
+        return;
+    }
+    if let Some((id, raw_id)) = request {
+        drop(session.answered(id));
+        session.to_client(reply::error(Some(raw_id), -32603, "the server has ended").as_bytes());
+    }
+}
+
+fn notification(session: &Arc<Session>, line: &[u8], method: &str, params: Option<&RawValue>) {
+    match method {
+        "tools/call" | "tools/list" => {
+            let why = format!("`{method}` needs an `id`");
+            session.to_client(reply::error(None, -32600, &why).as_bytes());
+        }
+        "notifications/initialized" => {
+            pass(session, line, None);
+            drop(session.list());
+        }
+        "notifications/cancelled" => match request::cancelled(params).and_then(|id| session.cancelled(&id)) {
+            Some(Waiting::Call(flight)) => {
+                flight.cancel();
+                if flight.is_sent() {
+                    pass(session, line, None);
+                    // Whatever the server does now, nobody will be told.
+                    flight.arrive(None, &session.runtime);
+                }
+            }
+            _ => pass(session, line, None),
+        },
+        _ => pass(session, line, None),
+    }
+}
+
+fn call(session: &Arc<Session>, line: &[u8], (id, raw_id): (Id, &str), params: Option<&RawValue>) {
+    let call = match request::read(params) {
+        Ok(call) => call,
+        Err(why) => return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes()),
+    };
+    let flight = Flight::new();
+    let step = match session.called(&id, &flight, line.len()) {
+        Ok(step) => step,
+        Err(why) => return session.to_client(reply::error(Some(raw_id), -32600, why).as_bytes()),
+    };
+    let errand = Errand {
+        session: Arc::clone(session),
+        flight: Arc::clone(&flight),
+        call,
+        id,
+        raw_id: raw_id.to_owned(),
+        line: line.to_vec(),
+        step,
+        answer: Mutex::new(None),
+    };
+    flight.drive(Box::pin(errand.run()), &session.runtime);
+}
+
+fn server_line(session: &Arc<Session>, line: &[u8]) {
+    if is_blank(line) {
+        return session.to_client(line);
+    }
+    let text = match text(line) {
+        Ok(text) => text,
+        Err(odd) => return dropped(session, &odd),
+    };
+    match read(text) {
+        Err(odd) => dropped(session, &odd),
+        Ok(Message::Batch(parts)) => {
+            for part in parts {
+                // A batch within a batch is no message.
+                if !part.get().starts_with('[') {
+                    server_line(session, format!("{}\n", part.get()).as_bytes());
+                }
+            }
+        }
+        Ok(Message::Request { .. }) => session.to_client(line),
+        Ok(Message::Notification { method, .. }) => {
+            session.to_client(line);
+            if method == "notifications/tools/list_changed" {
+                session.tools_changed();
+            }
+        }
+        Ok(Message::Answer { id: None, result: None }) => session.to_client(line),
+        Ok(Message::Answer { id: None, .. }) => tracing::warn!("the server answers, and does not say what; dropped"),
+        Ok(Message::Answer { id: Some(id), result }) => answer(session, line, text, (&id, result)),
+    }
+}
+
+/// A message of the server's that is not passed on. Whoever waits for it is told.
+fn dropped(session: &Arc<Session>, odd: &Odd) {
+    tracing::warn!(why = %odd.why, "a message of the server's cannot be read; it is not passed on");
+    let Some(raw_id) = &odd.id else { return };
+    match id_of(raw_id).and_then(|id| session.answered(&id)) {
+        Some(Waiting::Call(flight)) => flight.arrive(None, &session.runtime),
+        Some(_) => {
+            let why = format!("the server's answer cannot be read: {}", odd.why);
+            session.to_client(reply::error(Some(raw_id), -32603, &why).as_bytes());
+        }
+        None => (),
+    }
+}
+
+fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, Option<&RawValue>)) {
+    if session.is_ours(id) {
+        match result.map(read_page) {
+            Some(Ok(page)) => session.listed(&page),
+            Some(Err(why)) => {
+                tracing::warn!(%why, "the server's tools cannot be read");
+                session.list_failed();
+            }
+            None => session.list_failed(),
+        }
+        return;
+    }
+    match session.answered(id) {
+        // An answer to what nobody asked could be taken for another one.
+        None => tracing::debug!("the server answers what was not asked, or was taken back; dropped"),
+        Some(Waiting::Plain) => session.to_client(line),
+        Some(Waiting::Initialize) => {
+            if result.is_some_and(can_log) {
+                session.can_log();
+            }
+            session.to_client(line);
+        }
+        Some(Waiting::Call(flight)) => flight.arrive(Some(line.to_vec()), &session.runtime),
+        Some(Waiting::List) => match result {
+            None => session.to_client(line),
+            Some(result) => list(session, line, text, result),
+        },
+    }
+}
+
+fn can_log(result: &RawValue) -> bool {
+    let fields = Fields::strict(result.get(), &["capabilities"]);
+    let capabilities = fields.ok().and_then(|fields| fields.raw("capabilities"));
+    capabilities.is_some_and(|raw| Fields::strict(raw.get(), &[]).is_ok_and(|fields| fields.raw("logging").is_some()))
+}
+
+fn list(session: &Session, line: &[u8], text: &str, result: &RawValue) {
+    let shown = read_page(result).and_then(|page| {
+        let visible = session.shown(&page).map_err(|halt| format!("the ledger cannot be written: {halt}"))?;
+        let mut visible = visible.into_iter();
+        Ok(filtered(text, &page, || visible.next().unwrap_or(false)))
+    });
+    match shown {
+        Ok(None) => session.to_client(line),
+        Ok(Some(filtered)) => session.to_client(format!("{filtered}\n").as_bytes()),
+        Err(why) => {
+            let id = Fields::strict(text, &[]).ok().and_then(|fields| fields.raw("id").map(|raw| raw.get().to_owned()));
+            let why = format!("the tools cannot be shown: {why}");
+            session.to_client(reply::error(id.as_deref(), -32603, &why).as_bytes());
+        }
+    }
+}
