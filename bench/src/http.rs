@@ -1,2 +1,103 @@
-//! x
-pub fn measure(_: &crate::Effort) -> Vec<crate::report::Section> { vec![] }
+//! Durable checks over HTTP: the release binary against a bare axum echo of the same bytes, under the same load.
+
+use std::sync::Arc;
+
+use crate::Effort;
+use crate::decide::against;
+use crate::disk::{Scratch, syncs};
+use crate::echo::Echo;
+use crate::load::{Requests, drive, once, request};
+use crate::policies::{ARGS, Rules, agent, text};
+use crate::portcullis::{Server, key};
+use crate::report::Section;
+use crate::rounds::{Contender, Result, alternate};
+
+const AGENTS: usize = 100;
+/// Checks in a batch.
+const MANY: usize = 100;
+
+/// The body of one check of the refund.
+fn check(n: usize) -> String {
+    let id = agent(n);
+    format!(
+        r#"{{"agent_id":"{id}","tool":"stripe.refund","args":{ARGS},"user":"u-{n}","session_id":"s-{n}","step":"3","environment":"production"}}"#
+    )
+}
+
+/// Requests that each ask for the refund by another agent.
+fn singles(key: &str) -> Requests {
+    Arc::new((0..AGENTS).map(|n| request("/v1/check", key, &check(n))).collect())
+}
+
+/// Requests with so many checks each, over so many agents.
+pub fn batches(key: &str, agents: usize, size: usize) -> Requests {
+    let bodies = (0..agents.div_ceil(size)).map(|batch| {
+        let checks: Vec<String> = (0..size).map(|n| check((batch * size + n) % agents)).collect();
+        request("/v1/check/batch", key, &format!(r#"{{"checks":[{}]}}"#, checks.join(",")))
+    });
+    Arc::new(bodies.collect())
+}
+
+/// Single checks on 64 connections, then batches of 100 on 8.
+pub fn measure(effort: &Effort) -> Vec<Section> {
+    let scratch = Scratch::new("http");
+    let policy = scratch.write("policy.yaml", &text(Rules::Realistic, AGENTS, true));
+    let store = scratch.file("ledger.db");
+    let key = key(&store, "agent");
+    let server = Server::start(&policy, &store);
+    let singles = singles(&key);
+    let batches = batches(&key, AGENTS, MANY);
+    let answer = |requests: &Requests, name: &str| {
+        let body = String::from_utf8_lossy(&once(&server.address, &requests[..1])).into_owned();
+        assert!(body.contains(r#""decision":"allow""#), "the refund is not allowed: {body}");
+        Echo::start(&scratch.write(name, &body))
+    };
+    let (echo, echo_many) = (answer(&singles, "single.json"), answer(&batches, "batch.json"));
+    let one = run(effort, &server, &echo, &singles, (64, 1));
+    let many = run(effort, &server, &echo_many, &batches, (8, MANY));
+    let floor = alternate(effort.rounds, vec![Contender::new("4 KiB and fdatasync, idle", || syncs(&scratch, 300))]);
+    let method = |connections: usize, what: &str| {
+        format!(
+            "`portcullis serve`, {AGENTS} agents with 10 rules and 3 limits; {connections} keep-alive connections, closed \
+             loop, {what}; the load runs on the same machine, one thread; the echo is a process of the same kind that \
+             answers the same bytes"
+        )
+    };
+    vec![
+        Section {
+            title: "durable checks over HTTP, POST /v1/check".to_owned(),
+            method: method(64, "one check a request"),
+            aim: ">= 60 % of the bare echo's requests/s; p99 <= 20 ms",
+            notes: rates(&one),
+            rows: one.iter().chain(&floor).map(Result::row).collect(),
+        },
+        Section {
+            title: format!("durable checks over HTTP, POST /v1/check/batch of {MANY}"),
+            method: method(8, "rates are checks, latencies are of whole requests"),
+            aim: ">= 100,000 decisions/s",
+            notes: rates(&many),
+            rows: many.iter().map(Result::row).collect(),
+        },
+    ]
+}
+
+fn run(effort: &Effort, server: &Server, echo: &Echo, requests: &Requests, shape: (usize, usize)) -> Vec<Result> {
+    let (connections, weight) = shape;
+    alternate(
+        effort.rounds,
+        vec![
+            Contender::new("portcullis", || drive(&server.address, requests, connections, effort.seconds, weight)),
+            Contender::new("bare axum echo", || drive(&echo.address, requests, connections, effort.seconds, weight)),
+        ],
+    )
+}
+
+fn rates(results: &[Result]) -> Vec<String> {
+    let mut notes = against(results, &[(0, 1)]);
+    if let [ours, echo] = results
+        && let (Some(ours), Some(echo)) = (ours.rate, echo.rate)
+    {
+        notes.insert(0, format!("{:.0} % of the echo's rate", ours / echo * 100.0));
+    }
+    notes
+}

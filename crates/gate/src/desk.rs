@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 use verdict::{
-    Books, Closing, Command, Halt, Hold, Index, Ink, Journal, Petition, Policy, Receipt, Refusal, Ruling, Settling,
-    Standing, Verdict,
+    Books, Closing, Command, Halt, Hold, Index, Ink, Journal, Petition, Policy, Receipt, Refusal, Ruling,
+    Settling, Standing, Verdict,
 };
 
 use crate::clock::Clock;
@@ -68,7 +68,12 @@ enum Letter {
 
 impl Desk {
     /// Opens the ledger's journal and starts the writer. Blocks until the books are folded.
-    pub fn open(ink: impl Ink + 'static, line: &str, policy: Arc<Policy>, clock: Clock) -> Result<Self, Halt> {
+    pub fn open(
+        ink: impl Ink + 'static,
+        line: &str,
+        policy: Arc<Policy>,
+        clock: Clock,
+    ) -> Result<Self, Halt> {
         let (letters, inbox) = channel();
         let (writer, desk) = Writer::open(Box::new(ink), line, policy, clock)?;
         let thread = std::thread::Builder::new()
@@ -80,7 +85,12 @@ impl Desk {
 
     /// The same without a thread: whoever sends a letter does the writer's work. Nothing happens in between, so
     /// what other processes write is noticed when somebody asks.
-    pub fn inline(ink: impl Ink + 'static, line: &str, policy: Arc<Policy>, clock: Clock) -> Result<Self, Halt> {
+    pub fn inline(
+        ink: impl Ink + 'static,
+        line: &str,
+        policy: Arc<Policy>,
+        clock: Clock,
+    ) -> Result<Self, Halt> {
         let (writer, desk) = Writer::open(Box::new(ink), line, policy, clock)?;
         Ok(desk(Road::Inline(Arc::new(Mutex::new(writer)))))
     }
@@ -139,7 +149,10 @@ impl Desk {
     }
 
     /// Asks the books, caught up with what other processes wrote.
-    pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Books) -> T + Send + 'static) -> Result<T, Halt> {
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Books) -> T + Send + 'static,
+    ) -> Result<T, Halt> {
         let (reply, answer) = oneshot::channel();
         let question: Question = Box::new(move |books| {
             // The asker may have gone; then nobody misses the answer.
@@ -208,7 +221,8 @@ impl Writer {
         let (halted_tx, halted) = watch::channel(None);
         let shared = Arc::clone(&policy);
         let kept = clock.clone();
-        let writer = Self { journal, policy, moved: moved_tx, halted: halted_tx, clock, expired_at: Instant::now() };
+        let writer =
+            Self { journal, policy, moved: moved_tx, halted: halted_tx, clock, expired_at: Instant::now() };
         Ok((writer, move |road| Desk { road, policy: shared, moved, halted, clock: kept }))
     }
 
@@ -339,7 +353,8 @@ impl Writer {
 
     /// How long to sleep if nothing arrives.
     fn patience(&self) -> Duration {
-        let waited_for = self.journal.books().approvals().any(|(_, it)| it.ended.is_none() || it.used.is_none());
+        let waited_for =
+            self.journal.books().approvals().any(|(_, it)| it.ended.is_none() || it.used.is_none());
         if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE }
     }
 }

@@ -73,9 +73,13 @@ impl Ink for LedgerInk {
     fn policy(&mut self, at: Index) -> Result<Arc<Policy>, Halt> {
         let entry = self.log.read(at, 1).map_err(|fault| halt(&fault))?.into_iter().next();
         let Some(Payload::Here(text)) = entry.map(|entry| entry.payload) else {
-            return Err(Halt(format!("the text of the policy in record {at} is not there any more; put the policy again")));
+            return Err(Halt(format!(
+                "the text of the policy in record {at} is not there any more; put the policy again"
+            )));
         };
-        crate::policy_text::unpack(&text).map(Arc::new).map_err(|why| Halt(format!("the policy in record {at}: {why}")))
+        crate::policy_text::unpack(&text)
+            .map(Arc::new)
+            .map_err(|why| Halt(format!("the policy in record {at}: {why}")))
     }
 
     fn changed(&mut self) -> Result<bool, Halt> {
@@ -91,7 +95,8 @@ pub fn record_of(index: Index, body: &[u8]) -> Result<Record, Halt> {
 }
 
 fn draft_of(line: &Line) -> Result<Draft, Halt> {
-    let body = serde_json::to_vec(&line.record).map_err(|error| Halt(format!("a record could not be written: {error}")))?;
+    let body = serde_json::to_vec(&line.record)
+        .map_err(|error| Halt(format!("a record could not be written: {error}")))?;
     let payload = line.payload.as_ref().map(|text| text.clone().into_bytes());
     Ok(Draft { body, payload, refers: line.record.refers() })
 }

@@ -26,9 +26,11 @@ fn random_text(length: usize) -> Result<String, String> {
     let mut text = String::with_capacity(length);
     while text.len() < length {
         let mut bytes = [0_u8; 64];
-        getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        getrandom::fill(&mut bytes)
+            .map_err(|error| format!("the system gives no random numbers: {error}"))?;
         // 248 is the largest multiple of 62 in a byte: what is above would favour the first letters.
-        let letters = bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| ALPHABET.get(usize::from(*byte % 62)));
+        let letters =
+            bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| ALPHABET.get(usize::from(*byte % 62)));
         text.extend(letters.map(|letter| char::from(*letter)).take(length - text.len()));
     }
     Ok(text)

@@ -3,10 +3,14 @@
 
 pub mod clock;
 pub mod desk;
+pub mod http;
 pub mod ink;
 pub mod keys;
 pub mod mcp;
+pub mod metrics;
 pub mod path;
 pub mod policy_text;
+pub mod serve;
 pub mod store;
+pub mod views;
 pub mod wire;

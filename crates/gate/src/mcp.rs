@@ -81,7 +81,17 @@ pub fn server_name(command: &[String]) -> String {
 }
 
 fn serve(options: Options) -> Result<i32, String> {
-    let Options { gate, store, agent, user, session: run, environment, command, server_name, longest_message } = options;
+    let Options {
+        gate,
+        store,
+        agent,
+        user,
+        session: run,
+        environment,
+        command,
+        server_name,
+        longest_message,
+    } = options;
     let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("mcp-wait").enable_all().build();
     let runtime = runtime.map_err(|error| format!("no runtime can be started: {error}"))?;
     let Child { input, output, ended, leash } = child::start(&command)?;
@@ -176,7 +186,10 @@ async fn live(session: &Session, mut ends: Ends, leash: &child::Leash) -> Result
     let status = *ends.child.borrow();
     let own = status.filter(|status| status.code().is_some()).map(child::code);
     // Where we ended it ourselves, how it took that is not the result.
-    Ok(asked.map_or_else(|| status.map_or(1, child::code), |code| if code == 0 { own.unwrap_or(0) } else { code }))
+    Ok(asked.map_or_else(
+        || status.map_or(1, child::code),
+        |code| if code == 0 { own.unwrap_or(0) } else { code },
+    ))
 }
 
 async fn closed(alive: &mut watch::Receiver<()>) {

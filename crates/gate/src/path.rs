@@ -7,7 +7,8 @@ use std::future::Future;
 
 use inspect::inspect;
 use verdict::{
-    Action, Answer, Case, Closing, Draft, Halt, Hold, Index, Malformed, Outcome, Receipt, Settling, Status, Verdict, decide,
+    Action, Answer, Case, Closing, Draft, Halt, Hold, Index, Malformed, Outcome, Receipt, Settling, Status,
+    Verdict, decide,
 };
 
 use crate::desk::{Admission, Desk};

@@ -56,7 +56,8 @@ pub fn unpack(payload: &[u8]) -> Result<Policy, String> {
     let packed: Packed = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
     let mut files = packed.files.into_iter();
     let (name, text) = files.next().ok_or("it has no text")?;
-    let loaded = load(&name, &text, &mut |asked, _| files.next().ok_or_else(|| format!("`{asked}` is not kept")));
+    let loaded =
+        load(&name, &text, &mut |asked, _| files.next().ok_or_else(|| format!("`{asked}` is not kept")));
     loaded.map(|loaded| loaded.policy).map_err(|problems| {
         problems.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
     })

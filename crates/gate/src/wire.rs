@@ -16,9 +16,14 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use verdict::{Code, Index, Micros};
 
-pub use check::{BatchAnswer, BatchItem, BatchReply, BatchRequest, CheckReply, CheckRequest, Effect, Left, Original, Seen};
+pub use check::{
+    BatchAnswer, BatchItem, BatchReply, BatchRequest, CheckReply, CheckRequest, Effect, Left, Original, Seen,
+};
 pub use fields::Fields;
-pub use orders::{AgentRequest, AnswerRequest, DisableRequest, KeyRequest, Nothing};
+pub use orders::{
+    AgentRequest, AnswerRequest, AnswerWord, DisableRequest, KeyRequest, ModeWord, Nothing, ReportWord,
+    RiskWord, RoleWord, StandingWord, StatusWord,
+};
 pub use outcome::{OutcomeReply, OutcomeRequest};
 
 /// The deepest nesting of a body: lists and objects within each other.
@@ -80,7 +85,9 @@ pub enum Unreadable {
 /// Reads a body. Nesting is bounded before anything is built.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     if is_too_deep(bytes) {
-        return Err(Unreadable::Syntax(format!("the body is nested more than {DEEPEST} deep; send a flatter one")));
+        return Err(Unreadable::Syntax(format!(
+            "the body is nested more than {DEEPEST} deep; send a flatter one"
+        )));
     }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Unreadable::Shape(error.to_string()),
@@ -121,7 +128,9 @@ impl Serialize for Dollars {
         match self.0.0 % 1_000_000 {
             0 => serializer.serialize_i64(self.0.0 / 1_000_000),
             // A double would do for reading, and not for writing the digits that were meant.
-            _ => RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer),
+            _ => RawValue::from_string(self.0.to_string())
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
         }
     }
 }
@@ -146,7 +155,18 @@ mod tests {
     fn a_thing_has_one_id() {
         assert_eq!(parse_id("dec_", "dec_0"), Some(0));
         assert_eq!(parse_id("dec_", &decision_id(u64::MAX)), Some(u64::MAX));
-        for odd in ["dec_", "dec_01", "dec_-1", "dec_+1", "dec_ 1", "apr_1", "DEC_1", "dec_1a", "dec_18446744073709551616", "dec_٣"] {
+        for odd in [
+            "dec_",
+            "dec_01",
+            "dec_-1",
+            "dec_+1",
+            "dec_ 1",
+            "apr_1",
+            "DEC_1",
+            "dec_1a",
+            "dec_18446744073709551616",
+            "dec_٣",
+        ] {
             assert_eq!(parse_id("dec_", odd), None, "{odd}");
         }
     }
@@ -164,8 +184,9 @@ mod tests {
 
     #[test]
     fn dollars_keep_their_digits() {
-        for (micros, text) in [(0, "0"), (1, "0.000001"), (1_500_000, "1.50"), (9_007_199_254_740_993_000_001, "")]
-            .map(|(n, text): (i128, &str)| (i64::try_from(n).unwrap_or(i64::MAX), text))
+        for (micros, text) in
+            [(0, "0"), (1, "0.000001"), (1_500_000, "1.50"), (9_007_199_254_740_993_000_001, "")]
+                .map(|(n, text): (i128, &str)| (i64::try_from(n).unwrap_or(i64::MAX), text))
         {
             let wrote = serde_json::to_string(&Dollars(Micros(micros))).unwrap();
             let expected = if text.is_empty() { "9223372036854.775807" } else { text };

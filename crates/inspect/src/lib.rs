@@ -46,10 +46,11 @@ fn money(action: &Action, path: &[String], facts: &mut Facts) {
 /// they carry.
 fn named(action: &Action, path: &[String], role: &str, facts: &mut Facts) {
     let kind = match role {
-        "shell" | "command" => "process.exec",
-        "code" | "python" | "javascript" => "code.run",
-        "sql" => "sql.unknown",
-        "url" | "net" | "host" => "net.connect",
+        "shell" => "process.exec",
+        "code" | "python" => "code.run",
+        // What a query does is not known before it is parsed: it counts as the worst that it may do.
+        "sql" => "sql.schema",
+        "url" | "net" => "net.connect",
         "secret" => "secret.read",
         role if role.contains('.') => role,
         // `recipient` and the like say who, not what: the tool's own effects say what.
@@ -72,7 +73,7 @@ fn named(action: &Action, path: &[String], role: &str, facts: &mut Facts) {
 /// The risk of an effect where nobody says otherwise.
 fn risk_of(kind: &str) -> Risk {
     match kind {
-        "fs.delete" | "sql.schema" | "sql.unknown" => Risk::Critical,
+        "fs.delete" | "sql.schema" => Risk::Critical,
         "payment" | "process.exec" | "code.run" | "message.send" | "secret.read" => Risk::High,
         "fs.write" | "sql.write" | "net.connect" => Risk::Medium,
         _ => Risk::Low,

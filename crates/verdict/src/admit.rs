@@ -49,20 +49,30 @@ pub(crate) fn admit(books: &Books, verdict: &Verdict, now: Micro) -> Ruled {
 
 /// What the books make of a verdict.
 enum Found {
-    Allowed { approval: Option<Index>, would: Option<Denial> },
+    Allowed {
+        approval: Option<Index>,
+        would: Option<Denial>,
+    },
     Denied(Denial),
     /// A new question.
     Question(Terms),
     /// A question that is still open, or answered and not used.
     StillAsked(Index, Standing),
     /// The idempotency key is taken: by whom, and whether for another action.
-    Taken { by: Index, code: Code, conflict: bool },
+    Taken {
+        by: Index,
+        code: Code,
+        conflict: bool,
+    },
 }
 
 fn disabled(books: &Books, case: &Case) -> Option<Denial> {
     let state = books.agent(case.action.agent()).filter(|state| !state.enabled)?;
     let why = state.reason.as_deref().unwrap_or("no reason was given");
-    Some(Denial::new(Code::AgentDisabled, format!("agent `{}` was disabled by {}: {why}", state.agent, state.by)))
+    Some(Denial::new(
+        Code::AgentDisabled,
+        format!("agent `{}` was disabled by {}: {why}", state.agent, state.by),
+    ))
 }
 
 /// A tool whose definition nobody accepted is not the tool that the rules speak of.
@@ -72,7 +82,10 @@ fn unaccepted(books: &Books, case: &Case) -> Option<Denial> {
     let tool = action.tool();
     let no = |reason| Some(Denial::new(Code::UnknownTool, reason));
     let Some(hash) = hash else {
-        return no(format!("the server `{}` does not list a tool `{tool}`, or not in a form that can be read", short(server)));
+        return no(format!(
+            "the server `{}` does not list a tool `{tool}`, or not in a form that can be read",
+            short(server)
+        ));
     };
     match books.pin(server, tool) {
         Some(pin) if pin.accepted == hex(hash) => None,
@@ -140,8 +153,12 @@ fn asked(books: &Books, ask: &Ask, now: Micro) -> Found {
         Standing::Denied => {
             let no = approval.answers.iter().find(|answer| !answer.approve);
             let who = no.map_or("someone", |answer| answer.by.as_str());
-            let said = no.and_then(|answer| answer.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
-            Found::Denied(Denial { rule, ..Denial::new(Code::ApprovalDenied, format!("{who} said no{said}")) })
+            let said =
+                no.and_then(|answer| answer.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
+            Found::Denied(Denial {
+                rule,
+                ..Denial::new(Code::ApprovalDenied, format!("{who} said no{said}"))
+            })
         }
         Standing::Expired => {
             let reason = format!("approval `apr_{id}` has expired; ask again without it");
@@ -182,7 +199,8 @@ fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
             continue;
         }
         let free = books.free_in(counter, now, needs, claim.max);
-        let denial = Denial { retry_after: free, ..Denial::new(claim.meter.code(), too_much(claim, counted)) };
+        let denial =
+            Denial { retry_after: free, ..Denial::new(claim.meter.code(), too_much(claim, counted)) };
         let longer = |it: &Denial| it.retry_after.is_some_and(|a| free.is_none_or(|b| b > a));
         if worst.as_ref().is_none_or(longer) {
             worst = Some(denial);
@@ -252,7 +270,9 @@ fn rule(books: &Books, verdict: &Verdict, found: Found, now: Micro) -> Ruled {
             decided.duplicate_of = Some(id);
             decided.rule = books.approval(id).and_then(|it| it.rule.clone());
             decided.reason = Some(match standing {
-                Standing::Approved => format!("it was approved; repeat the check with approval_id `apr_{id}`"),
+                Standing::Approved => {
+                    format!("it was approved; repeat the check with approval_id `apr_{id}`")
+                }
                 _ => format!("approval `apr_{id}` still waits for an answer"),
             });
         }

@@ -12,7 +12,8 @@ use crate::action::Realm;
 use crate::limit::{Counter, Micro, SESSION_IDLE};
 use crate::policy::{PolicyVersion, Terms};
 use crate::record::{
-    AgentSet, Answer, Answered, Change, Closed, Decided, Index, KeyMade, PolicySet, Record, Settled, Status, ToolSeen,
+    AgentSet, Answer, Answered, Change, Closed, Decided, Index, KeyMade, PolicySet, Record, Settled, Status,
+    ToolSeen,
 };
 
 /// An idempotency key is remembered this long after its last use.
@@ -389,10 +390,11 @@ impl Books {
     }
 
     fn tool_seen(&mut self, index: Index, it: &ToolSeen) {
-        let pin = self
-            .tools
-            .entry((it.server.clone(), it.tool.clone()))
-            .or_insert_with(|| Pin { accepted: it.hash.clone(), seen: it.hash.clone(), at: index });
+        let pin = self.tools.entry((it.server.clone(), it.tool.clone())).or_insert_with(|| Pin {
+            accepted: it.hash.clone(),
+            seen: it.hash.clone(),
+            at: index,
+        });
         pin.seen.clone_from(&it.hash);
         pin.at = index;
         if it.accepted_by.is_some() {

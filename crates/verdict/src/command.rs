@@ -124,13 +124,19 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound(why) | Self::Conflict(why) | Self::Forbidden(why) => f.write_str(why),
-            Self::Moved(version) => write!(f, "policy `{}` is in force; read it again before replacing it", version.0),
+            Self::Moved(version) => {
+                write!(f, "policy `{}` is in force; read it again before replacing it", version.0)
+            }
         }
     }
 }
 
 /// The record that a command makes, and what lies beside it. `Ok(None)`: things already stand so.
-pub(crate) fn obey(books: &Books, command: &Command, now: Micro) -> Result<Option<(Record, Option<String>)>, Refusal> {
+pub(crate) fn obey(
+    books: &Books,
+    command: &Command,
+    now: Micro,
+) -> Result<Option<(Record, Option<String>)>, Refusal> {
     let t = now;
     let plain = |record| Ok(Some((record, None)));
     match command {
@@ -149,11 +155,13 @@ pub(crate) fn obey(books: &Books, command: &Command, now: Micro) -> Result<Optio
         }
         Command::Tool { server, tool, hash, definition, accepted_by } => {
             let pin = books.pin(server, tool);
-            let known = pin.is_some_and(|pin| pin.seen == *hash && (accepted_by.is_none() || pin.accepted == *hash));
+            let known =
+                pin.is_some_and(|pin| pin.seen == *hash && (accepted_by.is_none() || pin.accepted == *hash));
             if known {
                 return Ok(None);
             }
-            let (server, tool, hash, accepted_by) = (server.clone(), tool.clone(), hash.clone(), accepted_by.clone());
+            let (server, tool, hash, accepted_by) =
+                (server.clone(), tool.clone(), hash.clone(), accepted_by.clone());
             let seen = ToolSeen { t, server, tool, hash, accepted_by };
             Ok(Some((Record::Tool(seen), Some(definition.clone()))))
         }
@@ -227,8 +235,9 @@ fn close(
     cancelled: bool,
     now: Micro,
 ) -> Result<Option<(Record, Option<String>)>, Refusal> {
-    let approval =
-        books.approval(of).ok_or_else(|| Refusal::NotFound(format!("there is no open approval `apr_{of}`")))?;
+    let approval = books
+        .approval(of)
+        .ok_or_else(|| Refusal::NotFound(format!("there is no open approval `apr_{of}`")))?;
     let due = approval.ended.is_none() && (cancelled || approval.standing(now) == Standing::Expired);
     Ok(due.then(|| (Record::Closed(Closed { t: now, of, cancelled }), None)))
 }

@@ -15,7 +15,6 @@ mod functions;
 mod invoke;
 mod lint;
 mod moment;
-mod near;
 mod parse;
 mod quick;
 mod run;

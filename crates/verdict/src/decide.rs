@@ -16,8 +16,18 @@ use crate::policy::{Agent, Effect, Mode, Policy, PolicyVersion, Rule, Terms};
 use crate::record::MeterKind;
 
 /// The names a condition may start from, in the order of [`roots`].
-pub const ROOTS: [&str; 10] =
-    ["args", "context", "agent_id", "tool", "user", "session_id", "step", "environment", "estimated_cost_usd", "now"];
+pub const ROOTS: [&str; 10] = [
+    "args",
+    "context",
+    "agent_id",
+    "tool",
+    "user",
+    "session_id",
+    "step",
+    "environment",
+    "estimated_cost_usd",
+    "now",
+];
 
 /// What is to be decided.
 #[derive(Clone, Debug)]
@@ -143,7 +153,8 @@ pub fn decide(policy: &Policy, case: Case, now: Micro) -> Verdict {
     match judge(policy, &case, now) {
         Ok(Ruling { agent, rule, claims }) => {
             let name = Some(Arc::clone(&rule.name));
-            let permit = Permit { case, rule: name, claims, policy: version, mode: agent.mode(), would: None };
+            let permit =
+                Permit { case, rule: name, claims, policy: version, mode: agent.mode(), would: None };
             match &rule.approval {
                 None => Verdict::Permit(permit),
                 Some(terms) => asked(policy, agent, rule, permit, terms),
@@ -169,7 +180,8 @@ fn asked(policy: &Policy, agent: &Agent, rule: &Rule, mut permit: Permit, terms:
         None => format!("rule `{}` needs {whom} to agree", rule.name),
     };
     if agent.mode() == Mode::Observe {
-        permit.would = Some(Denial { rule: permit.rule.clone(), ..Denial::new(Code::ApprovalRequired, reason) });
+        permit.would =
+            Some(Denial { rule: permit.rule.clone(), ..Denial::new(Code::ApprovalRequired, reason) });
         return Verdict::Permit(permit);
     }
     let people = terms.from.iter().flat_map(|group| policy.members(group)).cloned().collect();
@@ -195,7 +207,8 @@ fn judge<'p>(policy: &'p Policy, case: &Case, now: Micro) -> Result<Ruling<'p>, 
         return Err(nothing(Denial::new(Code::InvalidAction, problem.clone())));
     }
     let applicable = policy.applicable(agent, action.tool()).ok_or_else(|| {
-        let reason = format!("the policy neither declares the tool `{}` nor names it in a rule", action.tool());
+        let reason =
+            format!("the policy neither declares the tool `{}` nor names it in a rule", action.tool());
         nothing(Denial::new(Code::UnknownTool, reason))
     })?;
     let claims = claims(agent, &applicable.limits, case).map_err(nothing)?;
@@ -232,14 +245,23 @@ fn denied(rule: &Rule) -> Denial {
 }
 
 fn broken(rule: &Rule, why: &str) -> Denial {
-    let reason = format!("rule `{}` could not be evaluated, which counts against the action: {why}", rule.name);
+    let reason =
+        format!("rule `{}` could not be evaluated, which counts against the action: {why}", rule.name);
     Denial { rule: Some(Arc::clone(&rule.name)), ..Denial::new(Code::EvaluationError, reason) }
 }
 
 /// True if there are arguments with which `agent` might call `tool`, for `user` and in `environment`: what an
 /// agent need not see is hidden from it, and nothing more; what it calls is decided all the same.
-pub fn could_allow(policy: &Policy, agent: &str, tool: &str, user: Option<&str>, environment: Option<&str>) -> bool {
-    let Some(agent) = policy.agent(agent).filter(|_| crate::action::check_tool(tool).is_ok()) else { return false };
+pub fn could_allow(
+    policy: &Policy,
+    agent: &str,
+    tool: &str,
+    user: Option<&str>,
+    environment: Option<&str>,
+) -> bool {
+    let Some(agent) = policy.agent(agent).filter(|_| crate::action::check_tool(tool).is_ok()) else {
+        return false;
+    };
     if agent.mode() == Mode::Observe {
         return true;
     }
@@ -258,7 +280,12 @@ fn is_for(policy: &Policy, rule: &Rule, user: Option<&str>, environment: Option<
 }
 
 /// True if every condition of `rule` besides its tools holds.
-pub(crate) fn applies(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>) -> Result<bool, String> {
+pub(crate) fn applies(
+    policy: &Policy,
+    rule: &Rule,
+    action: &Action,
+    vars: &Vars<'_>,
+) -> Result<bool, String> {
     if !is_for(policy, rule, action.user(), action.environment()) {
         return Ok(false);
     }
@@ -295,7 +322,10 @@ pub(crate) fn roots<'a>(policy: &'a Policy, case: &'a Case, now: Micro) -> [Root
 }
 
 /// For conditions only; limits count in micro-dollars.
-#[expect(clippy::cast_precision_loss, reason = "an estimate within 2^53 micro-dollars is exact before the division")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate within 2^53 micro-dollars is exact before the division"
+)]
 fn dollars(amount: Micros) -> f64 {
     amount.0 as f64 / 1e6
 }

@@ -49,7 +49,12 @@ pub fn explain(policy: &Policy, case: &Case, now: Micro) -> Vec<Considered> {
         .chain(of(Effect::Allow))
         .map(|rule| {
             let finding = consider(policy, rule, &case.action, &vars, &mut decided);
-            Considered { rule: Arc::clone(&rule.name), effect: rule.effect, place: rule.place.clone(), finding }
+            Considered {
+                rule: Arc::clone(&rule.name),
+                effect: rule.effect,
+                place: rule.place.clone(),
+                finding,
+            }
         })
         .collect()
 }
@@ -98,7 +103,9 @@ pub(crate) fn nearest(policy: &Policy, agent: &Agent, action: &Action, vars: &Va
     });
     let near: Vec<String> = about
         .take(3)
-        .map(|rule| format!("rule `{}` would, but {}", rule.name, lacks(policy, rule, action, vars).join(" and ")))
+        .map(|rule| {
+            format!("rule `{}` would, but {}", rule.name, lacks(policy, rule, action, vars).join(" and "))
+        })
         .collect();
     let reason = if near.is_empty() {
         format!("no rule lets `{}` call `{}`", action.agent(), action.tool())

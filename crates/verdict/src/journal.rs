@@ -415,7 +415,9 @@ impl<I: Ink> Journal<I> {
     fn fold_to(&mut self, size: Index) -> Result<(), Halt> {
         if size < self.books.next() {
             let (next, size) = (self.books.next(), size);
-            return Err(Halt(format!("the ledger has {size} records and had {next} before; it was cut or replaced")));
+            return Err(Halt(format!(
+                "the ledger has {size} records and had {next} before; it was cut or replaced"
+            )));
         }
         if size == self.books.next() {
             return Ok(());
@@ -432,7 +434,9 @@ impl<I: Ink> Journal<I> {
             }
         }
         match in_force(&self.books, &self.line) {
-            Some((version, at)) if before.as_ref().is_none_or(|(old, _)| *old != version) => self.follow(&version, at),
+            Some((version, at)) if before.as_ref().is_none_or(|(old, _)| *old != version) => {
+                self.follow(&version, at)
+            }
             _ => Ok(()),
         }
     }
@@ -504,7 +508,11 @@ impl Staged {
                 let Ruled { decided, remaining, retry_after, conflict } = *ruled;
                 let allowed = decided.decision == Answer::Allow;
                 let receipt = Receipt { at, decided: Box::new(decided), remaining, retry_after, conflict };
-                if allowed { Ruling::Go(Hold { receipt, case: verdict.into_case() }) } else { Ruling::Stop(receipt) }
+                if allowed {
+                    Ruling::Go(Hold { receipt, case: verdict.into_case() })
+                } else {
+                    Ruling::Stop(receipt)
+                }
             }
             Self::Settled(at, settling, settled) => {
                 Ruling::Settled(Closing { at, settled: *settled, outcome: settling.outcome })

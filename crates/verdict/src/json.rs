@@ -185,7 +185,9 @@ impl<'de> Visitor<'de> for Any {
     }
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Json, E> {
         i64::try_from(value).map(Json::Int).map_err(|_| {
-            E::custom(format_args!("number `{value}` is out of range; send identifiers of this size as strings"))
+            E::custom(format_args!(
+                "number `{value}` is out of range; send identifiers of this size as strings"
+            ))
         })
     }
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Json, E> {

@@ -14,16 +14,19 @@ mod command;
 pub mod condition;
 mod decide;
 mod explain;
-pub mod json;
 mod journal;
+pub mod json;
 mod limit;
 pub mod load;
 mod money;
+mod near;
 mod policy;
 mod record;
 mod settle;
 
-pub use action::{Action, Definition, Digest, Draft, EffectFact, Facts, Finding, Malformed, Realm, check_name, hex, short};
+pub use action::{
+    Action, Definition, Digest, Draft, EffectFact, Facts, Finding, Malformed, Realm, check_name, hex, short,
+};
 pub use admit::Remaining;
 pub use books::{Approval, Books, Ended, InForce, KEY_MEMORY, OPEN_MEMORY, Pin, Standing};
 pub use command::{Command, Person, Refusal};
@@ -34,10 +37,11 @@ pub use json::Json;
 pub use limit::{Charge, Counter, Limit, Meter, Micro, SESSION_IDLE, Scope, Who, Window, duration};
 pub use money::Micros;
 pub use policy::{
-    Agent, AgentParts, Effect, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, Terms, Tool, UnknownTool,
+    Agent, AgentParts, Effect, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, Terms, Tool,
+    UnknownTool,
 };
 pub use record::{
-    AgentSet, Answer, Answered, Asks, Change, Closed, Decided, Erased, Index, KeyMade, KeyRevoked, KeyRole, MeterKind,
-    PolicySet, Record, Settled, Status, ToolSeen,
+    AgentSet, Answer, Answered, Asks, Change, Closed, Decided, Erased, Index, KeyMade, KeyRevoked, KeyRole,
+    MeterKind, PolicySet, Record, Settled, Status, ToolSeen,
 };
 pub use settle::Outcome;

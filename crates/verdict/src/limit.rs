@@ -205,7 +205,8 @@ impl Counter {
         if self.window == 0 {
             return self.total;
         }
-        let old: i64 = self.entries.iter().take_while(|(at, _)| self.is_over(*at, now)).map(|(_, n)| *n).sum();
+        let old: i64 =
+            self.entries.iter().take_while(|(at, _)| self.is_over(*at, now)).map(|(_, n)| *n).sum();
         self.total.saturating_sub(old)
     }
 

@@ -7,7 +7,6 @@ mod assemble;
 mod cases;
 mod form;
 mod lint;
-mod near;
 mod problem;
 mod read;
 mod schema;

@@ -8,7 +8,9 @@ use std::fmt;
 use crate::json::Json;
 
 /// An amount in micro-dollars (one millionth of a US dollar).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Micros(pub i64);
 
@@ -64,7 +66,8 @@ fn scale(digits: &str, shift: i64, text: &str) -> Result<i64, String> {
     let too_large = || format!("{} is larger than any amount", quoted(text));
     let kept = match usize::try_from(-shift) {
         Ok(drop) if drop > 0 => {
-            let (kept, rest) = digits.split_at_checked(digits.len().saturating_sub(drop)).ok_or_else(too_fine)?;
+            let (kept, rest) =
+                digits.split_at_checked(digits.len().saturating_sub(drop)).ok_or_else(too_fine)?;
             if rest.len() < drop || rest.bytes().any(|b| b != b'0') {
                 return Err(too_fine());
             }
@@ -108,18 +111,50 @@ mod tests {
 
     #[test]
     fn amounts_are_exact_or_refused() {
-        let read = |text: &str| Json::parse(text.as_bytes()).and_then(|json| Micros::from_json(&json)).map(|m| m.0);
+        let read =
+            |text: &str| Json::parse(text.as_bytes()).and_then(|json| Micros::from_json(&json)).map(|m| m.0);
         let good = [
-            ("0", 0), ("-0", 0), ("-0.0", 0), ("0.1", 100_000), ("200", 200_000_000), ("0.000001", 1), ("1e-6", 1),
-            ("1.50", 1_500_000), ("1e3", 1_000_000_000), ("9223372036854", 9_223_372_036_854_000_000), ("100.10", 100_100_000),
+            ("0", 0),
+            ("-0", 0),
+            ("-0.0", 0),
+            ("0.1", 100_000),
+            ("200", 200_000_000),
+            ("0.000001", 1),
+            ("1e-6", 1),
+            ("1.50", 1_500_000),
+            ("1e3", 1_000_000_000),
+            ("9223372036854", 9_223_372_036_854_000_000),
+            ("100.10", 100_100_000),
         ];
         for (text, micros) in good {
             assert_eq!(read(text), Ok(micros), "{text}");
         }
-        for text in ["-1", "0.0000001", "1e-7", "9223372036855", "9223372036854775807", "1e18", "\"5\"", "null", "true", "[]", "{}", "1e400", "NaN", "9223372036854775808"] {
+        for text in [
+            "-1",
+            "0.0000001",
+            "1e-7",
+            "9223372036855",
+            "9223372036854775807",
+            "1e18",
+            "\"5\"",
+            "null",
+            "true",
+            "[]",
+            "{}",
+            "1e400",
+            "NaN",
+            "9223372036854775808",
+        ] {
             assert!(read(text).is_err(), "{text}: {:?}", read(text));
         }
-        for (micros, text) in [(0, "0"), (1, "0.000001"), (1_500_000, "1.50"), (2_000_000, "2"), (-500_000, "-0.50"), (1_234_567, "1.234567")] {
+        for (micros, text) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (1_500_000, "1.50"),
+            (2_000_000, "2"),
+            (-500_000, "-0.50"),
+            (1_234_567, "1.234567"),
+        ] {
             assert_eq!(Micros(micros).to_string(), text);
         }
     }

@@ -3,6 +3,7 @@
 //! Answerable for the index by agent and tool, so that a decision costs the rules that can apply and not
 //! the rules that exist. Knows nothing of YAML (that is `load`) and takes no decision (that is `decide`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -47,7 +48,9 @@ pub enum Role {
 }
 
 /// How bad it could get; part of the answer, and of what an approver sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// Reading.
@@ -231,8 +234,6 @@ pub struct Agent {
     parts: AgentParts,
     mode: Mode,
     by_tool: HashMap<u32, Applicable>,
-    /// For tools that are not in the policy: the rules with wildcards, and the limits on any tool.
-    elsewhere: Applicable,
 }
 
 /// What can apply to one tool: positions in the agent's rules and limits.
@@ -253,7 +254,8 @@ impl Policy {
         };
         parts.tools.into_iter().for_each(&mut know);
         for agent in &parts.agents {
-            for pattern in agent.rules.iter().flat_map(|rule| &rule.tools) {
+            let of_limits = agent.limits.iter().flat_map(|limit| &limit.tools);
+            for pattern in agent.rules.iter().flat_map(|rule| &rule.tools).chain(of_limits) {
                 if let Pattern::Exact(name) = pattern {
                     know(Tool { name: name.clone(), ..Tool::default() });
                 }
@@ -312,10 +314,11 @@ impl Policy {
         self.groups.get(group).map_or(&[], Vec::as_slice)
     }
     /// What can apply when `agent` calls `tool`; `None` if nobody knows the tool.
-    pub(crate) fn applicable<'p>(&'p self, agent: &'p Agent, tool: &str) -> Option<&'p Applicable> {
+    pub(crate) fn applicable<'p>(&'p self, agent: &'p Agent, tool: &str) -> Option<Cow<'p, Applicable>> {
         match (self.tools.get(tool), self.unknown_tool) {
-            (Some(entry), _) => Some(agent.by_tool.get(&entry.id).unwrap_or(&agent.elsewhere)),
-            (None, UnknownTool::Rules) => Some(&agent.elsewhere),
+            // No entry: no rule of this agent speaks of the tool, so nothing applies and nothing is allowed.
+            (Some(entry), _) => Some(agent.by_tool.get(&entry.id).map_or_else(Cow::default, Cow::Borrowed)),
+            (None, UnknownTool::Rules) => Some(Cow::Owned(agent.by_wildcard(tool))),
             (None, UnknownTool::Deny) => None,
         }
     }
@@ -328,7 +331,6 @@ impl Agent {
         // Only tools that an exact name or a wildcard of this agent touches get an entry, so that 1,000
         // agents with ten tools each do not cost 1,000 times all tools.
         let mut by_tool: HashMap<u32, Applicable> = HashMap::new();
-        let mut elsewhere = Applicable::default();
         for (n, rule) in parts.rules.iter().enumerate() {
             let list = |applicable: &mut Applicable| match rule.effect {
                 Effect::Allow => applicable.allows.push(position(n)),
@@ -336,7 +338,6 @@ impl Agent {
             };
             let globs = rule.tools.iter().any(|pattern| matches!(pattern, Pattern::Glob(_)));
             if globs {
-                list(&mut elsewhere);
                 let matching = tools.values().filter(|entry| named(&rule.tools, &entry.tool.name));
                 matching.for_each(|entry| list(by_tool.entry(entry.id).or_default()));
             } else {
@@ -347,11 +348,9 @@ impl Agent {
                 ids.into_iter().for_each(|id| list(by_tool.entry(id).or_default()));
             }
         }
-        let names: HashMap<u32, &str> = tools.values().map(|entry| (entry.id, entry.tool.name.as_str())).collect();
+        let names: HashMap<u32, &str> =
+            tools.values().map(|entry| (entry.id, entry.tool.name.as_str())).collect();
         for (n, limit) in parts.limits.iter().enumerate() {
-            if limit.tools.is_empty() || limit.tools.iter().any(|p| matches!(p, Pattern::Glob(_))) {
-                elsewhere.limits.push(position(n));
-            }
             for (id, applicable) in &mut by_tool {
                 let name = names.get(id).copied().unwrap_or_default();
                 if limit.tools.is_empty() || named(&limit.tools, name) {
@@ -360,7 +359,24 @@ impl Agent {
             }
         }
         let mode = parts.mode.unwrap_or(default_mode);
-        Self { parts, mode, by_tool, elsewhere }
+        Self { parts, mode, by_tool }
+    }
+
+    /// What applies to a tool that the policy does not know: every rule and limit is asked.
+    fn by_wildcard(&self, tool: &str) -> Applicable {
+        let mut applicable = Applicable::default();
+        for (at, rule) in (0..).zip(&self.parts.rules) {
+            if rule.tools.iter().any(|pattern| pattern.matches(tool)) {
+                match rule.effect {
+                    Effect::Allow => applicable.allows.push(at),
+                    Effect::Deny => applicable.denies.push(at),
+                }
+            }
+        }
+        let counts = |limit: &Limit| limit.tools.is_empty() || limit.tools.iter().any(|p| p.matches(tool));
+        let limits = (0..).zip(&self.parts.limits).filter(|(_, limit)| counts(limit));
+        applicable.limits = limits.map(|(at, _)| at).collect();
+        applicable
     }
 
     /// Its id.

@@ -51,7 +51,13 @@ impl Outcome {
 }
 
 /// The record of an outcome.
-pub(crate) fn settled(of: Index, decided: &Decided, outcome: &Outcome, by: Option<String>, now: Micro) -> Settled {
+pub(crate) fn settled(
+    of: Index,
+    decided: &Decided,
+    outcome: &Outcome,
+    by: Option<String>,
+    now: Micro,
+) -> Settled {
     let done = outcome.status == Status::Success;
     Settled {
         t: now,
@@ -81,7 +87,9 @@ fn changes(decided: &Decided, outcome: &Outcome) -> Vec<Change> {
                 continue;
             }
             (MeterKind::Failures | MeterKind::FailuresInARow, Status::Failed) => held.saturating_add(1),
-            (MeterKind::Failures | MeterKind::FailuresInARow, _) | (MeterKind::Actions, Status::Failed) => held,
+            (MeterKind::Failures | MeterKind::FailuresInARow, _) | (MeterKind::Actions, Status::Failed) => {
+                held
+            }
             (_, Status::Cancelled) => 0,
             (MeterKind::Usd, status) => actual(outcome.cost.map(|cost| cost.0), status, held),
             (MeterKind::Tokens, status) => actual(outcome.tokens, status, held),

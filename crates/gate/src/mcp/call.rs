@@ -9,7 +9,9 @@ use std::time::Duration;
 use ledger::{Payload, Reader};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
-use verdict::{Code, Command, Definition, Draft, Hold, Index, Json, Outcome, Receipt, Record, Standing, Status};
+use verdict::{
+    Code, Command, Definition, Draft, Hold, Index, Json, Outcome, Receipt, Record, Standing, Status,
+};
 
 use super::catalogue::Offer;
 use super::envelope::{Fields, Id, Message};
@@ -70,23 +72,29 @@ impl Errand {
         let reply = match self.session.gate.call(self.draft(offer), self).await {
             Err(malformed) => reply::malformed(id, &malformed),
             Ok(Err(halt)) if self.flight.is_sent() => {
-                let why = format!("the call was sent to the server, but its end could not be recorded: {halt}");
+                let why =
+                    format!("the call was sent to the server, but its end could not be recorded: {halt}");
                 reply::without_result(id, None, &why)
             }
-            Ok(Err(halt)) => {
-                reply::unavailable(id, &format!("nothing is allowed while the ledger cannot be written: {halt}"))
-            }
+            Ok(Err(halt)) => reply::unavailable(
+                id,
+                &format!("nothing is allowed while the ledger cannot be written: {halt}"),
+            ),
             Ok(Ok(Carried::Refused(receipt))) => self.refused(&receipt).await,
-            Ok(Ok(Carried::Out(closing))) => match self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some(answer) => return Some(answer),
-                None => {
-                    let why = match closing.settled().status {
-                        Status::Cancelled => "the server has ended, and the call was not sent",
-                        _ => "the server ended before it answered; nobody knows whether the call was carried out",
-                    };
-                    reply::without_result(id, Some(closing.settled().of), why)
+            Ok(Ok(Carried::Out(closing))) => {
+                match self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    Some(answer) => return Some(answer),
+                    None => {
+                        let why = match closing.settled().status {
+                            Status::Cancelled => "the server has ended, and the call was not sent",
+                            _ => {
+                                "the server ended before it answered; nobody knows whether the call was carried out"
+                            }
+                        };
+                        reply::without_result(id, Some(closing.settled().of), why)
+                    }
                 }
-            },
+            }
         };
         Some(reply.into_bytes())
     }
@@ -120,7 +128,10 @@ impl Errand {
             step: Some(call.step.clone().unwrap_or_else(|| self.step.to_string())),
             environment: session.environment.clone(),
             key: call.key.clone(),
-            definition: Some(Definition { server: session.server.clone(), hash: offer.map(|offer| offer.hash) }),
+            definition: Some(Definition {
+                server: session.server.clone(),
+                hash: offer.map(|offer| offer.hash),
+            }),
             ..Draft::default()
         }
     }
@@ -143,9 +154,7 @@ impl Errand {
     /// The result that the decision `of` ended with, if it was kept.
     fn kept(&self, of: Index) -> Option<String> {
         let reader = Reader::open(&self.session.store).ok()?;
-        let done = |body: &[u8]| {
-            matches!(serde_json::from_slice(body), Ok(Record::Settled(settled)) if settled.status == Status::Success)
-        };
+        let done = |body: &[u8]| matches!(serde_json::from_slice(body), Ok(Record::Settled(settled)) if settled.status == Status::Success);
         let entry = reader.referring(of).ok()?.into_iter().rfind(|entry| done(&entry.body))?;
         let Payload::Here(payload) = entry.payload else { return None };
         let payload = String::from_utf8(payload).ok()?;
@@ -154,7 +163,8 @@ impl Errand {
     }
 
     async fn withdraw(&self, approval: Index) {
-        if let Err(halt) = self.session.gate.desk.obey(Command::Close { of: approval, cancelled: true }).await {
+        if let Err(halt) = self.session.gate.desk.obey(Command::Close { of: approval, cancelled: true }).await
+        {
             tracing::error!(approval, reason = %halt, "a question could not be withdrawn");
         }
     }
@@ -168,7 +178,12 @@ impl Errand {
     /// True once the question needs no more waiting.
     async fn is_over(&self, approval: Index) -> bool {
         let now = self.session.gate.desk.clock().now();
-        let look = self.session.gate.desk.ask(move |books| books.approval(approval).map(|it| it.standing(now))).await;
+        let look = self
+            .session
+            .gate
+            .desk
+            .ask(move |books| books.approval(approval).map(|it| it.standing(now)))
+            .await;
         match look {
             Ok(standing) => standing != Some(Standing::Pending),
             // It cannot be looked at now; the call waits, and is not carried out.
@@ -228,7 +243,8 @@ impl World for Errand {
 /// How the call ended, as the server's answer tells.
 fn outcome_of(answer: &[u8], call: &Call) -> Outcome {
     let unknown = Outcome::plain(Status::Unknown);
-    let Ok(Message::Answer { result, .. }) = super::envelope::text(answer).and_then(super::envelope::read) else {
+    let Ok(Message::Answer { result, .. }) = super::envelope::text(answer).and_then(super::envelope::read)
+    else {
         return unknown;
     };
     let Some(result) = result else { return Outcome::plain(Status::Failed) };

@@ -65,7 +65,9 @@ pub(super) fn start(command: &[String]) -> Result<Child, String> {
             command.env_remove(name);
         }
     }
-    let at = |error: io::Error| format!("the server `{program}` cannot be started: {error}; check the command after `--`");
+    let at = |error: io::Error| {
+        format!("the server `{program}` cannot be started: {error}; check the command after `--`")
+    };
     let mut child = command.spawn().map_err(at)?;
     let leash = Leash(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
@@ -91,9 +93,12 @@ pub(super) fn name(command: &[String]) -> String {
     let mut words = Vec::with_capacity(command.len());
     let mut secret = false;
     for (n, word) in command.iter().enumerate() {
-        let (flag, value) = word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
+        let (flag, value) =
+            word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
         let shown = match value {
-            _ if n == 0 => Path::new(word).file_name().map_or_else(|| word.clone(), |it| it.to_string_lossy().into()),
+            _ if n == 0 => {
+                Path::new(word).file_name().map_or_else(|| word.clone(), |it| it.to_string_lossy().into())
+            }
             _ if secret && value.is_none() => "…".to_owned(),
             Some(_) if is_secret(flag) => format!("{flag}=…"),
             _ => word.clone(),

@@ -94,14 +94,16 @@ pub(super) fn text(line: &[u8]) -> Result<&str, Odd> {
 /// Reads one message.
 pub(super) fn read(text: &str) -> Result<Message<'_>, Odd> {
     if text.trim_start_matches([' ', '\t']).starts_with('[') {
-        let parts: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| Odd::no_json(error.to_string()))?;
+        let parts: Vec<&RawValue> =
+            serde_json::from_str(text).map_err(|error| Odd::no_json(error.to_string()))?;
         return Ok(Message::Batch(parts));
     }
     let fields = Fields::read(text)?;
     let raw_id = fields.raw("id");
     // Whoever answers needs the id even of a message that is refused.
     let known_id = raw_id.filter(|_| fields.doubt.is_none()).map(RawValue::get);
-    message(fields, raw_id).map_err(|odd| Odd { id: known_id.filter(|raw| id_of(raw).is_some()).map(str::to_owned), ..odd })
+    message(fields, raw_id)
+        .map_err(|odd| Odd { id: known_id.filter(|raw| id_of(raw).is_some()).map(str::to_owned), ..odd })
 }
 
 fn message<'l>(fields: Fields<'l>, raw_id: Option<&'l RawValue>) -> Result<Message<'l>, Odd> {
@@ -122,7 +124,10 @@ fn message<'l>(fields: Fields<'l>, raw_id: Option<&'l RawValue>) -> Result<Messa
     let method: String = serde_json::from_str(method.get())
         .map_err(|_| Odd::no_message("`method` is not a text of Unicode characters"))?;
     if let Some(meant) = GUARDED.iter().find(|name| **name != method && bare(&method) == bare(name)) {
-        return Err(Odd::no_message(format!("`{}` is almost `{meant}`; write it exactly", verdict::short(&method))));
+        return Err(Odd::no_message(format!(
+            "`{}` is almost `{meant}`; write it exactly",
+            verdict::short(&method)
+        )));
     }
     let Some(raw_id) = raw_id else { return Ok(Message::Notification { method, params }) };
     match id_of(raw_id.get()) {
@@ -177,7 +182,11 @@ impl<'l> Fields<'l> {
     /// Reads an object; doubts are kept, not refused.
     fn read(text: &'l str) -> Result<Self, Odd> {
         let Pairs(pairs) = serde_json::from_str(text).map_err(|error| {
-            if error.is_data() { Odd::no_message("the message is not an object") } else { Odd::no_json(error.to_string()) }
+            if error.is_data() {
+                Odd::no_message("the message is not an object")
+            } else {
+                Odd::no_json(error.to_string())
+            }
         })?;
         let mut seen = HashSet::with_capacity(pairs.len());
         let twice = pairs.iter().find(|(key, _)| !seen.insert(key.as_str()));
@@ -198,7 +207,8 @@ impl<'l> Fields<'l> {
     fn near(&self, known: &[&str]) -> Option<String> {
         self.pairs.iter().find_map(|(key, _)| {
             let folded = folded(key);
-            let meant = known.iter().find(|name| *name != key && *folded == *crate::mcp::envelope::folded(name))?;
+            let meant =
+                known.iter().find(|name| *name != key && *folded == *crate::mcp::envelope::folded(name))?;
             Some(format!("key `{}` is almost `{meant}`; write it exactly", verdict::short(key)))
         })
     }

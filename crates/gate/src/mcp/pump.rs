@@ -55,7 +55,9 @@ fn client_line(session: &Arc<Session>, line: &[u8]) {
         Err(odd) => session.to_client(reply::odd(&odd).as_bytes()),
         Ok(Message::Batch(parts)) => {
             let ids: Vec<String> = parts.iter().filter_map(|part| id_in(part)).collect();
-            session.to_client(reply::errors(&ids, "batches are not taken; send each message by itself").as_bytes());
+            session.to_client(
+                reply::errors(&ids, "batches are not taken; send each message by itself").as_bytes(),
+            );
         }
         Ok(Message::Answer { .. }) => pass(session, line, None),
         Ok(Message::Notification { method, params }) => notification(session, line, &method, params),
@@ -69,7 +71,8 @@ fn client_line(session: &Arc<Session>, line: &[u8]) {
                 _ => Waiting::Plain,
             };
             if let ("logging/setLevel", Some(params)) = (method.as_str(), params)
-                && let Ok(Some(level)) = Fields::strict(params.get(), &["level"]).and_then(|it| it.text("level"))
+                && let Ok(Some(level)) =
+                    Fields::strict(params.get(), &["level"]).and_then(|it| it.text("level"))
             {
                 session.set_level(&level);
             }
@@ -175,7 +178,9 @@ fn server_line(session: &Arc<Session>, line: &[u8]) {
             }
         }
         Ok(Message::Answer { id: None, result: None }) => session.to_client(line),
-        Ok(Message::Answer { id: None, .. }) => tracing::warn!("the server answers, and does not say what; dropped"),
+        Ok(Message::Answer { id: None, .. }) => {
+            tracing::warn!("the server answers, and does not say what; dropped")
+        }
         Ok(Message::Answer { id: Some(id), result }) => answer(session, line, text, (&id, result)),
     }
 }
@@ -227,7 +232,8 @@ fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, O
 fn can_log(result: &RawValue) -> bool {
     let fields = Fields::strict(result.get(), &["capabilities"]);
     let capabilities = fields.ok().and_then(|fields| fields.raw("capabilities"));
-    capabilities.is_some_and(|raw| Fields::strict(raw.get(), &[]).is_ok_and(|fields| fields.raw("logging").is_some()))
+    capabilities
+        .is_some_and(|raw| Fields::strict(raw.get(), &[]).is_ok_and(|fields| fields.raw("logging").is_some()))
 }
 
 fn list(session: &Session, line: &[u8], text: &str, result: &RawValue) {
@@ -240,7 +246,9 @@ fn list(session: &Session, line: &[u8], text: &str, result: &RawValue) {
         Ok(None) => session.to_client(line),
         Ok(Some(filtered)) => session.to_client(format!("{filtered}\n").as_bytes()),
         Err(why) => {
-            let id = Fields::strict(text, &[]).ok().and_then(|fields| fields.raw("id").map(|raw| raw.get().to_owned()));
+            let id = Fields::strict(text, &[])
+                .ok()
+                .and_then(|fields| fields.raw("id").map(|raw| raw.get().to_owned()));
             let why = format!("the tools cannot be shown: {why}");
             session.to_client(reply::error(id.as_deref(), -32603, &why).as_bytes());
         }

@@ -46,7 +46,8 @@ pub(super) fn errors(ids: &[String], message: &str) -> String {
     if ids.is_empty() {
         return error(None, -32600, message);
     }
-    let all: Vec<String> = ids.iter().map(|id| error(Some(id), -32600, message).trim_end().to_owned()).collect();
+    let all: Vec<String> =
+        ids.iter().map(|id| error(Some(id), -32600, message).trim_end().to_owned()).collect();
     format!("[{}]\n", all.join(","))
 }
 
@@ -92,14 +93,22 @@ pub(super) fn question(receipt: &Receipt) -> Option<Index> {
 pub(super) fn malformed(id: &str, malformed: &Malformed) -> String {
     let reason = malformed.to_string();
     let text = format!("Refused: {reason}. (invalid_action)");
-    tool_error(id, &text, &Decision { decision: "deny", code: Some(Code::InvalidAction), reason, ..Decision::default() })
+    tool_error(
+        id,
+        &text,
+        &Decision { decision: "deny", code: Some(Code::InvalidAction), reason, ..Decision::default() },
+    )
 }
 
 /// Nothing can be decided or recorded, or nobody knows how the call ended.
 pub(super) fn unavailable(id: &str, reason: &str) -> String {
     let text = format!("Refused: {reason}. (unavailable)");
     let reason = reason.to_owned();
-    tool_error(id, &text, &Decision { decision: "deny", code: Some(Code::Unavailable), reason, ..Decision::default() })
+    tool_error(
+        id,
+        &text,
+        &Decision { decision: "deny", code: Some(Code::Unavailable), reason, ..Decision::default() },
+    )
 }
 
 /// The call was allowed and sent, and has no result that may be shown.
@@ -107,7 +116,17 @@ pub(super) fn without_result(id: &str, decision: Option<Index>, reason: &str) ->
     let reason = reason.to_owned();
     let decision_id = decision.map(|at| format!("dec_{at}"));
     let text = format!("No result: {reason}.");
-    tool_error(id, &text, &Decision { decision: "allow", code: Some(Code::Allowed), reason, decision_id, ..Decision::default() })
+    tool_error(
+        id,
+        &text,
+        &Decision {
+            decision: "allow",
+            code: Some(Code::Allowed),
+            reason,
+            decision_id,
+            ..Decision::default()
+        },
+    )
 }
 
 /// A call waits for people.

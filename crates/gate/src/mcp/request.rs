@@ -42,7 +42,10 @@ pub(super) fn read(params: Option<&RawValue>) -> Result<Call, String> {
         Some(raw) => Some(Json::parse(raw.get().as_bytes()).map_err(|why| format!("`arguments`: {why}"))?),
     };
     if let Some(key) = args.as_ref().and_then(twin) {
-        return Err(format!("`arguments`: key `{}` is given twice, in letters that differ in case", verdict::short(key)));
+        return Err(format!(
+            "`arguments`: key `{}` is given twice, in letters that differ in case",
+            verdict::short(key)
+        ));
     }
     let is_task = fields.raw("task").is_some_and(|raw| raw.get() != "null");
     let call = Call { tool, args, key: None, step: None, session: None, progress: None, is_task };

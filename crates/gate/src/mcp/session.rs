@@ -228,7 +228,9 @@ impl Session {
     }
 
     fn calls(&self) -> Vec<Arc<Flight>> {
-        let call = |waiting: &Waiting| if let Waiting::Call(flight) = waiting { Some(Arc::clone(flight)) } else { None };
+        let call = |waiting: &Waiting| {
+            if let Waiting::Call(flight) = waiting { Some(Arc::clone(flight)) } else { None }
+        };
         self.requests().waiting.values().filter_map(call).collect()
     }
 
@@ -334,10 +336,8 @@ impl Session {
 
     /// Records definitions that are new; true for each whose definition is the accepted one.
     fn pin(&self, items: &[Item<'_>]) -> Result<Vec<bool>, Halt> {
-        let named: Vec<Option<(String, String)>> = items
-            .iter()
-            .map(|item| Some((item.name.clone()?, hex(&item.offer.as_ref()?.hash))))
-            .collect();
+        let named: Vec<Option<(String, String)>> =
+            items.iter().map(|item| Some((item.name.clone()?, hex(&item.offer.as_ref()?.hash)))).collect();
         let before = self.pins(named.clone())?;
         for (item, (named, (_, seen))) in items.iter().zip(named.iter().zip(&before)) {
             let Some((tool, hash)) = named.clone().filter(|_| !seen) else { continue };
@@ -355,7 +355,9 @@ impl Session {
         let server = self.server.clone();
         let look = self.gate.desk.ask(move |books| {
             let look = |(tool, hash): &(String, String)| {
-                books.pin(&server, tool).map_or((false, false), |pin| (pin.accepted == *hash, pin.seen == *hash))
+                books
+                    .pin(&server, tool)
+                    .map_or((false, false), |pin| (pin.accepted == *hash, pin.seen == *hash))
             };
             named.iter().map(|named| named.as_ref().map_or((false, false), look)).collect()
         });

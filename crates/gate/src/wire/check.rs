@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
-use verdict::{Answer, Draft, Finding, Json, Malformed, MeterKind, Micros, Mode, Realm, Receipt, Risk, Status, short};
+use verdict::{
+    Answer, Draft, Finding, Json, Malformed, MeterKind, Micros, Mode, Realm, Receipt, Risk, Status, short,
+};
 
 use super::fields::{Fields, read_by_fields};
 use super::{Dollars, approval_id, code_word, decision_id, parse_id};
@@ -73,7 +75,12 @@ impl CheckRequest {
 
     /// The action that is meant, as the key it came with vouches for: `realm` is whose data the key sees,
     /// `by` the person or program it was made for, `bound_agent` the one agent it may act for.
-    pub fn into_draft(self, realm: Realm, by: Option<String>, bound_agent: Option<&str>) -> Result<Draft, Malformed> {
+    pub fn into_draft(
+        self,
+        realm: Realm,
+        by: Option<String>,
+        bound_agent: Option<&str>,
+    ) -> Result<Draft, Malformed> {
         let Self {
             agent_id,
             tool,
@@ -123,7 +130,10 @@ fn step(fields: &mut Fields) -> Result<Option<String>, Malformed> {
         None => Ok(None),
         Some(Json::Str(text)) => Ok(Some(text)),
         Some(Json::Int(n)) => Ok(Some(n.to_string())),
-        Some(other) => Err(Malformed { field: "step", why: format!("must be a string or a whole number, not {}", other.kind()) }),
+        Some(other) => Err(Malformed {
+            field: "step",
+            why: format!("must be a string or a whole number, not {}", other.kind()),
+        }),
     }
 }
 
@@ -270,7 +280,8 @@ pub struct Left(Vec<(std::sync::Arc<str>, MeterKind, i64)>);
 
 impl Left {
     fn of(receipt: &Receipt) -> Self {
-        let mut left: Vec<(std::sync::Arc<str>, MeterKind, i64)> = Vec::with_capacity(receipt.remaining().len());
+        let mut left: Vec<(std::sync::Arc<str>, MeterKind, i64)> =
+            Vec::with_capacity(receipt.remaining().len());
         for it in receipt.remaining() {
             match left.iter_mut().find(|(label, ..)| *label == it.label) {
                 Some((_, _, least)) => *least = it.left.min(*least),
@@ -287,7 +298,9 @@ impl Serialize for Left {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (label, meter, left) in &self.0 {
             match meter {
-                MeterKind::Usd | MeterKind::Argument => map.serialize_entry(&**label, &Dollars(Micros(*left)))?,
+                MeterKind::Usd | MeterKind::Argument => {
+                    map.serialize_entry(&**label, &Dollars(Micros(*left)))?
+                }
                 _ => map.serialize_entry(&**label, left)?,
             }
         }
@@ -309,7 +322,11 @@ impl CheckReply {
             rule: it.rule.as_deref().map(str::to_owned),
             reason: reason(receipt),
             code: code_word(it.code),
-            effects: it.effects.iter().map(|e| Effect { kind: e.kind.clone(), resource: e.resource.clone() }).collect(),
+            effects: it
+                .effects
+                .iter()
+                .map(|e| Effect { kind: e.kind.clone(), resource: e.resource.clone() })
+                .collect(),
             findings: Vec::new(),
             risk: it.risk,
             policy_version: it.policy.0.to_string(),
@@ -331,7 +348,9 @@ fn reason(receipt: &Receipt) -> String {
     let it = receipt.decided();
     match (&it.reason, &it.rule, it.approval) {
         (Some(reason), ..) => reason.clone(),
-        (None, Some(rule), Some(approval)) => format!("rule `{rule}` allows it, and approval `apr_{approval}` was given"),
+        (None, Some(rule), Some(approval)) => {
+            format!("rule `{rule}` allows it, and approval `apr_{approval}` was given")
+        }
         (None, Some(rule), None) => format!("rule `{rule}` allows it"),
         (None, None, _) => "it is allowed".to_owned(),
     }

@@ -54,7 +54,9 @@ impl Fields {
     pub fn money(&mut self, name: &'static str) -> Result<Option<Micros>, Malformed> {
         match self.take(name) {
             None => Ok(None),
-            Some(json) => Micros::from_json(&json).map(Some).map_err(|why| Malformed { field: name, why: format!("is refused: {why}") }),
+            Some(json) => Micros::from_json(&json)
+                .map(Some)
+                .map_err(|why| Malformed { field: name, why: format!("is refused: {why}") }),
         }
     }
 
@@ -76,7 +78,9 @@ impl Fields {
     pub fn finish(self, known: &str) -> Result<(), String> {
         match self.0.first() {
             None => Ok(()),
-            Some((key, _)) => Err(format!("`{}` is not a field of this request; the fields are {known}", short(key))),
+            Some((key, _)) => {
+                Err(format!("`{}` is not a field of this request; the fields are {known}", short(key)))
+            }
         }
     }
 }

@@ -36,8 +36,10 @@ pub struct DisableRequest {
 
 impl DisableRequest {
     fn of(mut fields: Fields) -> Result<Self, String> {
-        let missing = Malformed { field: "reason", why: "is missing; say why, for whoever wonders".to_owned() };
-        let reason = told(&mut fields, "reason").and_then(|it| it.filter(|text| !text.is_empty()).ok_or(missing));
+        let missing =
+            Malformed { field: "reason", why: "is missing; say why, for whoever wonders".to_owned() };
+        let reason =
+            told(&mut fields, "reason").and_then(|it| it.filter(|text| !text.is_empty()).ok_or(missing));
         let reason = reason.map_err(|it| it.to_string())?;
         fields.finish("reason")?;
         Ok(Self { reason })
@@ -137,7 +139,9 @@ fn told(fields: &mut Fields, name: &'static str) -> Result<Option<String>, Malfo
     let text = fields.text(name)?;
     let why = match &text {
         Some(text) if text.chars().count() > LONGEST => format!("is longer than {LONGEST} characters"),
-        Some(text) if text.chars().any(|c| c.is_control() && c != '\n') => "has a control character".to_owned(),
+        Some(text) if text.chars().any(|c| c.is_control() && c != '\n') => {
+            "has a control character".to_owned()
+        }
         _ => return Ok(text),
     };
     Err(Malformed { field: name, why })
@@ -155,7 +159,7 @@ macro_rules! words {
         $(#[$doc])*
         #[derive(JsonSchema)]
         #[schemars(rename_all = "lowercase")]
-        #[expect(dead_code, reason = "only its schema is used")]
+        #[expect(missing_docs, reason = "the words of the contract")]
         pub enum $name { $($word),+ }
     )+};
 }

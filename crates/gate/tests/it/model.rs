@@ -27,7 +27,11 @@ pub fn audit(seed: u64, records: &[Record], ran: &[Run], strict: impl Fn(&Policy
         match record {
             Record::Decided(it) => ledger.decision(seed, at, it, &strict),
             Record::Settled(it) => {
-                assert_eq!(decided(it.of).decision, Answer::Allow, "seed {seed}: {at} settles what was not allowed");
+                assert_eq!(
+                    decided(it.of).decision,
+                    Answer::Allow,
+                    "seed {seed}: {at} settles what was not allowed"
+                );
                 ledger.outcome(seed, at, it);
             }
             Record::Answered(it) => ledger.answer(seed, it),
@@ -74,7 +78,10 @@ impl Ledger {
     fn decision(&mut self, seed: u64, at: Index, it: &Decided, strict: &impl Fn(&PolicyVersion) -> bool) {
         match it.decision {
             Answer::Allow => {
-                assert!(self.enabled.get(&it.agent).copied().unwrap_or(true), "seed {seed}: {at} allows a disabled agent");
+                assert!(
+                    self.enabled.get(&it.agent).copied().unwrap_or(true),
+                    "seed {seed}: {at} allows a disabled agent"
+                );
                 self.approved(seed, at, it);
                 self.key(seed, at, it);
                 self.push(at, it);
@@ -84,8 +91,13 @@ impl Ledger {
             }
             Answer::Pending if it.asks.is_some() => {
                 self.key(seed, at, it);
-                let question =
-                    Question { decided: it.clone(), yes: BTreeSet::new(), no: false, over: false, used: false };
+                let question = Question {
+                    decided: it.clone(),
+                    yes: BTreeSet::new(),
+                    no: false,
+                    over: false,
+                    used: false,
+                };
                 self.questions.insert(at, question);
             }
             Answer::Pending => {
@@ -103,7 +115,10 @@ impl Ledger {
         let Some(id) = it.approval else { return };
         let question = self.questions.get_mut(&id).unwrap();
         let asks = question.decided.asks.clone().unwrap();
-        assert!(question.yes.len() >= 2 && !question.no && !question.used, "seed {seed}: {at} is not approved");
+        assert!(
+            question.yes.len() >= 2 && !question.no && !question.used,
+            "seed {seed}: {at} is not approved"
+        );
         assert!(it.t <= asks.expires, "seed {seed}: {at} is too late");
         assert_eq!(
             (&it.digest, &it.policy, &it.agent, &it.user, &it.key),
@@ -140,7 +155,11 @@ impl Ledger {
     }
 
     fn push(&mut self, at: Index, it: &Decided) {
-        let amount = it.charges.iter().find(|charge| charge.meter == MeterKind::Argument).map_or(0, |charge| charge.amount);
+        let amount = it
+            .charges
+            .iter()
+            .find(|charge| charge.meter == MeterKind::Argument)
+            .map_or(0, |charge| charge.amount);
         let allow = Allow {
             at,
             decided: it.clone(),
@@ -182,7 +201,11 @@ impl Ledger {
         let asks = question.decided.asks.as_ref().unwrap();
         assert!(!question.over && !question.no && it.t <= asks.expires, "seed {seed}: an answer too late");
         assert!(question.yes.len() < 2, "seed {seed}: an answer too many");
-        assert!(["ann", "bob", "cid", "root"].contains(&it.by.as_str()), "seed {seed}: {} may not answer", it.by);
+        assert!(
+            ["ann", "bob", "cid", "root"].contains(&it.by.as_str()),
+            "seed {seed}: {} may not answer",
+            it.by
+        );
         let asked = [question.decided.user.as_deref(), question.decided.by.as_deref()];
         assert!(!asked.contains(&Some(it.by.as_str())), "seed {seed}: {} answers their own question", it.by);
         if it.approve {
@@ -195,10 +218,12 @@ impl Ledger {
 
     /// What counts at `t` in a window: actions of the agent, amounts, dollars of the user.
     fn sums(&self, t: Micro, user: Option<&str>) -> (usize, i64, i64) {
-        let within = |allow: &&Allow, window: Micro| allow.decided.agent == "a" && allow.decided.t + window >= t;
+        let within =
+            |allow: &&Allow, window: Micro| allow.decided.agent == "a" && allow.decided.t + window >= t;
         let actions = self.allows.iter().filter(|it| within(it, 10_000_000) && it.counts).count();
         let amount = self.allows.iter().filter(|it| within(it, 60_000_000)).map(|it| it.amount).sum();
-        let of_user = || self.allows.iter().filter(|it| it.decided.agent == "a" && it.decided.user.as_deref() == user);
+        let of_user =
+            || self.allows.iter().filter(|it| it.decided.agent == "a" && it.decided.user.as_deref() == user);
         let usd: i64 = of_user().filter(|it| it.decided.t + 20_000_000 >= t).map(|it| it.usd).sum();
         let more: i64 = of_user().filter(|it| it.more_usd.0 + 20_000_000 >= t).map(|it| it.more_usd.1).sum();
         (actions, amount, usd + more)
@@ -209,7 +234,10 @@ impl Ledger {
         let (most_actions, most_amount) = if strict { (4, 35_000_000) } else { (6, 60_000_000) };
         assert!(actions <= most_actions, "seed {seed}: {at} is action {actions} of {most_actions}");
         if it.tool == "pay" {
-            assert!(amount <= most_amount, "seed {seed}: {at} brings the amount to {amount} of {most_amount}");
+            assert!(
+                amount <= most_amount,
+                "seed {seed}: {at} brings the amount to {amount} of {most_amount}"
+            );
         }
         assert!(usd <= 4_000_000, "seed {seed}: {at} brings the spending of {:?} to {usd}", it.user);
         assert!(it.cost.0 <= 3_000_000, "seed {seed}: {at} costs too much");
@@ -221,7 +249,10 @@ impl Ledger {
         let (actions, amount, usd) = self.sums(it.t, it.user.as_deref());
         let (most_actions, most_amount) = if strict { (4, 35_000_000) } else { (6, 60_000_000) };
         if it.code == Code::Limit && reason.starts_with("`actions per 10s`") {
-            assert!(actions >= most_actions, "seed {seed}: {at} denied at {actions} of {most_actions}: {reason}");
+            assert!(
+                actions >= most_actions,
+                "seed {seed}: {at} denied at {actions} of {most_actions}: {reason}"
+            );
         }
         if it.code == Code::Limit && reason.starts_with("`args.amount per 1m") {
             // Within the 50 that a rule allows at most.

@@ -69,7 +69,9 @@ impl Ink for Paper {
         let sheet = self.sheet.lock().unwrap();
         // Seven at a time, so that folding takes several reads. Through the real encoding, too.
         let lines = sheet.lines.iter().skip(from as usize).take(7);
-        Ok(lines.map(|line| serde_json::from_slice(&serde_json::to_vec(&line.record).unwrap()).unwrap()).collect())
+        Ok(lines
+            .map(|line| serde_json::from_slice(&serde_json::to_vec(&line.record).unwrap()).unwrap())
+            .collect())
     }
     fn append(&mut self, expected: Index, lines: &[Line], _durable: bool) -> Result<(), NotWritten> {
         let mut sheet = self.sheet.lock().unwrap();
@@ -90,7 +92,14 @@ impl Ink for Paper {
         if fault == Some(1) {
             // Somebody else was first: they switched an agent off.
             let t = sheet.lines.last().map_or(0, |line| line.record.at());
-            let off = AgentSet { t, agent: "a".into(), enabled: false, reason: None, notes: None, by: "other".into() };
+            let off = AgentSet {
+                t,
+                agent: "a".into(),
+                enabled: false,
+                reason: None,
+                notes: None,
+                by: "other".into(),
+            };
             sheet.lines.push(Line { record: Record::Agent(off), payload: None });
             sheet.conflicts += 1;
         }
@@ -176,7 +185,13 @@ impl Stage {
     }
     fn switch(&self, enabled: bool) -> Command {
         let agent = self.dice.of(&["a", "watched"]).into();
-        Command::Agent { agent, enabled: Some(enabled), reason: Some("drill".into()), notes: None, by: "root".into() }
+        Command::Agent {
+            agent,
+            enabled: Some(enabled),
+            reason: Some("drill".into()),
+            notes: None,
+            by: "root".into(),
+        }
     }
     fn draft(&self) -> Draft {
         let dice = &self.dice;
@@ -244,11 +259,19 @@ impl World for Chance<'_> {
         {
             // The world is touched only with the decision on paper.
             let sheet = stage.sheet.lock().unwrap();
-            let Record::Decided(decided) = &sheet.lines[at as usize].record else { panic!("dec_{at} is no decision") };
+            let Record::Decided(decided) = &sheet.lines[at as usize].record else {
+                panic!("dec_{at} is no decision")
+            };
             assert_eq!(decided.decision, Answer::Allow);
             assert_eq!(decided.digest, hold.case().action.digest().hex());
         }
-        let status = stage.dice.of(&[Status::Success, Status::Success, Status::Failed, Status::Cancelled, Status::Unknown]);
+        let status = stage.dice.of(&[
+            Status::Success,
+            Status::Success,
+            Status::Failed,
+            Status::Cancelled,
+            Status::Unknown,
+        ]);
         let cost = stage.dice.of(&[None, Some(Micros(100_000)), Some(Micros(2_500_000))]);
         stage.saw(code(hold.receipt().decided()));
         stage.ran.lock().unwrap().push(Run { at });
@@ -316,7 +339,8 @@ fn step(stage: &Stage, gate: &Gate) {
                 Some(Ok(Ok(Carried::Refused(receipt)))) => stage.saw(code(receipt.decided())),
             }
         }
-        5 | 6 => match now_or_never(gate.check_all((0..stage.dice.roll(5)).map(|_| stage.draft()).collect())) {
+        5 | 6 => match now_or_never(gate.check_all((0..stage.dice.roll(5)).map(|_| stage.draft()).collect()))
+        {
             Ok(answers) => answers.iter().flatten().for_each(|receipt| stage.saw(code(receipt.decided()))),
             Err(_) => stage.saw("halted"),
         },
@@ -421,11 +445,39 @@ fn no_seed_breaks_the_books() {
     }
     // A simulation that reaches no limit proves nothing about limits.
     let all = [
-        "Cancelled", "Failed", "Success", "Unknown", "agent_disabled", "allowed", "answer forbidden", "answer refused",
-        "answered", "approval_denied", "approval_expired", "approval_required", "approved", "breaker_open", "budget",
-        "commanded", "denied_by_rule", "duplicate", "evaluation_error", "halted", "halted while asking", "hung up", "in_progress",
-        "invalid_action", "limit", "lost the race", "malformed", "no_matching_rule", "not open", "reported", "restarted",
-        "unknown_agent", "unknown_tool",
+        "Cancelled",
+        "Failed",
+        "Success",
+        "Unknown",
+        "agent_disabled",
+        "allowed",
+        "answer forbidden",
+        "answer refused",
+        "answered",
+        "approval_denied",
+        "approval_expired",
+        "approval_required",
+        "approved",
+        "breaker_open",
+        "budget",
+        "commanded",
+        "denied_by_rule",
+        "duplicate",
+        "evaluation_error",
+        "halted",
+        "halted while asking",
+        "hung up",
+        "in_progress",
+        "invalid_action",
+        "limit",
+        "lost the race",
+        "malformed",
+        "no_matching_rule",
+        "not open",
+        "reported",
+        "restarted",
+        "unknown_agent",
+        "unknown_tool",
     ];
     let missing: Vec<_> = all.iter().filter(|name| !seen.contains(**name)).collect();
     assert!(missing.is_empty(), "never reached: {missing:?}");

@@ -45,7 +45,9 @@ pub(super) fn apply<'v>(
                 Sum::Multiply => a * b,
                 Sum::Divide => a / b,
                 Sum::Remainder => {
-                    return Err(Failure::Said("`%` is for integers, and these are fractional numbers".into()));
+                    return Err(Failure::Said(
+                        "`%` is for integers, and these are fractional numbers".into(),
+                    ));
                 }
             };
             // What is no number is neither more nor less than anything, and a `!` would turn that into a yes.

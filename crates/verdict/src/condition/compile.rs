@@ -8,10 +8,10 @@ use std::ops::Range;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 
 use super::functions::Kinds;
-use super::near::nearest;
 use super::scan::Scan;
 use super::tree::{Const, Kind, Node, Path, Relation, Sum};
 use super::{Fault, Run, Scope, show};
+use crate::near::nearest;
 
 /// A compiled node and what types its value may have.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use regex::RegexBuilder;
 use super::compile::{Compiler, Typed, below, folded};
 use super::functions::{FUNCTIONS, Form, Function, Kinds, MACROS, Signature};
 use super::moment;
-use super::near::nearest;
 use super::tree::{Const, Loop, Node, Pattern, Walk};
+use crate::near::nearest;
 
 impl Compiler<'_> {
     /// Compiles a call of a function or a macro.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::near::{SUGGESTIONS, nearest};
 use super::problem::{Place, Report};
 use super::read::{Gathered, Holder, Limited};
 use crate::action::short;
 use crate::limit::Limit;
+use crate::near::{SUGGESTIONS, nearest};
 use crate::policy::{AgentParts, Mode, Parts, Pattern};
 
 /// Rules in all, once every agent has those of its roles.

@@ -3,12 +3,12 @@
 //! Answerable for each [`Form`] of the table: whether a text is one, what to say if it is not, and its
 //! value. Works on the text as written: `no` stays a word, `0.1` never becomes a binary float.
 
-use super::near::{nearest, within};
 use super::table::{Form, METERS, WINDOWS};
 use super::yaml::{Scalar, Style};
 use crate::action::short;
 use crate::limit::{Meter, Window};
 use crate::money::Micros;
+use crate::near::{nearest, within};
 
 /// What is wrong, and how to mend it.
 pub(super) type Wrong = (String, Option<String>);

@@ -7,11 +7,11 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::near::{SUGGESTIONS, nearest, within};
 use super::problem::Report;
 use super::read::{Gathered, Holder, Limited, Written};
 use crate::action::short;
 use crate::limit::Meter;
+use crate::near::{SUGGESTIONS, nearest, within};
 use crate::policy::{Effect, Pattern, Rule, Tool, UnknownTool};
 
 /// Comparisons that all lints together may take. A file that was made to be slow is looked at less

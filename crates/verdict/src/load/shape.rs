@@ -4,11 +4,11 @@
 //! it is in. Knows what the table says of a key and nothing of what the key is for.
 
 use super::form;
-use super::near::nearest;
 use super::problem::Report;
 use super::table::{Form, Key, Kind, LATER, Section};
 use super::yaml::{Content, Entry, Node};
 use crate::action::short;
+use crate::near::nearest;
 
 /// Checks a section; true if all is well in it.
 pub(super) fn check(node: &Node, section: &Section, report: &mut Report) -> bool {

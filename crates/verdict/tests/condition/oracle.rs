@@ -3,7 +3,8 @@
 //! Differences that are meant, and therefore kept out of what is made up:
 //! - What has the wrong type whatever the input is refused when it is compiled; the interpreter fails or, where
 //!   the other side of `||` or `&&` decides, does not notice.
-//! - Order against what is not a number (0.0 / 0.0) is false; the interpreter fails. Divisors are literals here.
+//! - Arithmetic whose result is not a number (0.0 / 0.0) is an error here, so that no `!` makes a yes of it. Divisors
+//!   are literals here.
 //! - Integers beyond 2^53 are compared with doubles exactly; the interpreter rounds the integer first.
 
 use std::collections::HashMap;

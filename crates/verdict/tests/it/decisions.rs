@@ -11,7 +11,12 @@ fn policy(text: &str) -> Arc<Policy> {
 }
 
 fn action(agent: &str, tool: &str, args: &str) -> Draft {
-    Draft { agent: agent.into(), tool: tool.into(), args: Some(Json::parse(args.as_bytes()).unwrap()), ..Draft::default() }
+    Draft {
+        agent: agent.into(),
+        tool: tool.into(),
+        args: Some(Json::parse(args.as_bytes()).unwrap()),
+        ..Draft::default()
+    }
 }
 
 fn verdict_on(policy: &Policy, draft: Draft) -> Verdict {
@@ -122,7 +127,10 @@ fn conditions_besides_the_arguments_count() {
     let context = |text: &str| Some(Json::parse(text.as_bytes()).unwrap());
     let refund = || action("support-bot", "stripe.refund", r#"{"amount": 5}"#);
     let decided = |draft| show(&verdict_on(&policy, draft));
-    assert_eq!(decided(Draft { context: context(r#"{"vip":true}"#), ..refund() }), "deny     DeniedByRule no-vip");
+    assert_eq!(
+        decided(Draft { context: context(r#"{"vip":true}"#), ..refund() }),
+        "deny     DeniedByRule no-vip"
+    );
     // A prohibition that cannot be evaluated is a prohibition.
     assert_eq!(decided(refund()), "deny     EvaluationError no-vip");
     assert_eq!(decided(Draft { context: context(r#"{"vip":"yes"}"#), ..refund() }), "allow    small");
@@ -131,10 +139,14 @@ fn conditions_besides_the_arguments_count() {
     assert_eq!(decided(Draft { user: Some("mal".into()), ..read() }), "allow    reading");
     // Who does not say for whom may be the one it is forbidden for.
     assert_eq!(decided(read()), "deny     DeniedByRule blind");
-    let mail = |user: Option<&str>| Draft { user: user.map(Into::into), ..action("support-bot", "mail.send", "{}") };
+    let mail =
+        |user: Option<&str>| Draft { user: user.map(Into::into), ..action("support-bot", "mail.send", "{}") };
     assert_eq!(decided(mail(Some("sam"))), "allow    for-staff");
     assert_eq!(decided(mail(None)), "deny     NoMatchingRule -");
-    let deploy = |environment: &str| Draft { environment: Some(environment.into()), ..action("support-bot", "deploy", "{}") };
+    let deploy = |environment: &str| Draft {
+        environment: Some(environment.into()),
+        ..action("support-bot", "deploy", "{}")
+    };
     assert_eq!(decided(deploy("staging")), "allow    staging");
     assert_eq!(decided(deploy("production")), "deny     NoMatchingRule -");
 }
@@ -157,7 +169,10 @@ fn every_rule_is_explained_in_the_order_in_which_it_counts() {
     let action = Action::new(action("support-bot", "stripe.refund", r#"{"amount": 500}"#)).unwrap();
     let facts = inspect_money(&action, policy.tool("stripe.refund"));
     let context = Json::parse(b"{\"vip\":false}").unwrap();
-    let draft = Draft { context: Some(context), ..self::action("support-bot", "stripe.refund", r#"{"amount": 500}"#) };
+    let draft = Draft {
+        context: Some(context),
+        ..self::action("support-bot", "stripe.refund", r#"{"amount": 500}"#)
+    };
     let case = Case { action: Action::new(draft).unwrap(), facts };
     let found: Vec<String> = explain(&policy, &case, 0)
         .iter()
@@ -223,5 +238,101 @@ fn names_that_are_no_names_are_no_actions() {
         let args = Some(Json::parse(args.as_bytes()).unwrap());
         assert!(Action::new(Draft { args, ..action("a", "t", "{}") }).is_err());
     }
-    assert!(Action::new(Draft { user: Some("ülla mañana".into()), ..action("a@b:c-d_e.f", "x/y.z", "{}") }).is_ok());
+    assert!(
+        Action::new(Draft { user: Some("ülla mañana".into()), ..action("a@b:c-d_e.f", "x/y.z", "{}") })
+            .is_ok()
+    );
+}
+
+/// Every policy of a few agents, tools and patterns: the index must find what asking every rule finds.
+mod index {
+    use proptest::prelude::*;
+    use verdict::*;
+
+    const TOOLS: [&str; 6] = ["crm.read", "crm.write", "stripe.refund", "crm", "x", "nosuch.read"];
+    const PATTERNS: [&str; 10] =
+        ["crm.read", "crm.write", "stripe.refund", "x", "crm.*", "*.read", "*", "c*m.*d", "stripe.*", "crm"];
+
+    fn rule(n: usize, allow: bool, patterns: &[usize]) -> Rule {
+        Rule {
+            name: format!("r{n}").into(),
+            effect: if allow { Effect::Allow } else { Effect::Deny },
+            tools: patterns.iter().map(|at| Pattern::new(PATTERNS[*at])).collect(),
+            when: None,
+            environments: Vec::new(),
+            users: Vec::new(),
+            approval: None,
+            reason: None,
+            place: String::new(),
+        }
+    }
+
+    /// Stars by brute force.
+    fn meant(pattern: &[u8], text: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some((b'*', rest)) => (1..=text.len()).any(|n| meant(rest, &text[n..])),
+            Some((c, rest)) => text.first() == Some(c) && meant(rest, &text[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_asking_every_rule_finds(
+            rules in prop::collection::vec((any::<bool>(), prop::collection::vec(0..PATTERNS.len(), 1..3)), 0..5),
+            others in prop::collection::vec((any::<bool>(), prop::collection::vec(0..PATTERNS.len(), 1..3)), 0..5),
+            limited in prop::collection::vec(0..PATTERNS.len(), 0..2),
+            wild in any::<bool>(),
+        ) {
+            let make = |id: &str, rules: &[(bool, Vec<usize>)]| AgentParts {
+                id: id.into(),
+                rules: rules.iter().enumerate().map(|(n, (allow, patterns))| rule(n, *allow, patterns)).collect(),
+                limits: vec![Limit::new(
+                    Meter::Actions,
+                    limited.iter().map(|at| Pattern::new(PATTERNS[*at])).collect(),
+                    Window::Sliding(1_000_000),
+                    Scope::Agent,
+                    5,
+                )],
+                ..AgentParts::default()
+            };
+            let unknown_tool = if wild { UnknownTool::Rules } else { UnknownTool::Deny };
+            let tools = vec![Tool { name: "stripe.refund".into(), ..Tool::default() }];
+            let agents = vec![make("a", &rules), make("b", &others)];
+            let parts = Parts { unknown_tool, tools, agents, ..Parts::default() };
+            let policy = Policy::compile(parts, PolicyVersion("v".into()));
+            let exact = |tool: &str| {
+                tool == "stripe.refund"
+                    || rules.iter().chain(&others).flat_map(|(_, p)| p).chain(&limited).any(|at| PATTERNS[*at] == tool)
+            };
+            for tool in TOOLS {
+                let draft = Draft { agent: "a".into(), tool: tool.into(), ..Draft::default() };
+                let case = Case { action: Action::new(draft).unwrap(), facts: Facts::default() };
+                let hits = |allow: bool| {
+                    rules.iter().enumerate().find(|(_, (effect, patterns))| {
+                        *effect == allow && patterns.iter().any(|at| meant(PATTERNS[*at].as_bytes(), tool.as_bytes()))
+                    })
+                };
+                let expected = match (exact(tool) || wild, hits(false), hits(true)) {
+                    (false, _, _) => "UnknownTool".to_owned(),
+                    (true, Some((n, _)), _) => format!("DeniedByRule r{n}"),
+                    (true, None, Some((n, _))) => {
+                        let counts = limited.is_empty()
+                            || limited.iter().any(|at| meant(PATTERNS[*at].as_bytes(), tool.as_bytes()));
+                        format!("allow r{n} {}", usize::from(counts))
+                    }
+                    (true, None, None) => "NoMatchingRule".to_owned(),
+                };
+                let found = match decide(&policy, case, 0) {
+                    Verdict::Permit(permit) => format!("allow {} {}", permit.rule().unwrap(), permit.claims().len()),
+                    Verdict::Deny(refused) => match &refused.denial().rule {
+                        Some(rule) => format!("{:?} {rule}", refused.denial().code),
+                        None => format!("{:?}", refused.denial().code),
+                    },
+                    Verdict::Ask(_) => "ask".into(),
+                };
+                prop_assert_eq!(found, expected, "{}", tool);
+            }
+        }
+    }
 }

@@ -43,14 +43,21 @@ fn play(steps: &[Step]) -> (Vec<(i64, i64)>, bool) {
             }
             Step::Take(amount) => {
                 let counted: i64 = taken.iter().filter(|(at, _)| at + WINDOW >= now).map(|(_, n)| n).sum();
-                assert!(counter.total(now) >= counted, "counted too little: {} of {counted}", counter.total(now));
+                assert!(
+                    counter.total(now) >= counted,
+                    "counted too little: {} of {counted}",
+                    counter.total(now)
+                );
                 if counter.total(now) + amount <= max {
                     counter.add(now, *amount);
                     taken.push((now, *amount));
                 } else {
                     too_strict |= counted + amount <= max;
                     let wait = counter.free_in(now, *amount, max).expect("it fits an empty window");
-                    assert!(wait > 0 && counter.total(now + wait) + amount <= max, "told to come back in {wait}");
+                    assert!(
+                        wait > 0 && counter.total(now + wait) + amount <= max,
+                        "told to come back in {wait}"
+                    );
                 }
             }
         }

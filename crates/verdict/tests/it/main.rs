@@ -13,6 +13,8 @@
 
 #[path = "../condition/mod.rs"]
 mod condition;
+#[path = "../load/mod.rs"]
+mod load;
 
 mod canonical;
 mod decisions;

@@ -4,10 +4,10 @@
 const LONGEST: usize = 64;
 
 /// Of names that a file may have without end, so many are looked at.
-pub(super) const SUGGESTIONS: usize = 5_000;
+pub(crate) const SUGGESTIONS: usize = 5_000;
 
 /// The nearest of `known` to `word`, if it is near enough to be what was meant.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let reach = match word.chars().count() {
         0..=3 => 1,
         4..=8 => 2,
@@ -17,7 +17,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 }
 
 /// The nearest of `known` to `word`, at most `reach` letters away.
-pub(super) fn within<'k>(
+pub(crate) fn within<'k>(
     word: &str,
     known: impl IntoIterator<Item = &'k str>,
     reach: usize,
@@ -27,7 +27,8 @@ pub(super) fn within<'k>(
         .into_iter()
         .filter(|other| other.len().abs_diff(word.len()) <= reach.saturating_mul(4))
         .map(|other| (distance(&word, other), other))
-        .filter(|(far, _)| *far <= reach)
+        // A word with nothing in common with what was written is no guess.
+        .filter(|(far, other)| *far <= reach && *far < other.chars().count())
         .min_by_key(|(far, _)| *far)
         .map(|(_, other)| other)
 }

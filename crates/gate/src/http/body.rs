@@ -1,0 +1,90 @@
+//! Bodies, read once and bounded: in length, in time, and in kind.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::HeaderMap;
+use hyper::body::Body;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+use super::Problem;
+use super::routes::Takes;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Of a body that is too long, so much is read and thrown away: a client that still writes when the connection
+/// closes never sees why.
+const THROWN_AWAY: usize = 16 << 20;
+
+/// The body of a request, no longer than `limit` bytes.
+pub(super) async fn read<B>(
+    headers: &HeaderMap,
+    body: B,
+    takes: Takes,
+    limit: usize,
+) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    kind(headers, takes)?;
+    let late = || Problem::request("the body did not arrive in time".to_owned());
+    tokio::time::timeout(PATIENCE, collect(body, limit)).await.map_err(|_| late())?
+}
+
+async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| Problem::request(format!("the body could not be read: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length > limit {
+            throw_away(body).await;
+            return Err(Problem::too_large(limit));
+        }
+        // Most bodies come in one piece, which is then used as it is.
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+async fn throw_away<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    let mut thrown = 0_usize;
+    while let Some(Ok(frame)) = body.frame().await {
+        thrown = thrown.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        if thrown > THROWN_AWAY {
+            return;
+        }
+    }
+}
+
+fn kind(headers: &HeaderMap, takes: Takes) -> Result<(), Problem> {
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(Problem::media("sent as it is, without a content encoding"));
+    }
+    let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let given = given.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let expected = takes.media();
+    if expected.contains(&given.as_str()) || (given.starts_with("application/") && given.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(Problem::media(&expected.join(" or ")))
+}

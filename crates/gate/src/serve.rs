@@ -1,0 +1,163 @@
+//! The server: a socket, connections, and an end that loses nothing.
+//!
+//! Answerable for bounds on what strangers can hold (connections, time for headers) and for shutting down in
+//! order: stop accepting, finish requests, settle, close. Knows nothing of routes.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::http::{self, App};
+use crate::metrics::Metrics;
+use crate::path::Gate;
+use crate::store::StorePath;
+use crate::views::Reading;
+
+/// What a server needs.
+pub struct Options {
+    /// Decides and records. Closed when the server has stopped.
+    pub gate: Gate,
+    /// Where to listen; port 0 takes any that is free.
+    pub address: SocketAddr,
+    /// The ledger that the gate writes, to be read.
+    pub store: StorePath,
+    /// Names the gates that share a policy.
+    pub line: String,
+    /// Told once requests are answered, and where.
+    pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
+    /// Ends when the server is to stop; see [`told_to_stop`].
+    pub stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Connections at once.
+const MOST_CONNECTIONS: usize = 8_192;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 4_096;
+/// How long a client may take for the head of a request, and may be silent between two.
+const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+/// How long requests may take to finish once the server is told to stop.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serves until told to stop. The error is a sentence.
+pub async fn run(options: Options) -> Result<(), String> {
+    let Options { gate, address, store, line, on_ready, stop } = options;
+    let listener = listen(address)?;
+    let local =
+        listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
+    if !local.ip().is_loopback() {
+        tracing::warn!(%local, "keys and arguments travel unencrypted; put TLS in front of this address");
+    }
+    let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
+    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new())).await.map_err(|halt| halt.0)?;
+    let keys = tokio::spawn(Arc::clone(&app).follow_keys());
+    on_ready(local);
+    accept(listener, app, stop).await;
+    keys.abort();
+    // Closing waits for the writer's thread, which must not hold up this one.
+    let closed = tokio::task::spawn_blocking(move || gate.desk.close()).await;
+    closed.map_err(|_| "the ledger's writer ended badly; the next start reads the ledger anew".to_owned())
+}
+
+/// Ends when the program is told to stop, by a terminal or a supervisor.
+pub fn told_to_stop() -> Result<Pin<Box<dyn Future<Output = ()> + Send>>, String> {
+    let odd = |error: std::io::Error| format!("signals cannot be received: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(odd)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(odd)?;
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    }))
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    let odd = |error: std::io::Error| {
+        format!("cannot listen at `{address}`: {error}; give another address with --listen")
+    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(odd)?;
+    socket.set_reuseaddr(true).map_err(odd)?;
+    socket.bind(address).map_err(odd)?;
+    socket.listen(BACKLOG).map_err(odd)
+}
+
+async fn accept(listener: TcpListener, app: Arc<App>, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let (stopping, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    loop {
+        // A place first: whoever finds none waits in the backlog, where they cost nothing.
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = next(&listener, &room) => accepted,
+        };
+        let Some((stream, place)) = accepted else { continue };
+        connections.spawn(converse(stream, place, Arc::clone(&app), stopped.clone()));
+    }
+    drop(listener);
+    tracing::info!(connections = connections.len(), "stopping");
+    stopping.send_replace(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_PATIENCE, finished).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(error) => {
+            // No descriptors left, most likely: trying again at once would only burn the processor.
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+    app: Arc<App>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // Small answers must not wait for the client's acknowledgement of the ones before.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let service = service_fn(move |request| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(http::answer(&app, request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(64 * 1024)
+        .pipeline_flush(true);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let told = async move { stopped.wait_for(|stop| *stop).await.is_ok() };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = told => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
