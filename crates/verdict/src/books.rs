@@ -455,9 +455,17 @@ pub(crate) fn lock_id(realm: Realm, agent: &str, key: &str) -> LockId {
     first_half(&hash.finalize())
 }
 
-/// 32 hex digits of a digest as bytes. Anything else is no digest, and equals only itself.
+/// The first half of a digest in hex, as bytes. What is no digest is hashed, and equals only itself.
 pub(crate) fn short_digest(hex: &str) -> [u8; 16] {
-    first_half(&Sha256::digest(hex.as_bytes()))
+    let mut digits = hex.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+    let mut half = [0; 16];
+    for byte in &mut half {
+        match (digits.next().flatten(), digits.next().flatten()) {
+            (Some(high), Some(low)) => *byte = high << 4 | low,
+            _ => return first_half(&Sha256::digest(hex.as_bytes())),
+        }
+    }
+    half
 }
 
 fn first_half(bytes: &[u8]) -> [u8; 16] {

@@ -343,10 +343,10 @@ impl<I: Ink> Journal<I> {
             }
             if lines.is_empty() {
                 self.ink.pass();
-                return Ok(staged.into_iter().map(Staged::into_ruling).collect());
+                return Ok(rulings(staged, lines));
             }
             match self.ink.append(size, &lines, durable) {
-                Ok(()) => return Ok(staged.into_iter().map(Staged::into_ruling).collect()),
+                Ok(()) => return Ok(rulings(staged, lines)),
                 Err(NotWritten::Halt(halt)) => {
                     self.policy = policy_before;
                     return Err(halt);
@@ -367,10 +367,10 @@ impl<I: Ink> Journal<I> {
         let (staged, line) = match petition {
             Petition::Decide(verdict) => {
                 let verdict = self.under_current_policy(verdict, now);
-                let ruled = admit(&self.books, &verdict, now);
+                let Ruled { decided, remaining, retry_after, conflict } = admit(&self.books, &verdict, now);
                 let payload = payload_of(verdict.case());
-                let line = Line { record: Record::Decided(Box::new(ruled.decided.clone())), payload };
-                (Staged::Decided(at, verdict, Box::new(ruled)), Some(line))
+                let line = Line { record: Record::Decided(Box::new(decided)), payload };
+                (Staged::Decided(at, verdict, Beside { remaining, retry_after, conflict }), Some(line))
             }
             Petition::Settle(settling) => self.stage_outcome(at, settling, now),
             Petition::Obey(command) => match obey(&self.books, &command, now) {
@@ -399,8 +399,8 @@ impl<I: Ink> Journal<I> {
             return (Staged::Refused(Refusal::Conflict(why), Petition::Settle(settling)), None);
         }
         let settled = settled(settling.of, &settling.decided, &settling.outcome, settling.by.clone(), now);
-        let line = Line { record: Record::Settled(settled.clone()), payload: settling.outcome.payload() };
-        (Staged::Settled(at, settling, Box::new(settled)), Some(line))
+        let line = Line { record: Record::Settled(settled), payload: settling.outcome.payload() };
+        (Staged::Settled(at, settling), Some(line))
     }
 
     /// A verdict under a policy that has been replaced since is no verdict.
@@ -483,44 +483,67 @@ impl Petition {
     }
 }
 
-/// A petition decided, and not yet written.
+/// A petition decided, and not yet written. All but refusals and commands that change nothing have a line.
 enum Staged {
-    Decided(Index, Verdict, Box<Ruled>),
-    Settled(Index, Settling, Box<Settled>),
+    Decided(Index, Verdict, Beside),
+    Settled(Index, Settling),
     Obeyed(Option<Index>, Command),
     Refused(Refusal, Petition),
+}
+
+/// What an answer says beyond its record.
+struct Beside {
+    remaining: Vec<Remaining>,
+    retry_after: Option<i64>,
+    conflict: bool,
 }
 
 impl Staged {
     fn into_petition(self) -> Petition {
         match self {
             Self::Decided(_, verdict, _) => Petition::Decide(verdict),
-            Self::Settled(_, settling, _) => Petition::Settle(settling),
+            Self::Settled(_, settling) => Petition::Settle(settling),
             Self::Obeyed(_, command) => Petition::Obey(command),
             Self::Refused(_, petition) => petition,
         }
     }
+}
 
-    /// To be called once the batch is written, and only then.
-    fn into_ruling(self) -> Ruling {
-        match self {
-            Self::Decided(at, verdict, ruled) => {
-                let Ruled { decided, remaining, retry_after, conflict } = *ruled;
-                let allowed = decided.decision == Answer::Allow;
-                let receipt = Receipt { at, decided: Box::new(decided), remaining, retry_after, conflict };
-                if allowed {
-                    Ruling::Go(Hold { receipt, case: verdict.into_case() })
-                } else {
-                    Ruling::Stop(receipt)
-                }
+/// The answers to a batch. To be called once its lines are written, and only then.
+fn rulings(staged: Vec<Staged>, lines: Vec<Line>) -> Vec<Ruling> {
+    let mut written = lines.into_iter().map(|line| line.record);
+    let ruling = |staged| match staged {
+        Staged::Decided(at, verdict, beside) => match written.next() {
+            Some(Record::Decided(decided)) => decision(at, verdict, decided, beside),
+            _ => out_of_step(),
+        },
+        Staged::Settled(at, settling) => match written.next() {
+            Some(Record::Settled(settled)) => {
+                Ruling::Settled(Closing { at, settled, outcome: settling.outcome })
             }
-            Self::Settled(at, settling, settled) => {
-                Ruling::Settled(Closing { at, settled: *settled, outcome: settling.outcome })
-            }
-            Self::Obeyed(at, _) => Ruling::Done(at),
-            Self::Refused(refusal, _) => Ruling::Refused(refusal),
+            _ => out_of_step(),
+        },
+        Staged::Obeyed(Some(at), _) => {
+            written.next();
+            Ruling::Done(Some(at))
         }
-    }
+        Staged::Obeyed(None, _) => Ruling::Done(None),
+        Staged::Refused(refusal, _) => Ruling::Refused(refusal),
+    };
+    staged.into_iter().map(ruling).collect()
+}
+
+fn decision(at: Index, verdict: Verdict, decided: Box<Decided>, beside: Beside) -> Ruling {
+    let Beside { remaining, retry_after, conflict } = beside;
+    let allowed = decided.decision == Answer::Allow;
+    let receipt = Receipt { at, decided, remaining, retry_after, conflict };
+    if allowed { Ruling::Go(Hold { receipt, case: verdict.into_case() }) } else { Ruling::Stop(receipt) }
+}
+
+/// Each petition has the line that it made. Were it not so, nothing would be answered with a yes.
+fn out_of_step() -> Ruling {
+    debug_assert!(false, "a petition without its line");
+    Ruling::Refused(Refusal::Conflict("the gate lost count of what it wrote; check again".to_owned()))
 }
 
 /// What lies beside a decision: arguments and context, which may be personal.

@@ -9,3 +9,4 @@
 
 mod model;
 mod sim;
+mod tidy;
