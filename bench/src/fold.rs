@@ -12,7 +12,7 @@ use verdict::{Books, Case, Halt, Index, Ink, Journal, Line, NotWritten, Petition
 use crate::Effort;
 use crate::decide::{Dice, NOW};
 use crate::disk::{Scratch, syncs};
-use crate::policies::{Rules, agent, case, compile, text};
+use crate::policies::{agent, case, compile, text_by_role};
 use crate::report::Section;
 use crate::rounds::{Contender, Result, Round, alternate};
 
@@ -60,7 +60,7 @@ pub struct Bench<I> {
 impl<I: Ink> Bench<I> {
     /// Ten rules and three limits for each of so many agents.
     pub fn new(ink: I, agents: usize) -> Self {
-        let policy = compile(&text(Rules::Realistic, agents, true));
+        let policy = compile(&text_by_role(agents));
         let cases = (0..agents).map(|n| case(&policy, &agent(n))).collect();
         let journal = Journal::open(ink, "main", Arc::clone(&policy)).expect("the journal opens");
         Self { journal, policy, cases, dice: Dice::new(), now: NOW }

@@ -4,7 +4,7 @@ use crate::Effort;
 use crate::disk::Scratch;
 use crate::http::batches;
 use crate::load::once;
-use crate::policies::{Rules, text};
+use crate::policies::text_by_role;
 use crate::portcullis::{Server, key};
 use crate::report::{Figure, Row, Section, figure};
 
@@ -16,8 +16,8 @@ const BATCH: usize = 1_000;
 /// Idle with a small policy, idle with the large one, and after the decisions.
 pub fn measure(_: &Effort) -> Vec<Section> {
     let scratch = Scratch::new("memory");
-    let small = scratch.write("small.yaml", &text(Rules::Realistic, 1, true));
-    let large = scratch.write("large.yaml", &text(Rules::Realistic, AGENTS, true));
+    let small = scratch.write("small.yaml", &text_by_role(1));
+    let large = scratch.write("large.yaml", &text_by_role(AGENTS));
     let idle = {
         let server = Server::start(&small, &scratch.file("small.db"));
         row("idle, 1 agent of 10 rules", &server)

@@ -124,6 +124,17 @@ pub fn text(rules: Rules, agents: usize, limits: bool) -> String {
     text
 }
 
+/// The same for more agents than a policy file may spell out: the ten rules and three limits are a role of theirs.
+pub fn text_by_role(agents: usize) -> String {
+    let (tools, _) = TOOLS.trim_start().split_once("agents:").expect("the bench's own text");
+    let limits = LIMITS.trim_start_matches('\n');
+    let mut text = format!("{tools}roles:\n  support:\n    rules:{TEN}{limits}agents:\n");
+    for n in 0..agents {
+        writeln!(text, "  {}: {{owner: support@example.com, roles: support}}", agent(n)).expect("memory takes text");
+    }
+    text
+}
+
 /// A text, compiled.
 pub fn compile(text: &str) -> Arc<Policy> {
     let loaded = load("bench.yaml", text, &mut |_, _| Err("there is nothing to include".to_owned()));

@@ -65,7 +65,7 @@ pub fn print_header(machine: &Machine, effort: &Effort) {
 fn method(effort: &Effort) -> String {
     format!(
         "contenders take turns (A B C A B C ...), {} rounds; p50 and p99 are the medians of the rounds' own, \
-         [lowest..highest] the spread of the rounds' p50",
+         low and high the rounds' lowest and highest p50",
         effort.rounds
     )
 }

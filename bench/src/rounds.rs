@@ -90,7 +90,8 @@ impl Result {
         let mut figures = Vec::new();
         figures.extend(self.rate.map(|rate| figure("rate", rate, "/s")));
         figures.extend([time("p50", self.p50), time("p99", self.p99)]);
-        figures.extend([time("low", self.spread.0), time("high", self.spread.1), figure("n", self.n as f64, "")]);
+        figures.extend([time("low", self.spread.0), time("high", self.spread.1)]);
+        figures.push(figure("n", self.n as f64, ""));
         figures
     }
 }

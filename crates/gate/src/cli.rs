@@ -38,7 +38,7 @@ pub use keys::{KeyPlan, make as make_key};
 pub use opening::{Opened, open_desk, open_gate};
 pub use person::user_name;
 pub use print::clean;
-pub use serve::{MAIN, ready};
+pub use serve::{MAIN, address as listen_address, ready};
 
 /// The exit code of a command that did not do what was asked.
 const FAILED: u8 = 1;

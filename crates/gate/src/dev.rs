@@ -13,7 +13,10 @@ use std::process::ExitCode;
 use clap::Args;
 use verdict::{Command, KeyRole, Realm};
 
-use crate::cli::{Done, Failure, KeyPlan, MAIN, make_key, open_gate, print, ready, user_name, wait_with_threads};
+use crate::cli::{
+    Done, Failure, KeyPlan, MAIN, listen_address, make_key, open_gate, print, ready, user_name,
+    wait_with_threads,
+};
 use crate::desk::Desk;
 use crate::policy_watch::PolicyWatch;
 use crate::serve::{self, Options};
@@ -53,19 +56,22 @@ pub fn run(args: &DevArgs) -> Done {
         Some(text) => StorePath::parse(text).map_err(Failure::Said)?,
         None => StorePath(args.folder.join("ledger.db")),
     };
+    let address = listen_address(&args.listen)?;
     let policy = furnish(&args.folder)?;
     wait_with_threads(async {
         let opened = open_gate(&store, &policy, MAIN).await?;
         let keys = fresh_keys(&opened.gate.desk, &store).await?;
         let watch = tokio::spawn(PolicyWatch::of(&opened).run());
         let clean = |path: &Path| print::clean(&path.display().to_string());
-        let greeting = Greeting { keys, policy: clean(&policy), store: format!("sqlite:{}", clean(&store.0)) };
+        let greeting =
+            Greeting { keys, policy: clean(&policy), store: format!("sqlite:{}", clean(&store.0)) };
         let options = Options {
             gate: opened.gate,
-            listen: args.listen.clone(),
+            address,
             store: store.clone(),
-            policy: Some(opened.policy),
+            line: opened.line,
             on_ready: Box::new(move |address| greeting.say(address)),
+            stop: serve::told_to_stop().map_err(Failure::Said)?,
         };
         let served = serve::run(options).await;
         watch.abort();
@@ -79,7 +85,10 @@ fn furnish(folder: &Path) -> Result<PathBuf, Failure> {
     let policy = folder.join("policy.yaml");
     let unwritten = |error: std::io::Error| {
         let folder = folder.display().to_string();
-        Failure::said(format!("`{}` cannot be written: {error}; start in a folder that can be", print::clean(&folder)))
+        Failure::said(format!(
+            "`{}` cannot be written: {error}; start in a folder that can be",
+            print::clean(&folder)
+        ))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritten)?;
     let mut schema = serde_json::to_string_pretty(&verdict::load::schema()).map_err(Failure::said)?;
@@ -158,6 +167,6 @@ With an amount of 500 a person must agree:
         );
         // That nobody reads it stops nothing.
         let _unread = print::text(&text);
-        ready(&address.to_string());
+        ready(address);
     }
 }

@@ -27,11 +27,12 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::Body;
 use hyper::{HeaderMap, Request};
+use tokio::sync::watch;
 use verdict::{Halt, Realm, Refusal};
 
 pub use openapi::document;
@@ -56,6 +57,7 @@ pub struct App {
     ring: Ring,
     metrics: Arc<Metrics>,
     proof: probes::Proof,
+    closing: watch::Sender<bool>,
 }
 
 impl App {
@@ -68,7 +70,13 @@ impl App {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof: probes::Proof::default() }))
+        let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, closing }))
+    }
+
+    /// Lets those who only wait know that the server is stopping: they are answered with how things stand.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     /// Keeps the keys as they are on the books, until the gate closes. To be run beside the server.
@@ -111,15 +119,22 @@ where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: std::fmt::Display,
 {
+    app.metrics.requested();
+    let logged = tracing::enabled!(tracing::Level::DEBUG)
+        .then(|| (Instant::now(), request.method().clone(), request.uri().path().to_owned()));
     let handled = Caught(Box::pin(handle(app, request)));
-    match handled.await {
+    let reply = match handled.await {
         Ok(Ok(reply)) => reply,
         Ok(Err(problem)) => reply::problem(&problem),
         Err(Panicked) => {
             tracing::error!("a request could not be answered because of a mistake in this program");
             reply::problem(&Problem::internal())
         }
+    };
+    if let Some((start, method, path)) = logged {
+        tracing::debug!(%method, path, status = reply.status().as_u16(), took = ?start.elapsed(), "answered");
     }
+    reply
 }
 
 async fn handle<B>(app: &Arc<App>, request: Request<B>) -> Result<Reply, Problem>

@@ -1,8 +1,10 @@
 //! The gate: where the pure half meets the world. [`path`] is the place to start reading.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod clock;
 pub mod desk;
+pub mod dev;
 pub mod http;
 pub mod ink;
 pub mod keys;
@@ -10,6 +12,7 @@ pub mod mcp;
 pub mod metrics;
 pub mod path;
 pub mod policy_text;
+pub mod policy_watch;
 pub mod serve;
 pub mod store;
 pub mod views;

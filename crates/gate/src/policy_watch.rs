@@ -112,8 +112,12 @@ impl PolicyWatch {
             only_after: None,
         };
         match self.gate.desk.obey(command).await {
-            Ok(Ok(Some(record))) => tracing::info!(version = %version.0, record, "the policy file was edited; the new policy is in force"),
-            Ok(Ok(None)) => tracing::info!(version = %version.0, "the policy file was edited; its policy is known already"),
+            Ok(Ok(Some(record))) => {
+                tracing::info!(version = %version.0, record, "the policy file was edited; the new policy is in force")
+            }
+            Ok(Ok(None)) => {
+                tracing::info!(version = %version.0, "the policy file was edited; its policy is known already")
+            }
             Ok(Err(refusal)) => return self.not_taken(&refusal.to_string()),
             Err(halt) => return self.not_taken(&halt.to_string()),
         }
@@ -162,6 +166,8 @@ fn shown(problem: &Problem) -> String {
 }
 
 fn look(files: &[PathBuf]) -> Vec<Seen> {
-    let seen = |it: Metadata| (it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec());
+    let seen = |it: Metadata| {
+        (it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec())
+    };
     files.iter().map(|path| std::fs::metadata(path).ok().map(seen)).collect()
 }

@@ -62,7 +62,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new())).await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
     on_ready(local);
-    accept(listener, app, stop).await;
+    accept(listener, &app, stop).await;
     keys.abort();
     // Closing waits for the writer's thread, which must not hold up this one.
     let closed = tokio::task::spawn_blocking(move || gate.desk.close()).await;
@@ -92,7 +92,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     socket.listen(BACKLOG).map_err(odd)
 }
 
-async fn accept(listener: TcpListener, app: Arc<App>, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) {
+async fn accept(listener: TcpListener, app: &Arc<App>, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -104,11 +104,12 @@ async fn accept(listener: TcpListener, app: Arc<App>, mut stop: Pin<Box<dyn Futu
             accepted = next(&listener, &room) => accepted,
         };
         let Some((stream, place)) = accepted else { continue };
-        connections.spawn(converse(stream, place, Arc::clone(&app), stopped.clone()));
+        connections.spawn(converse(stream, place, Arc::clone(app), stopped.clone()));
     }
     drop(listener);
     tracing::info!(connections = connections.len(), "stopping");
     stopping.send_replace(true);
+    app.close();
     let finished = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_PATIENCE, finished).await.is_err() {
         tracing::warn!("some requests did not finish in time");

@@ -84,8 +84,37 @@ pub fn writer(path: &Path) -> Result<Connection, Fault> {
 /// A connection that only reads.
 pub fn reader(path: &Path) -> Result<Connection, Fault> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check(&conn)?;
-    Ok(conn)
+    match check(&conn) {
+        Ok(()) => Ok(conn),
+        // An auditor's copy on a disk that may only be read: SQLite cannot make its index beside it there.
+        Err(Fault::ReadOnly | Fault::Io(_)) if is_at_rest(path) => {
+            let conn = open(&at_rest(path), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+            check(&conn)?;
+            Ok(conn)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// True if nobody has the ledger open, and nobody left anything that is not in its file yet.
+fn is_at_rest(path: &Path) -> bool {
+    ["-wal", "-shm"].iter().all(|end| !beside(path, end).exists())
+}
+
+/// The file's name as SQLite takes it for one that nobody changes: then it needs neither index nor locks.
+fn at_rest(path: &Path) -> PathBuf {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let mut name = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' => name.extend(b"%25"),
+            b'?' => name.extend(b"%3f"),
+            b'#' => name.extend(b"%23"),
+            byte => name.push(*byte),
+        }
+    }
+    name.extend(b"?immutable=1");
+    PathBuf::from(std::ffi::OsString::from_vec(name))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
@@ -95,7 +124,11 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     if length.len() == 0 {
         return Err(Fault::NotALedger(format!("`{}` is empty", path.display())));
     }
-    let mut conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    open(path, flags)
+}
+
+fn open(name: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
+    let mut conn = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_handler(Some(patience()))?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "trusted_schema", false)?;

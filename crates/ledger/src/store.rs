@@ -157,6 +157,10 @@ impl SqliteLog {
         let mut noted = self.noted;
         if sync == Sync::Durable {
             self.wal.lengthen();
+            if batch.is_empty() {
+                // SQLite writes nothing for a row that stays as it was, and then a full disk would not be noticed.
+                self.conn.prepare_cached("UPDATE checkpoint SET note = '' WHERE id = 1")?.execute([])?;
+            }
             self.sign(&tree, &head, &mut noted)?;
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;

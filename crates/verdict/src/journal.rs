@@ -13,7 +13,7 @@ use crate::books::Books;
 use crate::command::{Command, Refusal, obey};
 use crate::decide::{Case, Verdict, decide};
 use crate::limit::Micro;
-use crate::policy::{Policy, PolicyVersion};
+use crate::policy::Policy;
 use crate::record::{Answer, Decided, Index, Record, Settled};
 use crate::settle::{Outcome, settled};
 
@@ -309,6 +309,8 @@ impl<I: Ink> Journal<I> {
     pub fn sit(&mut self, now: Micro, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
         if self.halted.is_some() {
             self.refold()?;
+            let proven = self.prove();
+            self.note(proven)?;
         }
         let sat = self.sit_until_written(now, petitions);
         self.note(sat)
@@ -422,8 +424,6 @@ impl<I: Ink> Journal<I> {
         if size == self.books.next() {
             return Ok(());
         }
-        let in_force = |books: &Books, line: &str| books.policy(line).map(|it| (it.version.clone(), it.at));
-        let before = in_force(&self.books, &self.line);
         while self.books.next() < size {
             let records = self.ink.read(self.books.next())?;
             if records.is_empty() {
@@ -433,18 +433,14 @@ impl<I: Ink> Journal<I> {
                 self.books.apply(self.books.next(), record);
             }
         }
-        match in_force(&self.books, &self.line) {
-            Some((version, at)) if before.as_ref().is_none_or(|(old, _)| *old != version) => {
-                self.follow(&version, at)
-            }
-            _ => Ok(()),
-        }
+        self.follow()
     }
 
-    /// Another gate of our line has put a policy in force.
-    fn follow(&mut self, version: &PolicyVersion, at: Index) -> Result<(), Halt> {
-        if self.policy.version() != version {
-            self.policy = self.ink.policy(at)?;
+    /// The policy in force is the one on record, whichever gate of our line put it there.
+    fn follow(&mut self) -> Result<(), Halt> {
+        let Some(in_force) = self.books.policy(&self.line) else { return Ok(()) };
+        if *self.policy.version() != in_force.version {
+            self.policy = self.ink.policy(in_force.at)?;
         }
         Ok(())
     }
@@ -459,12 +455,24 @@ impl<I: Ink> Journal<I> {
             self.saved_at = books.next();
             // A snapshot from after the end belongs to a log that was cut.
             self.books = if books.next() <= size { books } else { Books::default() };
-            self.fold_to(size)
+            self.fold_to(size)?;
+            // A snapshot may have the policy, and no record after it.
+            self.follow()
         });
         if folded.is_ok() {
             self.halted = None;
         }
         self.note(folded)
+    }
+
+    /// After a failure, an append of nothing shows that the log can be written and not merely read: a petition
+    /// that needs no record must not pass for a proof of that.
+    fn prove(&mut self) -> Result<(), Halt> {
+        let size = self.ink.turn()?;
+        match self.ink.append(size, &[], true) {
+            Ok(()) | Err(NotWritten::Conflict) => Ok(()),
+            Err(NotWritten::Halt(halt)) => Err(halt),
+        }
     }
 
     fn note<T>(&mut self, result: Result<T, Halt>) -> Result<T, Halt> {

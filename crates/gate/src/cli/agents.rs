@@ -25,7 +25,9 @@ pub enum AgentsCommand {
     /// Show one agent, its rules and its limits
     Show(ShowArgs),
     /// Stop an agent: its next action is denied, whichever gate it uses
-    #[command(after_help = "Examples:\n  portcullis agents disable support-bot --reason 'refunds the wrong accounts'")]
+    #[command(
+        after_help = "Examples:\n  portcullis agents disable support-bot --reason 'refunds the wrong accounts'"
+    )]
     Disable(DisableArgs),
     /// Let an agent act again
     #[command(after_help = "Examples:\n  portcullis agents enable support-bot")]
@@ -148,7 +150,9 @@ fn list(args: &ListArgs) -> Done {
             agent.purpose.as_deref().unwrap_or_default().into(),
         ]);
     }
-    table.print("no agents; the policy in force names none")?;
+    table.print(
+        "no agents; no policy is in force for serve and dev, or it names none: name one with --policy",
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -163,7 +167,10 @@ fn state(agent: &AgentView) -> print::Cell {
 fn show(args: &ShowArgs) -> Done {
     let (policy, agents) = find(&args.under)?;
     let agent = agents.into_iter().find(|agent| agent.id == args.id).ok_or_else(|| {
-        Failure::said(format!("there is no agent `{}`; `portcullis agents list` lists them", verdict::short(&args.id)))
+        Failure::said(format!(
+            "there is no agent `{}`; `portcullis agents list` lists them",
+            verdict::short(&args.id)
+        ))
     })?;
     if args.json.json {
         print::json(&agent)?;
@@ -192,7 +199,12 @@ fn show(args: &ShowArgs) -> Done {
             (verdict::Effect::Allow, None) => hued("allow", Hue::Good),
         };
         let tools: Vec<&str> = rule.tools.iter().map(verdict::Pattern::as_str).collect();
-        table.row([effect, rule.name.to_string().into(), tools.join(", ").into(), rule.place.as_str().into()]);
+        table.row([
+            effect,
+            rule.name.to_string().into(),
+            tools.join(", ").into(),
+            rule.place.as_str().into(),
+        ]);
     }
     table.print("  none: everything it asks for is denied")?;
     print::line("\nLimits:")?;
@@ -205,7 +217,8 @@ fn show(args: &ShowArgs) -> Done {
 }
 
 fn switch(id: String, store: &StoreArg, enabled: bool, reason: Option<String>) -> Done {
-    verdict::check_name("agent", &id, "._-:@").map_err(|malformed| Failure::said(clean(&malformed.to_string())))?;
+    verdict::check_name("agent", &id, "._-:@")
+        .map_err(|malformed| Failure::said(clean(&malformed.to_string())))?;
     let store = store.find()?;
     let desk = opening::open_desk_on(&store, MAIN)?;
     let known = desk.policy().agent(&id).is_some();
@@ -223,7 +236,9 @@ fn switch(id: String, store: &StoreArg, enabled: bool, reason: Option<String>) -
     print::line(&format!("agent {id} is {text}"))?;
     if !known {
         // Thrown all the same: the agent may be another gate's.
-        print::aside(&format!("portcullis: the policy in force for serve and dev has no agent `{id}`; check the name"));
+        print::aside(&format!(
+            "portcullis: the policy in force for serve and dev has no agent `{id}`; check the name"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

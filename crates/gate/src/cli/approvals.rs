@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::ledger::Reader;
 use clap::{Args, Subcommand, ValueEnum};
-use verdict::{Command, Index, Json, Micro, Realm, Standing};
+use verdict::{Command, Index, Json, Micro, Realm, Refusal, Standing};
 
 use super::check::approval_index;
 use super::explain::word;
@@ -31,7 +31,9 @@ pub enum ApprovalsCommand {
     /// List what waits for an answer
     List(ListArgs),
     /// Show one question, with everything that is known of the action
-    #[command(after_help = "Examples:\n  portcullis approvals show apr_12\n  portcullis approvals show 12 --json")]
+    #[command(
+        after_help = "Examples:\n  portcullis approvals show apr_12\n  portcullis approvals show 12 --json"
+    )]
     Show(ShowArgs),
     /// Say yes
     #[command(after_help = "Examples:
@@ -150,7 +152,8 @@ fn list(args: &ListArgs) -> Done {
             args.into(),
             it.rule.as_deref().unwrap_or_default().into(),
             word(&it.risk).into(),
-            format!("{} of {}", it.answers.iter().filter(|said| said.answer == "approve").count(), it.quorum).into(),
+            format!("{} of {}", it.answers.iter().filter(|said| said.answer == "approve").count(), it.quorum)
+                .into(),
             left(it, now).into(),
         ]);
     }
@@ -209,12 +212,19 @@ fn show(args: &ShowArgs) -> Done {
     let store = args.store.find()?;
     let now = crate::clock::Clock::start().now();
     let it = read(&open_reader(&store)?, id, now)?.ok_or_else(|| unknown(id))?;
-    if args.json.json { print::json(&it)? } else { describe(&it, now)? }
+    if args.json.json {
+        print::json(&it)?
+    } else {
+        describe(&it, now)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 fn unknown(id: Index) -> Failure {
-    Failure::said(format!("there is no approval `{}`; `portcullis approvals list --status all` lists them", approval_id(id)))
+    Failure::said(format!(
+        "there is no approval `{}`; `portcullis approvals list --status all` lists them",
+        approval_id(id)
+    ))
 }
 
 fn describe(it: &ApprovalView, now: Micro) -> Result<(), Failure> {
@@ -258,7 +268,7 @@ fn answer(args: AnswerArgs, approve: bool) -> Done {
         let name = person.name.clone();
         let command = Command::Answer { of, approve, person, message };
         let done = desk.obey(command).await.map_err(|halt| halted(&store, &halt))?;
-        done.map_err(|refusal| Failure::said(clean(&refusal.to_string())))?;
+        done.map_err(|refusal| refused(&refusal, &name))?;
         Ok(name)
     })?;
     desk.close();
@@ -275,8 +285,26 @@ fn answer(args: AnswerArgs, approve: bool) -> Done {
     } else {
         String::new()
     };
-    print::line(&format!("{} {said} by {}: {} {}{waits}", it.id, clean(&name), clean(&it.agent_id), clean(&it.tool)))?;
+    print::line(&format!(
+        "{} {said} by {}: {} {}{waits}",
+        it.id,
+        clean(&name),
+        clean(&it.agent_id),
+        clean(&it.tool)
+    ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why an answer is not taken, and what to do where that is not plain.
+fn refused(refusal: &Refusal, name: &str) -> Failure {
+    let why = clean(&refusal.to_string());
+    match refusal {
+        // Two people at one terminal are one user of the system.
+        Refusal::Conflict(_) if why.starts_with(&format!("`{}`", clean(name))) => {
+            Failure::said(format!("{why}; another person answers with their own key in PORTCULLIS_API_KEY"))
+        }
+        _ => Failure::Said(why),
+    }
 }
 
 fn hue(standing: Standing) -> Hue {
@@ -292,11 +320,13 @@ fn hue(standing: Standing) -> Hue {
 fn left(it: &ApprovalView, now: Micro) -> String {
     let seconds = it.expires.saturating_sub(now).max(0) / 1_000_000;
     match it.status {
-        Standing::Pending | Standing::Approved if it.used_by.is_none() => match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-            (0, 0, s) => format!("{s} s left"),
-            (0, m, s) => format!("{m} min {s} s left"),
-            (h, m, _) => format!("{h} h {m} min left"),
-        },
+        Standing::Pending | Standing::Approved if it.used_by.is_none() => {
+            match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+                (0, 0, s) => format!("{s} s left"),
+                (0, m, s) => format!("{m} min {s} s left"),
+                (h, m, _) => format!("{h} h {m} min left"),
+            }
+        }
         _ => "over".to_owned(),
     }
 }

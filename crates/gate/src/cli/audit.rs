@@ -93,7 +93,11 @@ pub fn run(args: &AuditArgs) -> Done {
             hued(it.finding, Hue::Care),
         ]);
     }
-    let nothing = if args.unused { "every permission was used in the last 90 days" } else { "no agent may do anything" };
+    let nothing = if args.unused {
+        "every permission was used in the last 90 days"
+    } else {
+        "no agent may do anything"
+    };
     table.print(nothing)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -108,7 +112,9 @@ fn count(reader: &Reader) -> Result<Uses, Failure> {
         let Some(last) = entries.last() else { break };
         next = last.index.saturating_add(1);
         for entry in &entries {
-            let Record::Decided(it) = record_of(entry.index, &entry.body).map_err(Failure::said)? else { continue };
+            let Record::Decided(it) = record_of(entry.index, &entry.body).map_err(Failure::said)? else {
+                continue;
+            };
             if it.decision == Answer::Allow && it.realm == Realm::Live {
                 let seen = uses.entry((it.agent, it.tool)).or_default();
                 *seen = Use { last: seen.last.max(it.t), count: seen.count.saturating_add(1) };
@@ -132,7 +138,8 @@ fn permissions(policy: &Policy, uses: &Uses, now: Micro) -> Vec<Permission> {
 /// What an agent may do with a tool; `None` if nothing.
 fn permission(agent: &Agent, tool: &str, uses: &Uses, now: Micro) -> Option<Permission> {
     let about = |rule: &&Rule| rule.tools.iter().any(|pattern| pattern.matches(tool));
-    let is_plain = |rule: &&Rule| rule.when.is_none() && rule.environments.is_empty() && rule.users.is_empty();
+    let is_plain =
+        |rule: &&Rule| rule.when.is_none() && rule.environments.is_empty() && rule.users.is_empty();
     let of = |effect: Effect| agent.rules().iter().filter(move |rule| rule.effect == effect);
     if of(Effect::Deny).filter(about).any(|rule| is_plain(&rule)) {
         return None;

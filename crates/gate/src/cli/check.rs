@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use verdict::{Answer, Draft, Json, Micros};
+use verdict::{Answer, Draft, Json, KeyRole, Micros};
 
 use super::opening::{halted, open_gate_inline};
 use super::print::{self, Hue, paint};
 use super::{Done, Failure, JsonArg, StoreArg, explain, person, problems};
 use crate::clock::Clock;
+use crate::desk::Desk;
 use crate::policy_text;
 use crate::wire::{CheckReply, parse_id};
 
@@ -90,7 +91,18 @@ const LARGEST: u64 = 1 << 20;
 impl ActionArgs {
     /// The action that is meant, not yet checked.
     pub fn draft(self) -> Result<Draft, Failure> {
-        let Self { agent, tool, args, context, user, session, step, environment, estimated_cost_usd, estimated_tokens } = self;
+        let Self {
+            agent,
+            tool,
+            args,
+            context,
+            user,
+            session,
+            step,
+            environment,
+            estimated_cost_usd,
+            estimated_tokens,
+        } = self;
         let args = match args.as_deref() {
             Some("-") => Some(stdin()?),
             _ => args,
@@ -105,7 +117,8 @@ impl ActionArgs {
             session,
             step,
             environment,
-            estimate: estimate.map_err(|why| Failure::said(format!("--estimated-cost-usd: {}", print::clean(&why))))?,
+            estimate: estimate
+                .map_err(|why| Failure::said(format!("--estimated-cost-usd: {}", print::clean(&why))))?,
             tokens: estimated_tokens,
             ..Draft::default()
         })
@@ -140,7 +153,10 @@ fn object(option: &str, text: &str) -> Result<Json, Failure> {
 /// Reads an approval's id: `apr_12`, or 12.
 pub fn approval_index(text: &str) -> Result<u64, Failure> {
     parse_id("apr_", text).or_else(|| parse_id("", text)).ok_or_else(|| {
-        Failure::said(format!("`{}` is not the id of an approval; write one such as apr_12", verdict::short(text)))
+        Failure::said(format!(
+            "`{}` is not the id of an approval; write one such as apr_12",
+            verdict::short(text)
+        ))
     })
 }
 
@@ -149,10 +165,11 @@ pub fn run(args: CheckArgs) -> Done {
     let CheckArgs { policy, action, idempotency_key, approval_id, explain, store, json } = args;
     let store = store.find()?;
     let approval = approval_id.as_deref().map(approval_index).transpose()?;
-    let draft = Draft { key: idempotency_key, approval, by: Some(person::user_name()), ..action.draft()? };
+    let draft = Draft { key: idempotency_key, approval, ..action.draft()? };
     let examined = explain.then(|| rules(&policy, &draft)).transpose()?;
     let (decision, reply) = super::wait(async {
         let opened = open_gate_inline(&store, &policy, &line(&policy)).await?;
+        let draft = vouched(&opened.gate.desk, draft).await?;
         let checked = opened.gate.check(draft).await;
         opened.gate.desk.close();
         let receipt = checked
@@ -171,6 +188,26 @@ pub fn run(args: CheckArgs) -> Done {
         Ok(()) | Err(Failure::Unread) => Ok(code),
         Err(other) => Err(other),
     }
+}
+
+/// The action as the key in `PORTCULLIS_API_KEY` vouches for it, else as the system's user asks for it. Whoever asks
+/// may not answer as well.
+async fn vouched(desk: &Desk, draft: Draft) -> Result<Draft, Failure> {
+    let Some(caller) = person::caller(desk).await? else {
+        return Ok(Draft { by: Some(person::user_name()), ..draft });
+    };
+    if !matches!(caller.role, KeyRole::Agent | KeyRole::Admin) {
+        return Err(Failure::said(
+            "the key in PORTCULLIS_API_KEY may not check actions; use an agent's or admin's",
+        ));
+    }
+    if caller.agent.as_ref().is_some_and(|bound| *bound != draft.agent) {
+        return Err(Failure::said(format!(
+            "the key in PORTCULLIS_API_KEY can not act for `{}`; use the key of that agent",
+            verdict::short(&draft.agent)
+        )));
+    }
+    Ok(Draft { by: Some(caller.name), realm: caller.realm, ..draft })
 }
 
 /// Checks from the command line follow their own file: they must not replace the policy of a gate that serves from

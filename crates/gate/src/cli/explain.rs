@@ -9,8 +9,8 @@ use clap::Args;
 use inspect::inspect;
 use serde::Serialize;
 use verdict::{
-    Action, Agent, Case, Considered, Denial, Draft, Effect, Facts, Limit, MeterKind, Micro, Mode, Policy, RuleFinding,
-    Verdict, Window, decide,
+    Action, Agent, Case, Considered, Denial, Draft, Effect, Facts, Limit, MeterKind, Micro, Mode, Policy,
+    RuleFinding, Verdict, Window, decide,
 };
 
 use super::check::ActionArgs;
@@ -84,7 +84,9 @@ pub fn consider(policy: &Policy, draft: Draft, now: Micro) -> Examined {
             decision: "allow",
             code: code_word(verdict::Code::Allowed),
             rule: name(permit.rule()),
-            reason: permit.would().map(|would| format!("observed only; it would have been stopped: {}", would.reason)),
+            reason: permit
+                .would()
+                .map(|would| format!("observed only; it would have been stopped: {}", would.reason)),
         },
     };
     Examined { decision, rules, facts }
@@ -153,7 +155,8 @@ struct LimitLine {
 
 /// Runs the command.
 pub fn run(args: ExplainArgs) -> Done {
-    let text = policy_text::read(&args.policy).map_err(|mistakes| problems::refuse(&args.policy, &mistakes))?;
+    let text =
+        policy_text::read(&args.policy).map_err(|mistakes| problems::refuse(&args.policy, &mistakes))?;
     let policy = &text.loaded.policy;
     let draft = args.action.draft()?;
     let here = draft.environment.clone().unwrap_or_else(|| policy.environment().to_owned());
@@ -173,7 +176,11 @@ pub fn run(args: ExplainArgs) -> Done {
         agent_id: agent,
         tool,
     };
-    if args.json.json { print::json(&report)? } else { show(&report)? }
+    if args.json.json {
+        print::json(&report)?
+    } else {
+        show(&report)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -219,7 +226,12 @@ fn show(report: &Report) -> Result<(), Failure> {
             "fails" => (format!("cannot be evaluated: {}", rule.lacks.join("; ")), Hue::Bad),
             _ => (format!("does not apply: {}", rule.lacks.join("; ")), Hue::Dim),
         };
-        table.row([rule.effect.into(), rule.rule.as_str().into(), rule.place.as_str().into(), hued(text, hue)]);
+        table.row([
+            rule.effect.into(),
+            rule.rule.as_str().into(),
+            rule.place.as_str().into(),
+            hued(text, hue),
+        ]);
     }
     table.print("  none: the policy has no such agent, or it has no rules")?;
     if !report.limits.is_empty() {

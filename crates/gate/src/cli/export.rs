@@ -39,7 +39,9 @@ pub fn run(args: &ExportArgs) -> Done {
         };
     };
     let shown = clean(&path.display().to_string());
-    let unwritten = |error: std::io::Error| Failure::said(format!("`{shown}` cannot be written: {error}; name a new file"));
+    let unwritten = |error: std::io::Error| {
+        Failure::said(format!("`{shown}` cannot be written: {error}; name a new file"))
+    };
     let file = new_file(path).map_err(unwritten)?;
     let mut out = BufWriter::with_capacity(1 << 16, file);
     let records = write(&reader, &mut out).map_err(|fault| Failure::said(format!("`{shown}`: {fault}")))?;

@@ -37,15 +37,22 @@ struct Written {
 pub fn run(args: &InitArgs) -> Done {
     let mut schema = serde_json::to_string_pretty(&verdict::load::schema()).map_err(Failure::said)?;
     schema.push('\n');
+    // Here is here: `./` before every name helps nobody.
+    let folder = if args.folder == Path::new(".") { PathBuf::new() } else { args.folder.clone() };
     let files = [
         ("portcullis.yaml", include_str!("../../assets/init.yaml")),
         ("portcullis.test.yaml", include_str!("../../assets/init.test.yaml")),
         ("portcullis.schema.json", schema.as_str()),
     ]
-    .map(|(name, text)| (args.folder.join(name), text));
+    .map(|(name, text)| (folder.join(name), text));
     // All or nothing: half a set would be tested against somebody else's policy.
-    if let (false, Some((path, _))) = (args.force, files.iter().find(|(path, _)| path.symlink_metadata().is_ok())) {
-        return Err(Failure::said(format!("`{}` is there already; replace it with --force, or name another folder", shown(path))));
+    if let (false, Some((path, _))) =
+        (args.force, files.iter().find(|(path, _)| path.symlink_metadata().is_ok()))
+    {
+        return Err(Failure::said(format!(
+            "`{}` is there already; replace it with --force, or name another folder",
+            shown(path)
+        )));
     }
     fs::create_dir_all(&args.folder).map_err(|error| unwritten(&args.folder, &error))?;
     for (path, text) in &files {
@@ -80,7 +87,9 @@ fn write(path: &Path, text: &str, replace: bool) -> std::io::Result<()> {
 fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     let path = shown(path);
     match error.kind() {
-        ErrorKind::AlreadyExists => Failure::said(format!("`{path}` is there already; replace it with --force")),
+        ErrorKind::AlreadyExists => {
+            Failure::said(format!("`{path}` is there already; replace it with --force"))
+        }
         _ => Failure::said(format!("`{path}` cannot be written: {error}; name a folder that can be")),
     }
 }

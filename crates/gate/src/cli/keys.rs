@@ -24,7 +24,9 @@ pub enum KeysCommand {
     /// Make a key; its secret is shown once
     Create(CreateArgs),
     /// List keys that count
-    #[command(after_help = "Examples:\n  portcullis keys list\n  portcullis keys list --json | jq -r '.keys[].id'")]
+    #[command(
+        after_help = "Examples:\n  portcullis keys list\n  portcullis keys list --json | jq -r '.keys[].id'"
+    )]
     List(ListArgs),
     /// Revoke a key, at once and everywhere
     #[command(after_help = "Examples:\n  portcullis keys revoke key_2fGx1bPq9ZkT")]
@@ -143,7 +145,8 @@ pub async fn make(desk: &Desk, store: &StorePath, plan: KeyPlan, by: String) -> 
     let secret = new_secret(realm).map_err(Failure::Said)?;
     let id = new_id().map_err(Failure::Said)?;
     // The time is set when the record is written.
-    let key = KeyMade { t: 0, id: id.clone(), hash: hash(&secret), name, role, agent, groups, realm, expires, by };
+    let key =
+        KeyMade { t: 0, id: id.clone(), hash: hash(&secret), name, role, agent, groups, realm, expires, by };
     let made = desk.obey(Command::Key(key)).await.map_err(|halt| halted(store, &halt))?;
     made.map_err(Failure::said)?;
     Ok(NewKey { id, secret })
@@ -155,7 +158,10 @@ fn create(args: CreateArgs) -> Done {
     let role = KeyRole::from(role);
     check_texts(&name, agent.as_deref(), &groups)?;
     if agent.is_some() && role != KeyRole::Agent {
-        return Err(Failure::said(format!("--agent binds a key of role agent, and this one is {}; leave it out", word(&role))));
+        return Err(Failure::said(format!(
+            "--agent binds a key of role agent, and this one is {}; leave it out",
+            word(&role)
+        )));
     }
     let desk = opening::open_desk(&store, true)?;
     let expires = expires.as_deref().map(|text| expiry(text, desk.clock().now())).transpose()?;
@@ -164,7 +170,8 @@ fn create(args: CreateArgs) -> Done {
     let shown = (name.clone(), agent.clone(), groups.clone());
     let made = super::wait(async {
         let by = person::find(&desk, Need::Rule, Realm::Live).await?.name;
-        let made = make(&desk, &store, KeyPlan { name, role, agent, groups, realm, expires }, by.clone()).await?;
+        let made =
+            make(&desk, &store, KeyPlan { name, role, agent, groups, realm, expires }, by.clone()).await?;
         Ok((made, by))
     })?;
     desk.close();
@@ -173,22 +180,40 @@ fn create(args: CreateArgs) -> Done {
     if json.json {
         let created_at = rfc3339(desk.clock().now());
         let secret = Some(secret);
-        print::json(&KeyView { id, secret, name, role, agent_id, groups, test, expires_at, created_at, created_by })?;
+        print::json(&KeyView {
+            id,
+            secret,
+            name,
+            role,
+            agent_id,
+            groups,
+            test,
+            expires_at,
+            created_at,
+            created_by,
+        })?;
         return Ok(ExitCode::SUCCESS);
     }
     print::field("id", &id)?;
     print::field("secret", &secret)?;
-    print::line(&paint("The secret is not shown again. Send it as `Authorization: Bearer SECRET`.", Hue::Care))?;
+    print::line(&paint(
+        "The secret is not shown again. Send it as `Authorization: Bearer SECRET`.",
+        Hue::Care,
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Names as they may stand in a record and in a message.
 fn check_texts(name: &str, agent: Option<&str>, groups: &[String]) -> Result<(), Failure> {
-    let fine = |text: &str| !text.trim().is_empty() && text.chars().count() <= 256 && !text.chars().any(char::is_control);
+    let fine = |text: &str| {
+        !text.trim().is_empty() && text.chars().count() <= 256 && !text.chars().any(char::is_control)
+    };
     let odd = std::iter::once(name).chain(groups.iter().map(String::as_str)).find(|text| !fine(text));
     if let Some(odd) = odd {
         let odd = verdict::short(odd);
-        return Err(Failure::said(format!("`{odd}` is not a name; use 1 to 256 characters, none of them a control character")));
+        return Err(Failure::said(format!(
+            "`{odd}` is not a name; use 1 to 256 characters, none of them a control character"
+        )));
     }
     match agent.map(|agent| verdict::check_name("--agent", agent, "._-:@")) {
         Some(Err(malformed)) => Err(Failure::said(malformed)),
@@ -200,14 +225,19 @@ fn check_texts(name: &str, agent: Option<&str>, groups: &[String]) -> Result<(),
 fn expiry(text: &str, now: Micro) -> Result<Micro, Failure> {
     let odd = || {
         let text = verdict::short(text);
-        Failure::said(format!("--expires: `{text}` is neither a length of time such as 30d nor a time such as 2030-01-31T00:00:00Z"))
+        Failure::said(format!(
+            "--expires: `{text}` is neither a length of time such as 30d nor a time such as 2030-01-31T00:00:00Z"
+        ))
     };
     let at = match parse_rfc3339(text) {
         Some(at) => at,
         None => length(text).and_then(|length| now.checked_add(length)).ok_or_else(odd)?,
     };
     if at <= now {
-        return Err(Failure::said(format!("--expires: `{}` is past; name a later time", verdict::short(text))));
+        return Err(Failure::said(format!(
+            "--expires: `{}` is past; name a later time",
+            verdict::short(text)
+        )));
     }
     Ok(at)
 }
@@ -275,7 +305,9 @@ fn revoke(args: &RevokeArgs) -> Done {
     let done = super::wait(async {
         let by = person::find(&desk, Need::Rule, Realm::Live).await?.name;
         let revoked = desk.obey(Command::Revoke { id, by }).await.map_err(|halt| halted(&store, &halt))?;
-        revoked.map_err(|refusal| Failure::said(format!("{}; `portcullis keys list` lists them", clean(&refusal.to_string()))))
+        revoked.map_err(|refusal| {
+            Failure::said(format!("{}; `portcullis keys list` lists them", clean(&refusal.to_string())))
+        })
     })?;
     desk.close();
     done?;
@@ -291,7 +323,9 @@ mod tests {
     fn lengths_of_time_are_read_strictly() {
         assert_eq!(length("30d"), Some(30 * 86_400 * 1_000_000));
         assert_eq!(length("1s"), Some(1_000_000));
-        for odd in ["", "d", "-1d", "+1d", "1.5h", "1y", "99999999999999999999d", "9223372036854775807w", "1é"] {
+        for odd in
+            ["", "d", "-1d", "+1d", "1.5h", "1y", "99999999999999999999d", "9223372036854775807w", "1é"]
+        {
             assert_eq!(length(odd), None, "{odd}");
         }
     }

@@ -7,10 +7,10 @@ use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ::ledger::Fault;
 use ::ledger::checkpoint::Vkey;
 use ::ledger::proof::Inclusion;
 use ::ledger::verify::{self, Expect, Report};
-use ::ledger::Fault;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use verdict::{Command, Realm, Record};
@@ -40,7 +40,9 @@ pub enum LedgerCommand {
   portcullis ledger verify --checkpoint checkpoint.txt")]
     Checkpoint(StoreArg),
     /// Print the public key that the ledger is verified with
-    #[command(after_help = "Examples:\n  portcullis ledger key > ledger.vkey      # note it down when the ledger is new")]
+    #[command(
+        after_help = "Examples:\n  portcullis ledger key > ledger.vkey      # note it down when the ledger is new"
+    )]
     Key(StoreArg),
     /// Erase what lies beside a record (arguments, results); no proof changes
     Erase(EraseArgs),
@@ -129,7 +131,10 @@ pub fn run(command: LedgerCommand) -> Done {
 /// Reads the name of a record: 12, `dec_12`, `apr_12`.
 pub fn record_index(text: &str) -> Result<u64, Failure> {
     ["", "dec_", "apr_"].iter().find_map(|prefix| parse_id(prefix, text)).ok_or_else(|| {
-        Failure::said(format!("`{}` is not the name of a record; write its index, or an id such as dec_12", verdict::short(text)))
+        Failure::said(format!(
+            "`{}` is not the name of a record; write its index, or an id such as dec_12",
+            verdict::short(text)
+        ))
     })
 }
 
@@ -158,7 +163,8 @@ fn verify_all(args: &VerifyArgs) -> Done {
     let mut progress = Progress::of("verifying");
     let report = judge(&path, &expect, &mut progress);
     progress.end();
-    let report = report.map_err(|fault| Failure::said(format!("`{}`: {fault}", clean(&path.display().to_string()))))?;
+    let report = report
+        .map_err(|fault| Failure::said(format!("`{}`: {fault}", clean(&path.display().to_string()))))?;
     let Report { origin, vkey, size, root, checkpoints, unsigned, erased, failure } = report;
     let verified = Verified {
         ok: failure.is_none(),
@@ -172,7 +178,11 @@ fn verify_all(args: &VerifyArgs) -> Done {
         erased,
         failure: failure.map(|it| it.to_string()),
     };
-    if args.json.json { print::json(&verified)? } else { show(&verified)? }
+    if args.json.json {
+        print::json(&verified)?
+    } else {
+        show(&verified)?
+    }
     match (verified.failure, args.json.json) {
         (None, _) => Ok(ExitCode::SUCCESS),
         (Some(_), true) => Err(Failure::Told),
@@ -201,11 +211,17 @@ fn show(it: &Verified) -> Result<(), Failure> {
     let (word, hue) = if it.ok { ("ok", Hue::Good) } else { ("failed", Hue::Bad) };
     print::line(&format!("{}: {} records of {}", paint(word, hue), it.records, clean(&it.origin)))?;
     print::field("root", &it.root)?;
-    print::field("checkpoints", &format!("{} signed, {} records after the last", it.checkpoints, it.unsigned))?;
+    print::field(
+        "checkpoints",
+        &format!("{} signed, {} records after the last", it.checkpoints, it.unsigned),
+    )?;
     print::field("erased", &format!("{} payloads", it.erased))?;
     print::field("key", &it.key)?;
     if !it.key_given {
-        print::field("note", "the key is the ledger's own claim; compare it with the one you noted, or pass that with --key")?;
+        print::field(
+            "note",
+            "the key is the ledger's own claim; compare it with the one you noted, or pass that with --key",
+        )?;
     }
     Ok(())
 }
@@ -217,7 +233,8 @@ fn verify_proof(args: &VerifyArgs, path: &Path) -> Done {
             .map_err(|_| Failure::said("a proof is checked with a public key; pass it with --key"))?
             .vkey(),
     };
-    let vkey = Vkey::parse(&key).map_err(|flaw| Failure::said(format!("--key: {flaw}; pass what `portcullis ledger key` prints")))?;
+    let vkey = Vkey::parse(&key)
+        .map_err(|flaw| Failure::said(format!("--key: {flaw}; pass what `portcullis ledger key` prints")))?;
     let proof = Inclusion::from_json(&read_text(path)?).map_err(Failure::said)?;
     let checkpoint = proof.verify(&vkey).map_err(Failure::said)?;
     if args.json.json {
@@ -227,7 +244,12 @@ fn verify_proof(args: &VerifyArgs, path: &Path) -> Done {
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    print::line(&format!("{}: record {} is in {}", paint("ok", Hue::Good), proof.index, clean(&proof.origin)))?;
+    print::line(&format!(
+        "{}: record {} is in {}",
+        paint("ok", Hue::Good),
+        proof.index,
+        clean(&proof.origin)
+    ))?;
     print::field("checkpoint", &format!("over {} records", checkpoint.size))?;
     print::field("root", &verdict::hex(&checkpoint.root))?;
     print::field("record", &proof.body)?;
@@ -243,8 +265,12 @@ fn prove(args: &ProofArgs) -> Done {
         None => print::text(&text)?,
         Some(path) => {
             let shown = clean(&path.display().to_string());
-            fs::write(path, &text).map_err(|error| Failure::said(format!("`{shown}` cannot be written: {error}")))?;
-            print::line(&format!("wrote {shown}: record {index} is under the checkpoint over {} records", proof.size))?;
+            fs::write(path, &text)
+                .map_err(|error| Failure::said(format!("`{shown}` cannot be written: {error}")))?;
+            print::line(&format!(
+                "wrote {shown}: record {index} is under the checkpoint over {} records",
+                proof.size
+            ))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -259,7 +285,8 @@ fn erase(args: &EraseArgs) -> Done {
         may_be_erased(&store, of, size)?;
         let by = person::find(&desk, Need::Rule, Realm::Live).await?.name;
         // First the record, so that nothing is ever gone without a word.
-        let recorded = desk.obey(Command::Erase { of, by }).await.map_err(|halt| opening::halted(&store, &halt))?;
+        let recorded =
+            desk.obey(Command::Erase { of, by }).await.map_err(|halt| opening::halted(&store, &halt))?;
         recorded.map_err(Failure::said)
     })?;
     desk.close();
@@ -277,11 +304,14 @@ fn may_be_erased(store: &StorePath, of: u64, size: u64) -> Result<(), Failure> {
     })?;
     match record_of(of, &entry.body).map_err(Failure::said)? {
         Record::Decided(_) | Record::Settled(_) => Ok(()),
-        _ => Err(Failure::said(format!("record {of} is no decision or outcome; nothing personal lies beside it, and it stays"))),
+        _ => Err(Failure::said(format!(
+            "record {of} is no decision or outcome; nothing personal lies beside it, and it stays"
+        ))),
     }
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
     let shown = clean(&path.display().to_string());
-    fs::read_to_string(path).map_err(|error| Failure::said(format!("`{shown}` cannot be read: {error}; name a file that can be")))
+    fs::read_to_string(path)
+        .map_err(|error| Failure::said(format!("`{shown}` cannot be read: {error}; name a file that can be")))
 }

@@ -9,7 +9,14 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// What to log: error, warn, info, debug, or a filter such as gate=debug [default: info for dev and serve, else warn]
-    #[arg(long, global = true, env = "PORTCULLIS_LOG", value_name = "FILTER", hide_env_values = true, help_heading = "Logs")]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTCULLIS_LOG",
+        value_name = "FILTER",
+        hide_env_values = true,
+        help_heading = "Logs"
+    )]
     log: Option<String>,
     /// How logs look
     #[arg(long, global = true, value_enum, default_value = "text", help_heading = "Logs")]
@@ -29,12 +36,16 @@ pub fn start(args: &LogArgs, runs_long: bool) {
     let usual = if runs_long { "info" } else { "warn" };
     let wanted = args.log.as_deref().filter(|text| !text.is_empty()).unwrap_or(usual);
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|error| {
-        super::print::complain(&format!("log filter `{}` is not one ({error}); using {usual}", super::clean(wanted)));
+        super::print::complain(&format!(
+            "log filter `{}` is not one ({error}); using {usual}",
+            super::clean(wanted)
+        ));
         EnvFilter::new(usual)
     });
     let plain = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
     let colour = std::io::stderr().is_terminal() && !plain;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // Whoever started logging before us keeps it.
     let _started = match args.log_format {
         LogFormat::Text => builder.with_ansi(colour).try_init(),

@@ -52,7 +52,8 @@ async fn open(store: &StorePath, policy: &Path, line: &str, furnish: Furnish) ->
     let version = compiled.version().clone();
     let ink = open_ink(store)?;
     let vkey = ink.vkey();
-    let desk = furnish(ink, line, Arc::clone(&compiled), Clock::start()).map_err(|halt| halted(store, &halt))?;
+    let desk =
+        furnish(ink, line, Arc::clone(&compiled), Clock::start()).map_err(|halt| halted(store, &halt))?;
     let command = Command::Policy {
         line: line.to_owned(),
         policy: compiled,

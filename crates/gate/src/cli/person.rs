@@ -8,7 +8,7 @@ use verdict::{KeyRole, Person, Realm};
 
 use super::Failure;
 use crate::desk::Desk;
-use crate::keys::KeyRing;
+use crate::keys::{Caller, KeyRing};
 
 /// What a command needs of the person who gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +21,8 @@ pub enum Need {
 
 /// Who gives the command. `realm` is the one that an operator acts in; a key's own realm counts for its owner.
 pub async fn find(desk: &Desk, need: Need, realm: Realm) -> Result<Person, Failure> {
-    let Some(secret) = std::env::var("PORTCULLIS_API_KEY").ok().filter(|text| !text.is_empty()) else {
+    let Some(caller) = caller(desk).await? else {
         return Ok(Person { name: user_name(), groups: Vec::new(), admin: true, realm });
-    };
-    let now = desk.clock().now();
-    let asked = desk.ask(move |books| KeyRing::of(books).find(&secret, now).cloned()).await.map_err(Failure::said)?;
-    let Some(caller) = asked else {
-        return Err(Failure::said(
-            "the key in PORTCULLIS_API_KEY is not in this store, or does not count any more; unset it or set another",
-        ));
     };
     let may = match need {
         Need::Answer => matches!(caller.role, KeyRole::Approver | KeyRole::Admin),
@@ -39,7 +32,25 @@ pub async fn find(desk: &Desk, need: Need, realm: Realm) -> Result<Person, Failu
         return Ok(caller.person());
     }
     let needed = if need == Need::Answer { "an approver's or admin's" } else { "a live admin's" };
-    Err(Failure::said(format!("the key of `{}` in PORTCULLIS_API_KEY may not do this; use {needed}", caller.name)))
+    let name = super::clean(&caller.name);
+    Err(Failure::said(format!("the key of `{name}` in PORTCULLIS_API_KEY may not do this; use {needed}")))
+}
+
+/// Whose key is in `PORTCULLIS_API_KEY`; `None` if there is none. One that does not count is an error: it was meant
+/// to count.
+pub async fn caller(desk: &Desk) -> Result<Option<Caller>, Failure> {
+    let Some(secret) = std::env::var_os("PORTCULLIS_API_KEY").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let now = desk.clock().now();
+    let secret = secret.to_string_lossy().into_owned();
+    let found =
+        desk.ask(move |books| KeyRing::of(books).find(&secret, now).cloned()).await.map_err(Failure::said)?;
+    found.map(Some).ok_or_else(|| {
+        Failure::said(
+            "the key in PORTCULLIS_API_KEY is not in this store, or does not count any more; unset it or set another",
+        )
+    })
 }
 
 /// The name of the user that this process runs as.
@@ -65,7 +76,8 @@ mod tests {
 
     #[test]
     fn users_are_found_by_their_number() {
-        let table = "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/sh\n:x:7:7::/:\nodd";
+        let table =
+            "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/sh\n:x:7:7::/:\nodd";
         assert_eq!(name_in(table, 0).as_deref(), Some("root"));
         assert_eq!(name_in(table, 1000).as_deref(), Some("alice"));
         assert_eq!(name_in(table, 7), None);

@@ -10,6 +10,7 @@ use serde::Serialize;
 use verdict::load::Problem;
 
 use super::print::{self, Hue, paint};
+use super::problems::some;
 use super::{Done, Failure, JsonArg, StoreArg, explain, opening, policy_test, problems};
 use crate::policy_text;
 
@@ -92,19 +93,24 @@ fn check(args: &CheckArgs) -> Done {
             (Some(version), policy.agents().count(), policy.tools().count(), text.loaded.warnings)
         }
     };
-    let ok = version.is_some() && !(args.strict && !found.is_empty());
+    let ok = version.is_some() && (found.is_empty() || !args.strict);
     if args.json.json {
         print::json(&Checked { ok, file, version, agents, tools, problems: &found })?;
     } else {
         problems::print(&found)?;
         let file = print::clean(&file);
-        let counts = if found.is_empty() { String::new() } else { format!(", {}", problems::counted(&found)) };
+        let counts =
+            if found.is_empty() { String::new() } else { format!(", {}", problems::counted(&found)) };
         match version {
             Some(version) if ok => print::line(&format!(
-                "{} {file}: {agents} agents, {tools} tools{counts} (version {version})",
-                paint("ok", Hue::Good)
+                "{} {file}: {}, {}{counts} (version {version})",
+                paint("ok", Hue::Good),
+                some(agents, "agent"),
+                some(tools, "tool")
             ))?,
-            _ => print::line(&format!("{} {file}: {}", paint("failed", Hue::Bad), problems::counted(&found)))?,
+            _ => {
+                print::line(&format!("{} {file}: {}", paint("failed", Hue::Bad), problems::counted(&found)))?
+            }
         }
     }
     if ok { Ok(ExitCode::SUCCESS) } else { Err(Failure::Told) }

@@ -92,11 +92,16 @@ fn read(path: &Path) -> Result<Vec<Case>, Failure> {
     let name = path.display().to_string();
     let shown = clean(&name);
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::said(format!("cases `{shown}` cannot be read: {error}; write some, or name their file after the policy"))
+        Failure::said(format!(
+            "cases `{shown}` cannot be read: {error}; write some, or name their file after the policy"
+        ))
     })?;
     verdict::load::cases(&name, &text).map_err(|mistakes: Vec<Problem>| {
         problems::warn(&mistakes);
-        Failure::said(format!("cases `{shown}` are not run: {}; mend them and try again", problems::counted(&mistakes)))
+        Failure::said(format!(
+            "cases `{shown}` are not run: {}; mend them and try again",
+            problems::counted(&mistakes)
+        ))
     })
 }
 
@@ -105,11 +110,19 @@ fn try_case(policy: &Policy, case: &Case, now: verdict::Micro) -> Outcome {
     let differs = differences(&case.expect, &considered.decision);
     let passed = differs.is_empty();
     let rules = if passed { Vec::new() } else { findings(&considered.rules) };
-    Outcome { name: case.name.clone(), line: case.line, passed, decision: considered.decision, differs, rules }
+    Outcome {
+        name: case.name.clone(),
+        line: case.line,
+        passed,
+        decision: considered.decision,
+        differs,
+        rules,
+    }
 }
 
 fn draft(given: &CaseAction) -> Draft {
-    let CaseAction { agent, tool, args, context, user, session_id, step, environment, estimated_cost } = given;
+    let CaseAction { agent, tool, args, context, user, session_id, step, environment, estimated_cost } =
+        given;
     Draft {
         agent: agent.clone(),
         tool: tool.clone(),

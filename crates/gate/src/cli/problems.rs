@@ -50,15 +50,16 @@ pub fn warn(problems: &[Problem]) {
 pub fn counted(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|it| it.severity == Severity::Error).count();
     let warnings = problems.len().saturating_sub(errors);
-    let some = |n: usize, what: &str| match n {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
-    };
     match (errors, warnings) {
         (errors, 0) => some(errors, "error"),
         (0, warnings) => some(warnings, "warning"),
         (errors, warnings) => format!("{}, {}", some(errors, "error"), some(warnings, "warning")),
     }
+}
+
+/// `1 error`, `2 errors`
+pub fn some(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// `file:line:column: error: message`

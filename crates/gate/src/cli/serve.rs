@@ -1,5 +1,6 @@
 //! `portcullis serve`: the gate over HTTP, with its policy file followed.
 
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,16 +38,18 @@ pub struct ServeArgs {
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> Done {
     let store = args.store.find()?;
+    let address = address(&args.listen)?;
     super::wait_with_threads(async {
         let opened = open_gate(&store, &args.policy, MAIN).await?;
         let watch = tokio::spawn(PolicyWatch::of(&opened).run());
         tracing::info!(version = %opened.gate.desk.policy().version().0, key = opened.vkey, "the policy is in force");
         let options = Options {
             gate: opened.gate,
-            listen: args.listen.clone(),
+            address,
             store: store.clone(),
-            policy: Some(opened.policy),
-            on_ready: Box::new(|address| ready(&address.to_string())),
+            line: opened.line,
+            on_ready: Box::new(ready),
+            stop: serve::told_to_stop().map_err(Failure::Said)?,
         };
         let served = serve::run(options).await;
         watch.abort();
@@ -55,8 +58,19 @@ pub fn run(args: &ServeArgs) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Reads an address such as `127.0.0.1:8787`, or `localhost:8787`.
+pub fn address(text: &str) -> Result<SocketAddr, Failure> {
+    let mut found = text.to_socket_addrs().map_err(|_| {
+        let text = verdict::short(text);
+        Failure::said(format!("--listen: `{text}` is not an address; write one such as 127.0.0.1:8787"))
+    })?;
+    found.next().ok_or_else(|| {
+        Failure::said(format!("--listen: `{}` has no address; name another", verdict::short(text)))
+    })
+}
+
 /// The line that programs wait for. That nobody reads it stops nothing.
-pub fn ready(address: &str) {
+pub fn ready(address: SocketAddr) {
     if let Err(Failure::Said(why)) = print::line(&format!("portcullis is ready at http://{address}")) {
         print::complain(&why);
     }

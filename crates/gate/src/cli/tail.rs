@@ -7,9 +7,9 @@ use ::ledger::{Entry, Reader};
 use clap::Args;
 use verdict::{Answer, Decided, Record, Settled};
 
+use super::explain::word;
 use super::opening::open_reader;
 use super::print::{self, Hue, clean, paint};
-use super::explain::word;
 use super::{Done, Failure, JsonArg, StoreArg};
 use crate::clock::rfc3339;
 use crate::ink::record_of;
@@ -45,13 +45,15 @@ pub fn run(args: &TailArgs) -> Done {
     let size = reader.size().map_err(Failure::said)?;
     let mut next = size.saturating_sub(u64::from(args.lines));
     next = print_from(&reader, next, args.json.json)?;
-    while args.follow {
+    if !args.follow {
+        return Ok(ExitCode::SUCCESS);
+    }
+    loop {
         std::thread::sleep(LOOK);
         if reader.changed() || reader.size().map_err(Failure::said)? > next {
             next = print_from(&reader, next, args.json.json)?;
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the records from `next` on; the index after the last.
@@ -106,7 +108,11 @@ fn described(record: &Record) -> (&'static str, Option<Hue>, String) {
             ("closed", None, format!("apr_{} {how}", it.of))
         }
         Record::Policy(it) => {
-            let from = if it.file { "its file".to_owned() } else { it.by.clone().unwrap_or_else(|| "the API".to_owned()) };
+            let from = if it.file {
+                "its file".to_owned()
+            } else {
+                it.by.clone().unwrap_or_else(|| "the API".to_owned())
+            };
             ("policy", Some(Hue::Strong), format!("{} in force for {}, from {from}", it.version.0, it.line))
         }
         Record::Agent(it) => {
@@ -115,12 +121,17 @@ fn described(record: &Record) -> (&'static str, Option<Hue>, String) {
             ("agent", Some(Hue::Strong), format!("{} {how} by {}{why}", it.agent, it.by))
         }
         Record::Tool(it) => {
-            let how = it.accepted_by.as_deref().map_or_else(|| "seen".to_owned(), |by| format!("accepted by {by}"));
+            let how =
+                it.accepted_by.as_deref().map_or_else(|| "seen".to_owned(), |by| format!("accepted by {by}"));
             ("tool", Some(Hue::Strong), format!("{} of {} {how}", it.tool, it.server))
         }
-        Record::Key(it) => ("key", Some(Hue::Strong), format!("{} for {} ({}) by {}", it.id, it.name, word(&it.role), it.by)),
+        Record::Key(it) => {
+            ("key", Some(Hue::Strong), format!("{} for {} ({}) by {}", it.id, it.name, word(&it.role), it.by))
+        }
         Record::KeyRevoked(it) => ("key", Some(Hue::Strong), format!("{} revoked by {}", it.id, it.by)),
-        Record::Erased(it) => ("erased", Some(Hue::Strong), format!("what lay beside record {}, by {}", it.of, it.by)),
+        Record::Erased(it) => {
+            ("erased", Some(Hue::Strong), format!("what lay beside record {}, by {}", it.of, it.by))
+        }
     }
 }
 

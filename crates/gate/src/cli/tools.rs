@@ -91,7 +91,8 @@ fn list(args: &ListArgs) -> Done {
     }
     let mut table = Table::new(&["SERVER", "TOOL", "DEFINITION", "STATE"]);
     for tool in &page.tools {
-        let state = if tool.changed { hued("changed; refused", Hue::Bad) } else { hued("accepted", Hue::Good) };
+        let state =
+            if tool.changed { hued("changed; refused", Hue::Bad) } else { hued("accepted", Hue::Good) };
         let hash: String = tool.seen.chars().take(12).collect();
         table.row([tool.server.as_str().into(), tool.tool.as_str().into(), hash.into(), state]);
     }
@@ -117,10 +118,15 @@ fn accept(args: AcceptArgs) -> Done {
     let pin = super::wait(desk.ask(move |books| books.pin(&names.0, &names.1).cloned()))?;
     let pin = pin.map_err(|halt| halted(&store, &halt))?.ok_or_else(|| {
         let (server, tool) = (verdict::short(&server), verdict::short(&tool));
-        Failure::said(format!("server `{server}` never offered a tool `{tool}`; `portcullis tools list` lists them"))
+        Failure::said(format!(
+            "server `{server}` never offered a tool `{tool}`; `portcullis tools list` lists them"
+        ))
     })?;
     if wanted.as_ref().is_some_and(|wanted| *wanted != pin.seen) {
-        let why = format!("the definition has SHA-256 {}, not the one of --hash; look at it again with --show", pin.seen);
+        let why = format!(
+            "the definition has SHA-256 {}, not the one of --hash; look at it again with --show",
+            pin.seen
+        );
         return Err(Failure::Said(why));
     }
     let reader = open_reader(&store)?;
@@ -139,13 +145,23 @@ fn accept(args: AcceptArgs) -> Done {
     desk.close();
     let accepted = !changed || !show;
     let report = Accepted { server, tool, accepted, before: pin.accepted, hash: pin.seen, diff };
-    if json.json { print::json(&report)? } else { tell(&report, changed)? }
+    if json.json {
+        print::json(&report)?
+    } else {
+        tell(&report, changed)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The definition that was last seen, and how it differs from the accepted one.
-fn compare(reader: &Reader, (server, tool): (&str, &str), pin: &Pin) -> Result<(String, Vec<String>), Failure> {
-    let gone = || Failure::said("the definition that was last seen was erased; start the server again to see it anew");
+fn compare(
+    reader: &Reader,
+    (server, tool): (&str, &str),
+    pin: &Pin,
+) -> Result<(String, Vec<String>), Failure> {
+    let gone = || {
+        Failure::said("the definition that was last seen was erased; start the server again to see it anew")
+    };
     let seen = text_at(reader, pin.at)?.ok_or_else(gone)?;
     if pin.seen == pin.accepted {
         return Ok((seen, Vec::new()));
@@ -159,14 +175,21 @@ fn compare(reader: &Reader, (server, tool): (&str, &str), pin: &Pin) -> Result<(
 }
 
 /// The text of the newest definition with this hash, below `below`.
-fn find(reader: &Reader, (server, tool): (&str, &str), hash: &str, below: u64) -> Result<Option<String>, Failure> {
+fn find(
+    reader: &Reader,
+    (server, tool): (&str, &str),
+    hash: &str,
+    below: u64,
+) -> Result<Option<String>, Failure> {
     let mut below = below;
     loop {
         let entries = reader.read_back(below, AT_ONCE).map_err(Failure::said)?;
         let Some(last) = entries.last() else { return Ok(None) };
         below = last.index;
         for entry in &entries {
-            let Record::Tool(it) = record_of(entry.index, &entry.body).map_err(Failure::said)? else { continue };
+            let Record::Tool(it) = record_of(entry.index, &entry.body).map_err(Failure::said)? else {
+                continue;
+            };
             if it.server == server && it.tool == tool && it.hash == hash {
                 return text_at(reader, entry.index);
             }
@@ -190,7 +213,8 @@ fn pretty(text: &str) -> Vec<String> {
 
 /// Lines that are the same (` `), gone (`-`) and new (`+`), in order.
 fn difference(before: &[String], after: &[String]) -> Vec<String> {
-    let all = |lines: &[String], mark: &str| lines.iter().map(|line| format!("{mark} {line}")).collect::<Vec<_>>();
+    let all =
+        |lines: &[String], mark: &str| lines.iter().map(|line| format!("{mark} {line}")).collect::<Vec<_>>();
     if before.len() > MOST_LINES || after.len() > MOST_LINES {
         return [all(before, "-"), all(after, "+")].concat();
     }
@@ -271,6 +295,6 @@ mod tests {
         assert_eq!(shown("", "a"), "+ a");
         assert_eq!(shown("a b", ""), "- a|- b");
         assert_eq!(shown("a b c d", "b d e"), "- a|  b|- c|  d|+ e");
-        assert_eq!(shown("x x y", "x y y"), "  x|- x|+ y|  y");
+        assert_eq!(shown("x x y", "x y y"), "  x|- x|  y|+ y");
     }
 }

@@ -57,6 +57,7 @@ pub(super) async fn get(call: Call) -> Result<Reply, Problem> {
     let until = Instant::now() + wait;
     // Subscribed before the first look: what happens in between is not missed.
     let mut moved = call.app.gate.desk.moved();
+    let mut closing = call.app.closing.subscribe();
     loop {
         moved.mark_unchanged();
         let view = read(&call, at).await?;
@@ -66,11 +67,14 @@ pub(super) async fn get(call: Call) -> Result<Reply, Problem> {
         let expires =
             Duration::from_micros(u64::try_from(view.expires.saturating_sub(call.now())).unwrap_or(0));
         let over = until.min(Instant::now() + expires + Duration::from_millis(1));
-        match tokio::time::timeout_at(over, moved.changed()).await {
-            Ok(Ok(())) => tokio::time::sleep(BREATH).await,
-            // The gate is closing: nothing more will happen here.
-            Ok(Err(_)) => return reply::json(&view),
-            Err(_) => (),
+        tokio::select! {
+            changed = moved.changed() => match changed {
+                Ok(()) => tokio::time::sleep(BREATH).await,
+                Err(_) => return reply::json(&view),
+            },
+            // The server is stopping: whoever waits asks again, here or elsewhere.
+            () = async { let _closed = closing.wait_for(|closing| *closing).await; } => return reply::json(&view),
+            () = tokio::time::sleep_until(over) => (),
         }
     }
 }

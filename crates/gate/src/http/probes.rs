@@ -50,12 +50,16 @@ pub(super) async fn index(_: Call) -> Result<Reply, Problem> {
 pub(super) async fn ready(call: Call) -> Result<Reply, Problem> {
     let known = call.app.proof.0.lock().ok().and_then(|proof| *proof);
     let ready = match known {
-        Some((at, ready)) if at.elapsed() < FRESH => ready,
-        _ => prove(&call.app).await,
+        // A gate that has halted since is not ready, however fresh the proof.
+        Some((at, ready)) if at.elapsed() < FRESH && (!ready || call.app.gate.desk.halted().is_none()) => ready,
+        _ => {
+            let ready = prove(&call.app).await;
+            if let Ok(mut proof) = call.app.proof.0.lock() {
+                *proof = Some((Instant::now(), ready));
+            }
+            ready
+        }
     };
-    if let Ok(mut proof) = call.app.proof.0.lock() {
-        *proof = Some((Instant::now(), ready));
-    }
     if ready { reply::json(&Health { status: "ready" }) } else { Err(Problem::unavailable()) }
 }
 

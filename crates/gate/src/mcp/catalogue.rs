@@ -101,8 +101,6 @@ pub(super) fn filtered(line: &str, page: &Page<'_>, mut keep: impl FnMut() -> bo
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
     offers: HashMap<String, Option<Offer>>,
-    /// False once the server has said that its tools changed, until they are listed again.
-    fresh: bool,
     listing: Option<Listing>,
     /// How many lists of the gate's own were asked for.
     asked: u64,
@@ -137,9 +135,9 @@ const PAGES: u32 = 1_000;
 const TOOLS: usize = 100_000;
 
 impl Catalogue {
-    /// The offer of a tool, if the catalogue is up to date and has it. `Some(None)`: it is there, and unreadable.
+    /// The offer of a tool, as it was last listed. `Some(None)`: it is there, and unreadable.
     pub(super) fn find(&self, tool: &str) -> Option<Option<Offer>> {
-        self.offers.get(tool).filter(|_| self.fresh).cloned()
+        self.offers.get(tool).cloned()
     }
 
     /// How many lists have ended.
@@ -163,9 +161,9 @@ impl Catalogue {
         self.listing.as_ref().is_some_and(|listing| listing.id == id)
     }
 
-    /// The server says that its tools changed.
+    /// The server says that its tools changed: what was listed before counts no more.
     pub(super) fn outdated(&mut self) {
-        self.fresh = false;
+        self.offers.clear();
         if let Some(listing) = &mut self.listing {
             listing.stale = true;
         }
@@ -195,14 +193,8 @@ impl Catalogue {
             listing.id = name(self.asked);
             return Then::More;
         }
-        let stale = listing.stale;
-        if let Some(listing) = self.listing.take() {
-            self.offers = listing.offers;
-        }
-        self.fresh = !stale;
-        if stale {
-            return Then::Again;
-        }
+        let Some(Listing { offers, stale: false, .. }) = self.listing.take() else { return Then::Again };
+        self.offers = offers;
         self.ended = self.ended.saturating_add(1);
         Then::Done
     }
@@ -212,7 +204,7 @@ impl Catalogue {
         self.listing.as_ref().map(|listing| listing.id.clone())
     }
 
-    /// The list under way has failed: what was known before stays unknown if it was.
+    /// The list under way has failed: what is not known stays unknown.
     pub(super) fn failed(&mut self) {
         self.listing = None;
         self.ended = self.ended.saturating_add(1);

@@ -252,7 +252,7 @@ impl Session {
         }
     }
 
-    /// What the server says of a tool, if the catalogue is up to date.
+    /// What the server says of a tool, if that is known.
     pub(super) fn find(&self, tool: &str) -> Option<Option<Offer>> {
         self.tools().find(tool)
     }

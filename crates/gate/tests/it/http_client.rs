@@ -100,7 +100,8 @@ impl Served {
 
     pub fn start_in(folder: Arc<Folder>, policy: &str) -> Self {
         let gate = open_gate(&folder, policy);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, address) = std::sync::mpsc::channel();
         let options = serve::Options {
@@ -164,7 +165,8 @@ impl Served {
     }
     pub fn call(&self, method: &str, path: &str, key: &str, body: Option<&str>) -> Answer {
         let kind = if body.is_some() { "Content-Type: application/json\r\n" } else { "" };
-        let headers = if key.is_empty() { kind.to_owned() } else { format!("{kind}Authorization: Bearer {key}\r\n") };
+        let headers =
+            if key.is_empty() { kind.to_owned() } else { format!("{kind}Authorization: Bearer {key}\r\n") };
         self.raw(method, path, &headers, body.unwrap_or("").as_bytes())
     }
     pub fn raw(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
@@ -177,7 +179,9 @@ impl Served {
     }
 
     fn end(&mut self) -> Result<(), String> {
-        let (Some(stop), Some(done), Some(runtime)) = (self.stop.take(), self.done.take(), self.runtime.take()) else {
+        let (Some(stop), Some(done), Some(runtime)) =
+            (self.stop.take(), self.done.take(), self.runtime.take())
+        else {
             return Ok(());
         };
         let _told = stop.send(());
@@ -211,7 +215,8 @@ impl Answer {
         format!("{}\n{}", self.head, String::from_utf8_lossy(&self.body))
     }
     pub fn header(&self, name: &str) -> Option<&str> {
-        let line = self.head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
+        let line =
+            self.head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
         line.split_once(':').map(|(_, value)| value.trim())
     }
     /// Asserts that this is a problem document, and gives its code.
@@ -240,8 +245,10 @@ impl Line {
     }
 
     pub fn send(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) {
-        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-        let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n").into_bytes();
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let mut bytes =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n").into_bytes();
         bytes.extend_from_slice(body);
         self.stream.write_all(&bytes).unwrap();
     }

@@ -18,8 +18,19 @@ fn a_check_answers_with_the_contracts_fields() {
     let allowed = served.check(&key, &refund(50.25));
     let fields: Vec<&str> = allowed.as_object().unwrap().keys().map(String::as_str).collect();
     let mut expected = vec![
-        "allowed", "code", "decision", "decision_id", "effects", "findings", "mode", "policy_version", "reason", "remaining",
-        "requires_approval", "risk", "rule",
+        "allowed",
+        "code",
+        "decision",
+        "decision_id",
+        "effects",
+        "findings",
+        "mode",
+        "policy_version",
+        "reason",
+        "remaining",
+        "requires_approval",
+        "risk",
+        "rule",
     ];
     expected.sort_unstable();
     assert_eq!(fields, expected);
@@ -40,9 +51,11 @@ fn a_check_answers_with_the_contracts_fields() {
     let unknown = served.check(&key, &json!({"agent_id": "nobody", "tool": "crm.read"}));
     assert_eq!(unknown["code"], "unknown_agent");
 
-    let limited = served.check(&key, &json!({"agent_id": "limited-bot", "tool": "lookup.paid", "estimated_cost_usd": 0.75}));
+    let limited = served
+        .check(&key, &json!({"agent_id": "limited-bot", "tool": "lookup.paid", "estimated_cost_usd": 0.75}));
     assert_eq!(limited["remaining"], json!({"actions per 1h": 9, "usd per 1d": 99.35}));
-    let dear = served.check(&key, &json!({"agent_id": "limited-bot", "tool": "lookup.paid", "estimated_cost_usd": 99.36}));
+    let dear = served
+        .check(&key, &json!({"agent_id": "limited-bot", "tool": "lookup.paid", "estimated_cost_usd": 99.36}));
     assert_eq!(dear["code"], "budget");
     assert!(dear["retry_after_s"].as_i64().unwrap() > 86_000, "{dear}");
 }
@@ -64,9 +77,14 @@ fn a_repeated_key_gets_the_first_decision_and_its_result() {
     let path = format!("/v1/decisions/{id}/outcome");
     let settled = served.post(&path, &key, &outcome);
     assert_eq!(settled.status, 200, "{}", settled.text());
-    let expected = json!({"decision_id": id, "status": "success", "result": outcome["result"], "findings": []});
+    let expected =
+        json!({"decision_id": id, "status": "success", "result": outcome["result"], "findings": []});
     assert_eq!(settled.json(), expected);
-    assert_eq!(served.post(&path, &key, &outcome).json(), expected, "the same report again gets the same answer");
+    assert_eq!(
+        served.post(&path, &key, &outcome).json(),
+        expected,
+        "the same report again gets the same answer"
+    );
     let other = served.post(&path, &key, &json!({"status": "failed"}));
     assert_eq!((other.status, other.problem().as_str()), (409, "conflict"));
 
@@ -100,9 +118,16 @@ fn outcomes_of_what_was_not_allowed_are_refused() {
     let allowed = served.check(&key, &refund(5.0));
     let path = format!("/v1/decisions/{}/outcome", allowed["decision_id"].as_str().unwrap());
     for body in [
-        json!({}), json!({"status": "done"}), json!({"status": "unknown"}), json!({"status": "success", "cost_usd": -1}),
-        json!({"status": "success", "cost_usd": "1"}), json!({"status": "success", "cost_usd": 0.0000001}),
-        json!({"status": "success", "tokens": -1}), json!({"status": "success", "extra": 1}), json!([]), json!("success"),
+        json!({}),
+        json!({"status": "done"}),
+        json!({"status": "unknown"}),
+        json!({"status": "success", "cost_usd": -1}),
+        json!({"status": "success", "cost_usd": "1"}),
+        json!({"status": "success", "cost_usd": 0.0000001}),
+        json!({"status": "success", "tokens": -1}),
+        json!({"status": "success", "extra": 1}),
+        json!([]),
+        json!("success"),
     ] {
         let answer = served.post(&path, &key, &body);
         assert_eq!(answer.status, 422, "{body}: {}", answer.text());
@@ -118,7 +143,11 @@ fn a_batch_is_answered_in_order_with_problems_in_their_places() {
     let served = Served::start();
     let key = served.key_like("app", KeyRole::Agent, Some("limited-bot"), Realm::Live);
     let good = json!({"agent_id": "limited-bot", "tool": "crm.read"});
-    let mut checks = vec![good.clone(), json!({"agent_id": "limited-bot"}), json!({"agent_id": "other-bot", "tool": "crm.read"})];
+    let mut checks = vec![
+        good.clone(),
+        json!({"agent_id": "limited-bot"}),
+        json!({"agent_id": "other-bot", "tool": "crm.read"}),
+    ];
     checks.extend(vec![good.clone(); 11]);
     checks.push(json!({"agent_id": "limited-bot", "tool": "../etc"}));
     let size = served.gate.desk.moved().borrow().to_owned();
@@ -134,7 +163,9 @@ fn a_batch_is_answered_in_order_with_problems_in_their_places() {
     assert_eq!(allowed, 10, "exactly the limit");
     assert_eq!(results[12]["code"], "limit");
     assert_eq!(served.gate.desk.moved().borrow().to_owned(), size + 12, "what is no action is not recorded");
-    for body in [json!({"checks": []}), json!({"checks": vec![good.clone(); 1001]}), json!({}), json!({"checks": 1})] {
+    for body in
+        [json!({"checks": []}), json!({"checks": vec![good.clone(); 1001]}), json!({}), json!({"checks": 1})]
+    {
         let answer = served.post("/v1/check/batch", &key, &body);
         assert_eq!(answer.status, 422);
         answer.problem();
@@ -152,7 +183,20 @@ fn a_large_refund_waits_for_a_person_and_is_carried_out_once() {
     let list = served.get("/v1/approvals?status=pending", &boss).json();
     assert_eq!(list["approvals"].as_array().unwrap().len(), 1);
     let view = &list["approvals"][0];
-    for field in ["agent_id", "tool", "args", "context", "reason", "rule", "risk", "digest", "quorum", "answers", "requested_at", "expires_at"] {
+    for field in [
+        "agent_id",
+        "tool",
+        "args",
+        "context",
+        "reason",
+        "rule",
+        "risk",
+        "digest",
+        "quorum",
+        "answers",
+        "requested_at",
+        "expires_at",
+    ] {
         assert!(view.get(field).is_some(), "{field}: {view}");
     }
     assert_eq!((&view["id"], &view["args"]), (&json!(id), &json!({"amount": 500})));
@@ -160,20 +204,30 @@ fn a_large_refund_waits_for_a_person_and_is_carried_out_once() {
 
     let early = served.check(&app, &json!({"agent_id": "support-bot", "tool": "stripe.refund", "args": {"amount": 500}, "approval_id": id}));
     assert_eq!(early["decision"], "pending");
-    assert_eq!(served.post(&format!("/v1/approvals/{id}/approve"), &app, &json!({})).status, 403, "agents do not answer");
+    assert_eq!(
+        served.post(&format!("/v1/approvals/{id}/approve"), &app, &json!({})).status,
+        403,
+        "agents do not answer"
+    );
     let approved = served.post(&format!("/v1/approvals/{id}/approve"), &boss, &json!({"message": "go on"}));
     assert_eq!(approved.status, 200, "{}", approved.text());
     let approved = approved.json();
     assert_eq!(approved["status"], "approved");
     let answer = &approved["answers"][0];
-    assert_eq!((&answer["by"], &answer["answer"], &answer["message"]), (&json!("boss"), &json!("approve"), &json!("go on")));
+    assert_eq!(
+        (&answer["by"], &answer["answer"], &answer["message"]),
+        (&json!("boss"), &json!("approve"), &json!("go on"))
+    );
     let again = served.post(&format!("/v1/approvals/{id}/deny"), &boss, &json!({}));
     assert_eq!((again.status, again.problem().as_str()), (409, "conflict"));
 
     let mut body = refund(500.0);
     body["approval_id"] = json!(id);
     let carried = served.check(&app, &body);
-    assert_eq!((&carried["code"], &carried["allowed"], &carried["approval_id"]), (&json!("approved"), &json!(true), &json!(id)));
+    assert_eq!(
+        (&carried["code"], &carried["allowed"], &carried["approval_id"]),
+        (&json!("approved"), &json!(true), &json!(id))
+    );
     let view = served.get(&format!("/v1/approvals/{id}"), &app).json();
     assert_eq!(view["used_by"], carried["decision_id"]);
     assert_eq!(served.check(&app, &body)["decision"], "pending", "an approval is used once");
@@ -186,7 +240,11 @@ fn a_large_refund_waits_for_a_person_and_is_carried_out_once() {
     let path = format!("/v1/approvals/{}/approve", asked["approval_id"].as_str().unwrap());
     assert_eq!(served.post(&path, &own, &json!({})).status, 409, "whoever asked does not answer");
     for id in ["apr_99999", "dec_1", "apr_00", "x"] {
-        assert_eq!(served.post(&format!("/v1/approvals/{id}/approve"), &boss, &json!({})).status, 404, "{id}");
+        assert_eq!(
+            served.post(&format!("/v1/approvals/{id}/approve"), &boss, &json!({})).status,
+            404,
+            "{id}"
+        );
     }
     assert_eq!(served.call("POST", &path, &boss, None).status, 200, "a body is not needed");
 }
@@ -201,7 +259,10 @@ fn a_long_poll_wakes_when_the_answer_comes() {
     line.send("GET", &path, &format!("X-API-Key: {app}\r\n"), b"");
     let start = Instant::now();
     std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(served.post(&format!("/v1/approvals/{id}/deny"), &boss, &json!({"message": "no"})).status, 200);
+    assert_eq!(
+        served.post(&format!("/v1/approvals/{id}/deny"), &boss, &json!({"message": "no"})).status,
+        200
+    );
     let view = line.receive().json();
     assert_eq!(view["status"], "denied");
     assert!(start.elapsed() < Duration::from_secs(30), "it did not wait for its own end");
@@ -214,8 +275,11 @@ fn a_long_poll_wakes_when_the_answer_comes() {
 #[test]
 fn decisions_are_listed_filtered_and_paged() {
     let served = Served::start();
-    let (app, other, auditor) =
-        (served.key("app", KeyRole::Agent), served.key("other", KeyRole::Agent), served.key("eve", KeyRole::Auditor));
+    let (app, other, auditor) = (
+        served.key("app", KeyRole::Agent),
+        served.key("other", KeyRole::Agent),
+        served.key("eve", KeyRole::Auditor),
+    );
     for n in 0..5 {
         served.check(&app, &json!({"agent_id": "support-bot", "tool": "crm.read", "user": format!("u{n}"), "context": {"n": n}}));
     }
@@ -227,12 +291,22 @@ fn decisions_are_listed_filtered_and_paged() {
     assert_eq!(denied["decisions"].as_array().unwrap().len(), 1);
     let one = served.get("/v1/decisions?user=u3&tool=crm.read&agent_id=support-bot", &auditor).json();
     assert_eq!(one["decisions"].as_array().unwrap().len(), 1);
-    assert_eq!(served.get("/v1/decisions", &other).json()["decisions"].as_array().unwrap().len(), 1, "its own only");
+    assert_eq!(
+        served.get("/v1/decisions", &other).json()["decisions"].as_array().unwrap().len(),
+        1,
+        "its own only"
+    );
 
     let (mut seen, mut path) = (Vec::new(), "/v1/decisions?limit=2".to_owned());
     loop {
         let page = served.get(&path, &auditor).json();
-        seen.extend(page["decisions"].as_array().unwrap().iter().map(|it| it["decision_id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            page["decisions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|it| it["decision_id"].as_str().unwrap().to_owned()),
+        );
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("/v1/decisions?limit=2&cursor={cursor}");
     }
@@ -241,7 +315,18 @@ fn decisions_are_listed_filtered_and_paged() {
     let view = served.get(&format!("/v1/decisions/{id}"), &app).json();
     assert_eq!((&view["args"], &view["context"]), (&json!({}), &json!({"n": 4})));
     assert_eq!(served.get(&format!("/v1/decisions/{id}"), &other).status, 404);
-    for odd in ["?limit=x", "?limit=-1", "?cursor=zzz", "?cursor=", "?since=yesterday", "?decision=maybe", "?colour=red", "?limit=1&limit=2", "?user=%zz", "?user=%ff"] {
+    for odd in [
+        "?limit=x",
+        "?limit=-1",
+        "?cursor=zzz",
+        "?cursor=",
+        "?since=yesterday",
+        "?decision=maybe",
+        "?colour=red",
+        "?limit=1&limit=2",
+        "?user=%zz",
+        "?user=%ff",
+    ] {
         let answer = served.get(&format!("/v1/decisions{odd}"), &auditor);
         assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid_request"), "{odd}");
     }
@@ -254,7 +339,11 @@ fn the_kill_switch_stops_a_run_in_its_middle() {
     let served = Served::start();
     let (app, admin) = (served.key("app", KeyRole::Agent), served.key("ada", KeyRole::Admin));
     assert_eq!(served.read(&app, "support-bot")["allowed"], true);
-    assert_eq!(served.post("/v1/agents/support-bot/disable", &admin, &json!({})).status, 422, "a reason is needed");
+    assert_eq!(
+        served.post("/v1/agents/support-bot/disable", &admin, &json!({})).status,
+        422,
+        "a reason is needed"
+    );
     let off = served.post("/v1/agents/support-bot/disable", &admin, &json!({"reason": "it repeats itself"}));
     assert_eq!(off.status, 200, "{}", off.text());
     let off = off.json();
@@ -263,13 +352,18 @@ fn the_kill_switch_stops_a_run_in_its_middle() {
     let denied = served.read(&app, "support-bot");
     assert_eq!((&denied["code"], &denied["allowed"]), (&json!("agent_disabled"), &json!(false)));
     assert_eq!(served.read(&app, "other-bot")["allowed"], true, "others go on");
-    let noted = served.call("PUT", "/v1/agents/support-bot", &admin, Some("{\"notes\": \"see ticket 7\"}")).json();
-    assert_eq!((&noted["notes"], &noted["disabled_reason"]), (&json!("see ticket 7"), &json!("it repeats itself")));
+    let noted =
+        served.call("PUT", "/v1/agents/support-bot", &admin, Some("{\"notes\": \"see ticket 7\"}")).json();
+    assert_eq!(
+        (&noted["notes"], &noted["disabled_reason"]),
+        (&json!("see ticket 7"), &json!("it repeats itself"))
+    );
     let on = served.call("POST", "/v1/agents/support-bot/enable", &admin, None).json();
     assert_eq!((&on["enabled"], &on["notes"]), (&json!(true), &json!("see ticket 7")));
     assert_eq!(served.read(&app, "support-bot")["allowed"], true);
     let list = served.get("/v1/agents", &admin).json();
-    let ids: Vec<&str> = list["agents"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        list["agents"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["limited-bot", "other-bot", "support-bot"]);
     assert!(list["agents"][2]["last_used_at"].is_string());
     assert_eq!(list["agents"][2]["owner"], "support@example.com");
@@ -289,7 +383,10 @@ fn a_policy_is_replaced_whole_or_not_at_all() {
     assert_eq!(before.json()["text"], POLICY);
     assert_eq!(format!("\"{}\"", before.json()["version"].as_str().unwrap()), tag);
 
-    let bad = put("version: 1\nagents:\n  a:\n    ruels: []\n    rules: [{name: x, allow: [t], when: 'args. <'}]\n", "");
+    let bad = put(
+        "version: 1\nagents:\n  a:\n    ruels: []\n    rules: [{name: x, allow: [t], when: 'args. <'}]\n",
+        "",
+    );
     assert_eq!((bad.status, bad.problem().as_str()), (422, "invalid_policy"), "{}", bad.text());
     let problems = bad.json()["problems"].as_array().unwrap().clone();
     assert!(problems.len() >= 2, "{problems:?}");
@@ -309,14 +406,23 @@ fn a_policy_is_replaced_whole_or_not_at_all() {
     assert_eq!(put(&stricter, &format!("If-Match: {tag}\r\n")).status, 412, "the tag is used up");
     let versions = served.get("/v1/policy/versions", &admin).json();
     assert_eq!(versions["versions"].as_array().unwrap().len(), 2);
-    assert_eq!((&versions["versions"][0]["version"], &versions["versions"][0]["source"]), (&done.json()["version"], &json!("api")));
+    assert_eq!(
+        (&versions["versions"][0]["version"], &versions["versions"][0]["source"]),
+        (&done.json()["version"], &json!("api"))
+    );
 
-    let as_json = json!({"version": 1, "agents": {"other-bot": {"rules": [{"name": "r", "allow": ["crm.read"]}]}}});
+    let as_json =
+        json!({"version": 1, "agents": {"other-bot": {"rules": [{"name": "r", "allow": ["crm.read"]}]}}});
     let done = served.call("PUT", "/v1/policy", &admin, Some(&as_json.to_string()));
     assert_eq!(done.status, 200, "{}", done.text());
     assert_eq!(served.read(&app, "support-bot")["code"], "unknown_agent");
     assert_eq!(put("", "").status, 422);
-    assert_eq!(served.raw("PUT", "/v1/policy", &format!("X-API-Key: {admin}\r\nContent-Type: image/png\r\n"), b"x").status, 415);
+    assert_eq!(
+        served
+            .raw("PUT", "/v1/policy", &format!("X-API-Key: {admin}\r\nContent-Type: image/png\r\n"), b"x")
+            .status,
+        415
+    );
 }
 
 #[test]
@@ -365,7 +471,10 @@ fn metrics_count_what_was_decided_under_few_labels() {
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
-    assert!(text.contains("portcullis_ledger_position ") && text.contains("portcullis_books_entries{table=\"counters\"}"));
+    assert!(
+        text.contains("portcullis_ledger_position ")
+            && text.contains("portcullis_books_entries{table=\"counters\"}")
+    );
     assert!(!text.contains("stranger"), "names that nobody wrote into the policy are no labels");
     assert_eq!(served.get("/metrics", "").status, 401);
 }

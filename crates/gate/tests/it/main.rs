@@ -7,6 +7,18 @@
     reason = "a test fails by panicking"
 )]
 
+mod cli;
+mod cli_ledger;
+mod cli_people;
+mod cli_policy;
+mod cli_serve;
+mod http_client;
+mod http_contract;
+mod http_hostile;
+mod http_races;
+mod http_roles;
+mod mcp;
+mod mcp_rig;
 mod model;
 mod sim;
 mod tidy;
