@@ -82,7 +82,8 @@ pub struct KeyRing(Vec<(Vec<u8>, Caller)>);
 impl KeyRing {
     /// The keys on the books.
     pub fn of(books: &Books) -> Self {
-        let mut keys: Vec<_> = books.keys().map(|key| (key.hash.clone().into_bytes(), caller_of(key))).collect();
+        let mut keys: Vec<_> =
+            books.keys().map(|key| (key.hash.clone().into_bytes(), caller_of(key))).collect();
         keys.sort_by(|(a, _), (b, _)| a.cmp(b));
         Self(keys)
     }

@@ -92,11 +92,15 @@ fn serve(options: Options) -> Result<i32, String> {
         server_name,
         longest_message,
     } = options;
+    // Two, so that a client that does not read can hold up what is said to it, and not the end.
+    let no_runtime = |error| format!("no runtime can be started: {error}");
+    let life = Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
     let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("mcp-wait").enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime can be started: {error}"))?;
+    let runtime = runtime.map_err(no_runtime)?;
     let Child { input, output, ended, leash } = child::start(&command)?;
     let server = server_name.unwrap_or_else(|| child::name(&command));
-    let names = Names { store, agent, user, run, made_up: made_up()?, environment, server };
+    let names =
+        Names { store, agent, user, run, made_up: made_up()?, secret: made_up()?, environment, server };
     let client = Out::new(standard(std::io::stdout())?);
     let desk = gate.desk.clone();
     let session = Session::new(gate, names, (client, Out::new(input)), runtime.handle().clone());
@@ -105,11 +109,12 @@ fn serve(options: Options) -> Result<i32, String> {
     let from_server = Lines::new(output, longest_message);
     let server_ended = direction("mcp-server", &session, from_server, pump::from_server)?;
     let ends = Ends { client: client_ended, server: server_ended, child: ended };
-    let code = runtime.block_on(live(&session, ends, &leash));
+    let code = life.block_on(live(&session, ends, &leash));
     drop(leash);
     desk.close();
     // A thread may be stuck on a client that neither reads nor writes; it is not waited for.
     Runtime::shutdown_background(runtime);
+    Runtime::shutdown_background(life);
     code
 }
 
@@ -151,7 +156,7 @@ struct Ends {
 }
 
 /// Waits for the first end and brings the others about, in the order the protocol asks for.
-async fn live(session: &Session, mut ends: Ends, leash: &child::Leash) -> Result<i32, String> {
+async fn live(session: &Arc<Session>, mut ends: Ends, leash: &child::Leash) -> Result<i32, String> {
     let mut lost_client = session.lost_client();
     let asked = tokio::select! {
         _ = ends.child.wait_for(Option::is_some) => None,
@@ -178,7 +183,8 @@ async fn live(session: &Session, mut ends: Ends, leash: &child::Leash) -> Result
     let _late = timeout(RECORDING, async {
         // A call may be sent while the others are told; it is told next time.
         while !session.is_quiet() {
-            session.wind_up();
+            let session = Arc::clone(session);
+            let _busy = tokio::task::spawn_blocking(move || session.wind_up()).await;
             sleep(Duration::from_millis(5)).await;
         }
     })

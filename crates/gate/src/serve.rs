@@ -64,6 +64,9 @@ pub async fn run(options: Options) -> Result<(), String> {
     on_ready(local);
     accept(listener, &app, stop).await;
     keys.abort();
+    // The readers first: the ledger is moved into its one file by the last connection that may write.
+    let _aborted = keys.await;
+    drop(app);
     // Closing waits for the writer's thread, which must not hold up this one.
     let closed = tokio::task::spawn_blocking(move || gate.desk.close()).await;
     closed.map_err(|_| "the ledger's writer ended badly; the next start reads the ledger anew".to_owned())

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use crate::fault::Fault;
 use crate::schema::{self, sql};
+use crate::wal;
 
 /// Drops the payload of the record at `index`; true if there was one. The bytes are overwritten in the file and leave
 /// the write-ahead log before this returns. After an error, call again: it finishes what it began.
 pub fn erase(path: &Path, index: u64) -> Result<bool, Fault> {
     let path = path.canonicalize().map_err(|error| Fault::Io(format!("`{}`: {error}", path.display())))?;
     let conn = schema::writer(&path)?;
+    wal::check(&conn, &path)?;
+    schema::may_close_the_log(&conn, true)?;
     // Freed bytes become zeros instead of staying in the page.
     conn.pragma_update(None, "secure_delete", true)?;
     let size = schema::size(&conn)?;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::fault::Fault;
@@ -63,9 +64,10 @@ pub fn create(path: &Path, vkey: &str, first_note: &str) -> Result<(), Fault> {
     conn.close().map_err(|(_, error)| error.into())
 }
 
-/// A connection that may write.
+/// A connection that may write. It leaves the write-ahead log where it is until `may_close_the_log`.
 pub fn writer(path: &Path) -> Result<Connection, Fault> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    may_close_the_log(&conn, false)?;
     if conn.is_readonly("main")? {
         return Err(Fault::ReadOnly);
     }
@@ -134,6 +136,13 @@ fn open(name: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.set_prepared_statement_cache_capacity(32);
     Ok(conn)
+}
+
+/// Whether SQLite, when it closes the last connection, moves what is in the write-ahead log into the file and removes
+/// the log. One that only reads cannot, and leaves things as they are.
+pub fn may_close_the_log(conn: &Connection, may: bool) -> Result<(), Fault> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !may)?;
+    Ok(())
 }
 
 /// Sleeps well under a millisecond between tries: SQLite's own handler backs off to 100 ms, a thousand appends.

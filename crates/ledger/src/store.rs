@@ -14,7 +14,7 @@ use crate::opening::{self, State};
 use crate::schema::{self, sql};
 use crate::tree::{TILE_WIDTH, Tile, Tree};
 use crate::wal::Wal;
-use crate::{Draft, Entry, Log, Sync, found, rows, tiles};
+use crate::{Draft, Entry, Log, Sync, found, rows, tiles, wal};
 
 /// The longest body, in bytes.
 pub const LONGEST_BODY: usize = 1 << 20;
@@ -71,6 +71,9 @@ impl SqliteLog {
         if let Some(pages) = max_pages {
             conn.pragma_update(None, "max_page_count", pages)?;
         }
+        wal::check(&conn, &path)?;
+        // Until here a closing connection must not move pages: it would remove the log, and the trace of its damage.
+        schema::may_close_the_log(&conn, true)?;
         let State { tree, head, version } = opening::check(&conn, signer.vkey())?;
         let noted = noted(&conn)?;
         let (file, wal, mover) = (identity(&path)?, Wal::beside(&path), Mover::of(&path));

@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::hash::Hash;
 use crate::rows::Stored;
 use crate::tree::{TILE_WIDTH, Tile};
-use crate::{Payload, export, opening, rows, schema, tiles};
+use crate::{Payload, export, opening, rows, schema, tiles, wal};
 
 /// What is known from elsewhere.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +32,11 @@ const STEP: u64 = 4096;
 /// could not be read as a ledger; a ledger that is bad is a report with a failure.
 pub fn store(path: &Path, expect: &Expect<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Fault> {
     let conn = schema::reader(path)?;
+    match wal::check(&conn, path) {
+        // Whoever may only read cannot ask how far the log goes; the records are judged all the same.
+        Ok(()) | Err(Fault::ReadOnly) => {}
+        Err(fault) => return Err(fault),
+    }
     // One state of the file throughout, however much is appended meanwhile.
     let snapshot = conn.unchecked_transaction()?;
     let mut audit = start(expect, &schema::vkey(&conn)?)?;

@@ -7,7 +7,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
 
 use crate::fault::Fault;
 use crate::schema::{PAGE_SIZE, WAL_PAGES, beside};
@@ -70,6 +73,86 @@ fn lengthen(file: &mut File) -> std::io::Result<bool> {
     }
     file.sync_all()?;
     Ok(length >= target)
+}
+
+/// So many commits may lie behind the end of what can be read: a power cut can lose an early block of what was not
+/// synced yet and keep a later one. Whatever was acknowledged was synced, so only those under way at once can.
+const UNDER_WAY: usize = 16;
+/// So many frames in a row that are not of this log mean that nothing of it follows.
+const FOREIGN: usize = 256;
+
+/// A fault if the log is damaged in its middle. SQLite takes a log up to the first frame that does not fit its checksum
+/// and would silently go on from there, without all that was acknowledged later.
+pub fn check(conn: &Connection, ledger: &Path) -> Result<(), Fault> {
+    let file = match File::open(beside(ledger, "-wal")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(before) = salt_of(&file)? else { return Ok(()) };
+    let commits = commits_behind(&file, readable(conn)?, before)?;
+    if commits.len() <= UNDER_WAY {
+        return Ok(());
+    }
+    // Others may have committed, or begun the log anew, while we looked.
+    let end = readable(conn)?;
+    let lost = commits.iter().filter(|frame| **frame >= end).count();
+    if lost <= UNDER_WAY || salt_of(&file)? != Some(before) {
+        return Ok(());
+    }
+    Err(Fault::corrupt(
+        None,
+        format!("its write-ahead log cannot be read at frame {end}, and {lost} commits lie behind that"),
+    ))
+}
+
+/// How many frames of the log SQLite can read.
+fn readable(conn: &Connection) -> Result<u64, Fault> {
+    let frames: i64 = conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
+    Ok(u64::try_from(frames).unwrap_or(0))
+}
+
+/// What every frame of this log carries; `None` for a log that nobody has begun.
+fn salt_of(file: &File) -> Result<Option<[u8; 8]>, Fault> {
+    let mut header = [0; 32];
+    if !read_at(file, &mut header, 0)? {
+        return Ok(None);
+    }
+    let (_, salt) = header.split_at(16);
+    Ok(salt.first_chunk().copied())
+}
+
+/// The commit frames from `from` on that carry this salt.
+fn commits_behind(file: &File, from: u64, salt: [u8; 8]) -> Result<Vec<u64>, Fault> {
+    let length = u64::from(PAGE_SIZE).saturating_add(24);
+    let (mut commits, mut foreign) = (Vec::new(), 0_usize);
+    for frame in from.. {
+        let mut header = [0; 16];
+        let at = frame.saturating_mul(length).saturating_add(32);
+        if foreign > FOREIGN || !read_at(file, &mut header, at)? {
+            break;
+        }
+        let [_, _, _, _, pages @ .., _, _, _, _, _, _, _, _] = header;
+        if header.ends_with(&salt) {
+            foreign = 0;
+            // Only the last frame of a commit says how many pages the file has then.
+            if pages != [0; 4] {
+                commits.push(frame);
+            }
+        } else {
+            foreign = foreign.saturating_add(1);
+        }
+    }
+    Ok(commits)
+}
+
+/// False at the end of the file.
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> Result<bool, Fault> {
+    match file.read_exact_at(bytes, at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Makes what readers have already seen durable; nothing to do where no write-ahead log is.

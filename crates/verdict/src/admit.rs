@@ -263,19 +263,7 @@ fn rule(books: &Books, verdict: &Verdict, found: Found, now: Micro) -> Ruled {
             let expires = now.saturating_add(timeout);
             decided.asks = Some(Asks { terms, people: ask.people().to_vec(), expires });
         }
-        Found::StillAsked(id, standing) => {
-            decided.decision = Answer::Pending;
-            decided.code = Code::ApprovalRequired;
-            decided.approval = Some(id);
-            decided.duplicate_of = Some(id);
-            decided.rule = books.approval(id).and_then(|it| it.rule.clone());
-            decided.reason = Some(match standing {
-                Standing::Approved => {
-                    format!("it was approved; repeat the check with approval_id `apr_{id}`")
-                }
-                _ => format!("approval `apr_{id}` still waits for an answer"),
-            });
-        }
+        Found::StillAsked(id, standing) => still_asked(decided, books, id, standing),
         Found::Taken { by, code, conflict } => {
             decided.code = code;
             decided.duplicate_of = Some(by);
@@ -288,6 +276,18 @@ fn rule(books: &Books, verdict: &Verdict, found: Found, now: Micro) -> Ruled {
         }
     }
     ruled
+}
+
+fn still_asked(decided: &mut Decided, books: &Books, id: Index, standing: Standing) {
+    decided.decision = Answer::Pending;
+    decided.code = Code::ApprovalRequired;
+    decided.approval = Some(id);
+    decided.duplicate_of = Some(id);
+    decided.rule = books.approval(id).and_then(|it| it.rule.clone());
+    decided.reason = Some(match standing {
+        Standing::Approved => format!("it was approved; repeat the check with approval_id `apr_{id}`"),
+        _ => format!("approval `apr_{id}` still waits for an answer"),
+    });
 }
 
 fn allow(ruled: &mut Ruled, books: &Books, permit: &Permit, now: Micro) {

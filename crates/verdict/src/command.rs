@@ -239,5 +239,5 @@ fn close(
         .approval(of)
         .ok_or_else(|| Refusal::NotFound(format!("there is no open approval `apr_{of}`")))?;
     let due = approval.ended.is_none() && (cancelled || approval.standing(now) == Standing::Expired);
-    Ok(due.then(|| (Record::Closed(Closed { t: now, of, cancelled }), None)))
+    Ok(due.then_some((Record::Closed(Closed { t: now, of, cancelled }), None)))
 }

@@ -102,14 +102,14 @@ pub struct Claim {
 /// An action let through by a rule. It holds the action, so that it cannot be exchanged for another.
 ///
 /// ```compile_fail,E0451
-/// # fn forge(case: verdict::Case, version: verdict::PolicyVersion) -> verdict::Permit {
+/// # fn forge(case: Box<verdict::Case>, version: verdict::PolicyVersion) -> verdict::Permit {
 /// verdict::Permit { case, rule: None, claims: vec![], policy: version, mode: verdict::Mode::Enforce, would: None }
 /// # }
 /// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {
-    case: Case,
+    case: Box<Case>,
     rule: Option<Arc<str>>,
     claims: Vec<Claim>,
     policy: PolicyVersion,
@@ -131,7 +131,7 @@ pub struct Ask {
 #[derive(Debug)]
 #[must_use]
 pub struct Refused {
-    case: Case,
+    case: Box<Case>,
     denial: Denial,
     policy: PolicyVersion,
 }
@@ -150,6 +150,7 @@ pub enum Verdict {
 /// Decides. The reason for a denial names what would have to be different.
 pub fn decide(policy: &Policy, case: Case, now: Micro) -> Verdict {
     let version = policy.version().clone();
+    let case = Box::new(case);
     match judge(policy, &case, now) {
         Ok(Ruling { agent, rule, claims }) => {
             let name = Some(Arc::clone(&rule.name));
@@ -448,6 +449,14 @@ impl Verdict {
     }
     /// The case back, to be decided again.
     pub fn into_case(self) -> Case {
+        match self {
+            Self::Permit(permit) => *permit.case,
+            Self::Ask(ask) => *ask.permit.case,
+            Self::Deny(refused) => *refused.case,
+        }
+    }
+    /// The case, where it is.
+    pub(crate) fn into_boxed_case(self) -> Box<Case> {
         match self {
             Self::Permit(permit) => permit.case,
             Self::Ask(ask) => ask.permit.case,

@@ -5,6 +5,8 @@
 //! journal folds what it missed and decides again; if the log cannot be written, it halts: nothing is admitted
 //! until the books have been folded anew from what the log really says.
 
+mod proof;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,8 +16,10 @@ use crate::command::{Command, Refusal, obey};
 use crate::decide::{Case, Verdict, decide};
 use crate::limit::Micro;
 use crate::policy::Policy;
-use crate::record::{Answer, Decided, Index, Record, Settled};
-use crate::settle::{Outcome, settled};
+use crate::record::{Answer, Decided, Index, Record};
+use crate::settle::settled;
+
+pub use proof::{Closing, Hold, Receipt, Settling};
 
 /// Where records go: a durable log, or paper.
 pub trait Ink: Send {
@@ -116,145 +120,6 @@ pub enum Ruling {
     Done(Option<Index>),
     /// Not taken; nothing has changed and nothing was written.
     Refused(Refusal),
-}
-
-/// An action that is allowed, whose limits are held and whose record is durable. Only the journal makes one, so
-/// carrying out what was merely permitted does not compile:
-///
-/// ```compile_fail,E0308
-/// # fn run(permit: verdict::Permit) {
-/// fn carry_out(hold: &verdict::Hold) {}
-/// carry_out(&permit);
-/// # }
-/// ```
-///
-/// and neither does making one up:
-///
-/// ```compile_fail,E0451
-/// # fn forge(receipt: verdict::Receipt, case: verdict::Case) -> verdict::Hold {
-/// verdict::Hold { receipt, case }
-/// # }
-/// ```
-#[derive(Debug)]
-#[must_use]
-pub struct Hold {
-    receipt: Receipt,
-    case: Case,
-}
-
-/// Proof that a decision is on record. An answer can be made of nothing else.
-///
-/// ```compile_fail,E0451
-/// # fn forge(decided: verdict::Decided) -> verdict::Receipt {
-/// verdict::Receipt { at: 1, decided: Box::new(decided), remaining: vec![], retry_after: None, conflict: false }
-/// # }
-/// ```
-#[derive(Debug)]
-#[must_use]
-pub struct Receipt {
-    at: Index,
-    decided: Box<Decided>,
-    remaining: Vec<Remaining>,
-    retry_after: Option<i64>,
-    conflict: bool,
-}
-
-/// An outcome that is ready to be recorded.
-#[derive(Debug)]
-#[must_use]
-pub struct Settling {
-    of: Index,
-    decided: Box<Decided>,
-    outcome: Outcome,
-    by: Option<String>,
-    durable: bool,
-}
-
-/// Proof that an action's end is on record.
-#[derive(Debug)]
-#[must_use]
-pub struct Closing {
-    at: Index,
-    settled: Settled,
-    outcome: Outcome,
-}
-
-impl Hold {
-    /// What to carry out.
-    pub fn case(&self) -> &Case {
-        &self.case
-    }
-    /// The proof that it may be.
-    pub fn receipt(&self) -> &Receipt {
-        &self.receipt
-    }
-    /// Hands the decision to a caller who carries it out and reports.
-    pub fn hand_over(self) -> Receipt {
-        self.receipt
-    }
-    /// Ends it. Takes the hold, so that an action ends once:
-    ///
-    /// ```compile_fail,E0382
-    /// # fn twice(hold: verdict::Hold) {
-    /// let once = hold.settle(verdict::Outcome::plain(verdict::Status::Success));
-    /// let twice = hold.settle(verdict::Outcome::plain(verdict::Status::Failed));
-    /// # }
-    /// ```
-    pub fn settle(self, outcome: Outcome) -> Settling {
-        let by = self.receipt.decided.by.clone();
-        Settling { of: self.receipt.at, decided: self.receipt.decided, outcome, by, durable: false }
-    }
-}
-
-impl Receipt {
-    /// Where it is recorded.
-    pub fn at(&self) -> Index {
-        self.at
-    }
-    /// What is recorded.
-    pub fn decided(&self) -> &Decided {
-        &self.decided
-    }
-    /// What is left of each limit, after an allow.
-    pub fn remaining(&self) -> &[Remaining] {
-        &self.remaining
-    }
-    /// Microseconds after which the same action could pass.
-    pub fn retry_after(&self) -> Option<i64> {
-        self.retry_after
-    }
-    /// True if the idempotency key belongs to another action.
-    pub fn is_conflict(&self) -> bool {
-        self.conflict
-    }
-}
-
-impl Settling {
-    /// An outcome that a caller reports for the decision recorded at `of`.
-    pub fn reported(of: Index, decided: Decided, outcome: Outcome, by: Option<String>) -> Self {
-        Self { of, decided: Box::new(decided), outcome, by, durable: true }
-    }
-}
-
-impl Closing {
-    /// Where it is recorded.
-    pub fn at(&self) -> Index {
-        self.at
-    }
-    /// What is recorded.
-    pub fn settled(&self) -> &Settled {
-        &self.settled
-    }
-    /// The outcome, now that it may leave the gate:
-    ///
-    /// ```compile_fail,E0616
-    /// # fn leak(settling: verdict::Settling) -> verdict::Outcome {
-    /// settling.outcome
-    /// # }
-    /// ```
-    pub fn into_outcome(self) -> Outcome {
-        self.outcome
-    }
 }
 
 /// The single writer of one process.
@@ -526,9 +391,11 @@ fn rulings(staged: Vec<Staged>, lines: Vec<Line>) -> Vec<Ruling> {
             _ => out_of_step(),
         },
         Staged::Settled(at, settling) => match written.next() {
-            Some(Record::Settled(settled)) => {
-                Ruling::Settled(Closing { at, settled, outcome: settling.outcome })
-            }
+            Some(Record::Settled(settled)) => Ruling::Settled(Closing {
+                at,
+                settled: Box::new(settled),
+                outcome: Box::new(settling.outcome),
+            }),
             _ => out_of_step(),
         },
         Staged::Obeyed(Some(at), _) => {
@@ -545,7 +412,11 @@ fn decision(at: Index, verdict: Verdict, decided: Box<Decided>, beside: Beside) 
     let Beside { remaining, retry_after, conflict } = beside;
     let allowed = decided.decision == Answer::Allow;
     let receipt = Receipt { at, decided, remaining, retry_after, conflict };
-    if allowed { Ruling::Go(Hold { receipt, case: verdict.into_case() }) } else { Ruling::Stop(receipt) }
+    if allowed {
+        Ruling::Go(Hold { receipt, case: verdict.into_boxed_case() })
+    } else {
+        Ruling::Stop(receipt)
+    }
 }
 
 /// Each petition has the line that it made. Were it not so, nothing would be answered with a yes.

@@ -18,16 +18,14 @@ pub struct LogArgs {
         help_heading = "Logs"
     )]
     log: Option<String>,
-    /// How logs look
+    /// How logs look: lines for people, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value = "text", help_heading = "Logs")]
     log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// Lines for people
     Text,
-    /// One JSON object a line
     Json,
 }
 
@@ -44,8 +42,13 @@ pub fn start(args: &LogArgs, runs_long: bool) {
     });
     let plain = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
     let colour = std::io::stderr().is_terminal() && !plain;
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A log that cannot be written, on a full disk say, must stop nothing: the complaint about it would go to
+    // stderr as well, and end the thread that made it.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .log_internal_errors(false);
     // Whoever started logging before us keeps it.
     let _started = match args.log_format {
         LogFormat::Text => builder.with_ansi(colour).try_init(),

@@ -1,6 +1,6 @@
 //! `portcullis serve`: the gate over HTTP, with its policy file followed.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,15 +58,22 @@ pub fn run(args: &ServeArgs) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads an address such as `127.0.0.1:8787`, or `localhost:8787`.
+/// Reads an address such as `127.0.0.1:8787`, or `localhost:8787`, and sees that it is free: a server that cannot
+/// start must not have put its policy in force for those that run.
 pub fn address(text: &str) -> Result<SocketAddr, Failure> {
+    let shown = verdict::short(text);
     let mut found = text.to_socket_addrs().map_err(|_| {
-        let text = verdict::short(text);
-        Failure::said(format!("--listen: `{text}` is not an address; write one such as 127.0.0.1:8787"))
+        Failure::said(format!("--listen: `{shown}` is not an address; write one such as 127.0.0.1:8787"))
     })?;
-    found.next().ok_or_else(|| {
-        Failure::said(format!("--listen: `{}` has no address; name another", verdict::short(text)))
-    })
+    let address = found
+        .next()
+        .ok_or_else(|| Failure::said(format!("--listen: `{shown}` has no address; name another")))?;
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(address),
+        Err(error) => Err(Failure::said(format!(
+            "--listen: `{shown}` cannot be listened at: {error}; give another address"
+        ))),
+    }
 }
 
 /// The line that programs wait for. That nobody reads it stops nothing.

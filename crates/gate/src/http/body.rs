@@ -83,7 +83,12 @@ fn kind(headers: &HeaderMap, takes: Takes) -> Result<(), Problem> {
     let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let given = given.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     let expected = takes.media();
-    if expected.contains(&given.as_str()) || (given.starts_with("application/") && given.ends_with("+json")) {
+    // What `curl -d` says when nobody tells it otherwise; the body is read as JSON or not at all.
+    let unsaid = given == "application/x-www-form-urlencoded";
+    if unsaid
+        || expected.contains(&given.as_str())
+        || (given.starts_with("application/") && given.ends_with("+json"))
+    {
         return Ok(());
     }
     Err(Problem::media(&expected.join(" or ")))

@@ -51,7 +51,9 @@ pub(super) async fn ready(call: Call) -> Result<Reply, Problem> {
     let known = call.app.proof.0.lock().ok().and_then(|proof| *proof);
     let ready = match known {
         // A gate that has halted since is not ready, however fresh the proof.
-        Some((at, ready)) if at.elapsed() < FRESH && (!ready || call.app.gate.desk.halted().is_none()) => ready,
+        Some((at, ready)) if at.elapsed() < FRESH && (!ready || call.app.gate.desk.halted().is_none()) => {
+            ready
+        }
         _ => {
             let ready = prove(&call.app).await;
             if let Ok(mut proof) = call.app.proof.0.lock() {

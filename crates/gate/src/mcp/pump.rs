@@ -52,7 +52,10 @@ fn client_line(session: &Arc<Session>, line: &[u8]) {
         return pass(session, line, None);
     }
     match text(line).and_then(read) {
-        Err(odd) => session.to_client(reply::odd(&odd).as_bytes()),
+        Err(odd) => {
+            tracing::warn!(why = %odd.why, "a message of the client's is refused");
+            session.to_client(reply::odd(&odd).as_bytes());
+        }
         Ok(Message::Batch(parts)) => {
             let ids: Vec<String> = parts.iter().filter_map(|part| id_in(part)).collect();
             session.to_client(
@@ -112,7 +115,9 @@ fn notification(session: &Arc<Session>, line: &[u8], method: &str, params: Optio
         }
         "notifications/initialized" => {
             pass(session, line, None);
-            drop(session.list());
+            if session.has_tools() {
+                drop(session.list());
+            }
         }
         "notifications/cancelled" => match request::cancelled(params).and_then(|id| session.cancelled(&id)) {
             Some(Waiting::Call(flight)) => {
@@ -172,10 +177,11 @@ fn server_line(session: &Arc<Session>, line: &[u8]) {
         }
         Ok(Message::Request { .. }) => session.to_client(line),
         Ok(Message::Notification { method, .. }) => {
-            session.to_client(line);
+            // Before the client knows: what it calls next is held against what the tools are now.
             if method == "notifications/tools/list_changed" {
                 session.tools_changed();
             }
+            session.to_client(line);
         }
         Ok(Message::Answer { id: None, result: None }) => session.to_client(line),
         Ok(Message::Answer { id: None, .. }) => {
@@ -216,8 +222,9 @@ fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, O
         None => tracing::debug!("the server answers what was not asked, or was taken back; dropped"),
         Some(Waiting::Plain) => session.to_client(line),
         Some(Waiting::Initialize) => {
-            if result.is_some_and(can_log) {
-                session.can_log();
+            if let Some(capabilities) = result.and_then(capabilities) {
+                session
+                    .server_can(capabilities.raw("logging").is_some(), capabilities.raw("tools").is_some());
             }
             session.to_client(line);
         }
@@ -229,11 +236,9 @@ fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, O
     }
 }
 
-fn can_log(result: &RawValue) -> bool {
-    let fields = Fields::strict(result.get(), &["capabilities"]);
-    let capabilities = fields.ok().and_then(|fields| fields.raw("capabilities"));
-    capabilities
-        .is_some_and(|raw| Fields::strict(raw.get(), &[]).is_ok_and(|fields| fields.raw("logging").is_some()))
+fn capabilities(result: &RawValue) -> Option<Fields<'_>> {
+    let fields = Fields::strict(result.get(), &["capabilities"]).ok()?;
+    Fields::strict(fields.raw("capabilities")?.get(), &["logging", "tools"]).ok()
 }
 
 fn list(session: &Session, line: &[u8], text: &str, result: &RawValue) {

@@ -46,6 +46,7 @@ pub(super) struct Session {
     closing: watch::Sender<bool>,
     lost_client: watch::Sender<bool>,
     logs: AtomicBool,
+    has_tools: AtomicBool,
     level: AtomicU8,
     /// Random, so that no request of the client's has the same id.
     secret: String,
@@ -80,6 +81,8 @@ pub(super) struct Names {
     pub(super) user: Option<String>,
     pub(super) run: Option<String>,
     pub(super) made_up: String,
+    /// Nobody else's to know.
+    pub(super) secret: String,
     pub(super) environment: Option<String>,
     pub(super) server: String,
 }
@@ -87,7 +90,7 @@ pub(super) struct Names {
 impl Session {
     /// A session between a client and a child that was just started.
     pub(super) fn new(gate: Gate, names: Names, (client, child): (Out, Out), runtime: Handle) -> Arc<Self> {
-        let Names { store, agent, user, run, made_up, environment, server } = names;
+        let Names { store, agent, user, run, made_up, secret, environment, server } = names;
         Arc::new(Self {
             gate,
             store,
@@ -105,8 +108,9 @@ impl Session {
             closing: watch::Sender::new(false),
             lost_client: watch::Sender::new(false),
             logs: AtomicBool::new(false),
+            has_tools: AtomicBool::new(false),
             level: AtomicU8::new(0),
-            secret: made_up.clone(),
+            secret,
             made_up,
         })
     }
@@ -234,9 +238,15 @@ impl Session {
         self.requests().waiting.values().filter_map(call).collect()
     }
 
-    /// What the server can do: whether it logs.
-    pub(super) fn can_log(&self) {
-        self.logs.store(true, Ordering::Relaxed);
+    /// What the server can do: whether it logs, and whether it has tools.
+    pub(super) fn server_can(&self, log: bool, tools: bool) {
+        self.logs.store(log, Ordering::Relaxed);
+        self.has_tools.store(tools, Ordering::Relaxed);
+    }
+
+    /// True if the server says that it has tools.
+    pub(super) fn has_tools(&self) -> bool {
+        self.has_tools.load(Ordering::Relaxed)
     }
 
     /// From which level on the client wants to see the log.

@@ -234,8 +234,12 @@ fn a_large_refund_waits_for_a_person_and_is_carried_out_once() {
     let mut changed = refund(501.0);
     changed["approval_id"] = json!(id);
     assert_eq!(served.check(&app, &changed)["decision"], "pending");
+}
 
-    let own = served.key("app2", KeyRole::Admin);
+#[test]
+fn whoever_asked_does_not_answer_and_what_is_no_approval_is_not_found() {
+    let served = Served::start();
+    let (own, boss) = (served.key("app2", KeyRole::Admin), served.key("boss", KeyRole::Approver));
     let asked = served.check(&own, &refund(600.0));
     let path = format!("/v1/approvals/{}/approve", asked["approval_id"].as_str().unwrap());
     assert_eq!(served.post(&path, &own, &json!({})).status, 409, "whoever asked does not answer");

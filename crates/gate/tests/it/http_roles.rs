@@ -237,7 +237,7 @@ fn keys_are_shown_once_and_revoked_at_once() {
     assert_eq!(made.status, 201, "{}", made.text());
     let made = made.json();
     let (id, secret) = (made["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned());
-    assert_eq!((secret.len(), &secret[..8]), (48, "pk_live_"));
+    assert!(secret.len() == 48 && secret.starts_with("pk_live_"), "{secret}");
     assert_eq!(served.get("/v1/key", &secret).json()["agent_id"], "support-bot");
     let listed = served.get("/v1/keys", &admin);
     assert!(!listed.text().contains(&secret) && listed.text().contains(&id));

@@ -4,9 +4,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
     reason = "a test fails by panicking"
 )]
 
+mod chaos;
 mod cli;
 mod cli_ledger;
 mod cli_people;

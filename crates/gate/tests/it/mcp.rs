@@ -83,114 +83,90 @@ fn a_call_and_its_result_pass_byte_for_byte() {
     assert_eq!(status, Status::Success);
 }
 
-/// Lines that hold a call in disguise, with the code of the error they get. None may reach the server.
+/// Messages that hold a call in disguise: the code of the error they get, and what stands between
+/// `{"jsonrpc":"2.0",` and `}`. None may reach the server.
+const DISGUISED: &[(i64, &str)] = &[
+    (-32600, r#""id":1,"method":"ping","method":"tools/call","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tools/call","method":"ping","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"ping","Method":"tools/call","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"METHOD":"tools/call","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"ping","\u006dethod":"tools/call","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tools/call","params":{"name":"read"},"param\u017f":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tools/call","params":{"name":"read"},"params":{"name":"remove"}"#),
+    (-32602, r#""id":1,"method":"tools/call","params":{"name":"read","name":"remove"}"#),
+    (-32602, r#""id":1,"method":"tools/call","params":{"name":"read","Name":"remove"}"#),
+    (
+        -32602,
+        r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{},"Arguments":{"path":"/e"}}"#,
+    ),
+    (
+        -32602,
+        r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"/a","path":"/e"}}"#,
+    ),
+    (
+        -32602,
+        r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"/a","Path":"/e"}}"#,
+    ),
+    (-32602, r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{"in":[{"a":1,"A":2}]}}"#),
+    (-32602, r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{"PATH":"/e"}}"#),
+    (-32602, r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"\ud800"}}"#),
+    (-32602, r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{"n":1e400}}"#),
+    (
+        -32602,
+        r#""id":1,"method":"tools/call","params":{"name":"read","arguments":{"n":9223372036854775808}}"#,
+    ),
+    (-32602, r#""id":1,"method":"tools/call","params":["read",{}]"#),
+    (-32602, r#""id":1,"method":"tools/call","params":{"name":["remove"]}"#),
+    (
+        -32602,
+        r#""id":1,"method":"tools/call","params":{"name":"read","_meta":{"progressToken":1,"progressToken":2}}"#,
+    ),
+    (-32602, r#""id":1,"method":"tools/call""#),
+    (-32600, r#""id":1,"method":"Tools/Call","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tools/call ","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tools/call\u0000","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tool\u017f/list""#),
+    (-32600, r#""id":1,"method":["tools/call"],"params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tools/call\ud800","params":{"name":"remove"}"#),
+    (-32600, r#""id":1,"method":"tools/call","result":{},"params":{"name":"remove"}"#),
+    (-32600, r#""method":"tools/call","params":{"name":"remove"}"#),
+    (-32600, r#""method":"tools/list""#),
+    (-32600, r#""id":null,"method":"tools/call","params":{"name":"remove"}"#),
+    (-32600, r#""id":{},"method":"tools/list""#),
+    (-32600, r#""id":1e400,"method":"tools/list""#),
+    (-32600, r#""id":1,"ID":2,"method":"tools/list""#),
+    (-32600, r#""id":1,"params":{"name":"remove"}"#),
+    (-32700, "\"id\":1,\"method\":\"tools/call\0\",\"params\":{\"name\":\"remove\"}"),
+];
+
+/// The same for whole lines; `CALL` stands for a call of `remove`.
+const DISGUISED_LINES: &[(i64, &str)] = &[
+    (-32600, "[CALL]"),
+    (-32600, " [[CALL]]"),
+    (-32600, "[]"),
+    (-32700, "CALLCALL"),
+    (-32700, "CALL x"),
+    (-32700, "\u{feff}CALL"),
+    (-32700, "/**/CALL"),
+    (-32700, "\0CALL"),
+    // Lines to readers that break them at other characters than the line feed.
+    (-32600, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":\rCALL\r}"),
+    (-32700, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":\u{2028}CALL}"),
+    (-32700, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":\u{85}CALL}"),
+    (-32700, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":\u{b}CALL}"),
+    (-32600, r#""tools/call""#),
+    (-32600, "null"),
+];
+
 fn disguises() -> Vec<(Vec<u8>, i64)> {
-    let text = |line: &str, code| (line.as_bytes().to_vec(), code);
-    let inner = call(1, "remove", "{}");
-    let mut all = vec![
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"remove"}}"#,
-            -32600,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","params":{"name":"remove"}}"#,
-            -32600,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call","params":{"name":"remove"}}"#,
-            -32600,
-        ),
-        text(r#"{"jsonrpc":"2.0","id":1,"METHOD":"tools/call","params":{"name":"remove"}}"#, -32600),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","\u006dethod":"tools/call","params":{"name":"remove"}}"#,
-            -32600,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read"},"param\u017f":{"name":"remove"}}"#,
-            -32600,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read"},"params":{"name":"remove"}}"#,
-            -32600,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","name":"remove"}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","Name":"remove"}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{},"Arguments":{"path":"/etc"}}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"/a","path":"/etc"}}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"/a","Path":"/etc"}}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"PATH":"/etc"}}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"\ud800"}}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"n":1e400}}}"#,
-            -32602,
-        ),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"n":9223372036854775808}}}"#,
-            -32602,
-        ),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["read",{}]}"#, -32602),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["remove"]}}"#, -32602),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#, -32602),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"Tools/Call","params":{"name":"remove"}}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call ","params":{"name":"remove"}}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call\u0000","params":{"name":"remove"}}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"tool\u017f/list"}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"remove"}}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call\ud800","params":{"name":"remove"}}"#, -32600),
-        text(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","result":{},"params":{"name":"remove"}}"#,
-            -32600,
-        ),
-        text(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"remove"}}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","method":"tools/list"}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":null,"method":"tools/call","params":{"name":"remove"}}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":{},"method":"tools/list"}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1e400,"method":"tools/list"}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1,"ID":2,"method":"tools/list"}"#, -32600),
-        text(r#"{"jsonrpc":"2.0","id":1,"params":{"name":"remove"}}"#, -32600),
-        text(&format!("[{inner}]"), -32600),
-        text(&format!(" [[{inner}]]"), -32600),
-        text("[]", -32600),
-        text(&format!("{inner}{inner}"), -32700),
-        text(&format!("{inner} x"), -32700),
-        text(&format!("\u{feff}{inner}"), -32700),
-        text(&format!("/**/{inner}"), -32700),
-        text(&format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":\r{inner}\r}}"), -32600),
-        text(&format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":\u{2028}{inner}}}"), -32700),
-        text(&format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":\u{b}{inner}}}"), -32700),
-        text(
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\0\",\"params\":{\"name\":\"remove\"}}",
-            -32700,
-        ),
-        text(r#""tools/call""#, -32600),
-        text("null", -32600),
-    ];
+    let inner =
+        DISGUISED.iter().map(|(code, it)| (format!(r#"{{"jsonrpc":"2.0",{it}}}"#).into_bytes(), *code));
+    let call = call(1, "remove", "{}");
+    let lines = DISGUISED_LINES.iter().map(|(code, it)| (it.replace("CALL", &call).into_bytes(), *code));
     let (before, after) =
         (br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"re"#, br#"ad"}}"#);
-    all.push(([&before[..], b"\xff", &after[..]].concat(), -32700));
-    all.push(([b"\0", call(1, "remove", "{}").as_bytes()].concat(), -32700));
-    all
+    let no_text = ([&before[..], b"\xff", &after[..]].concat(), -32700);
+    inner.chain(lines).chain([no_text]).collect()
 }
 
 #[test]

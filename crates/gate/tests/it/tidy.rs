@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const LINES_PER_FILE: usize = 500;
-const ARROWS: [(&str, &str); 4] = [("gate", "inspect"), ("gate", "ledger"), ("gate", "verdict"), ("inspect", "verdict")];
+const ARROWS: [(&str, &str); 4] =
+    [("gate", "inspect"), ("gate", "ledger"), ("gate", "verdict"), ("inspect", "verdict")];
 /// Tables, which may be long.
 const TABLES: [&str; 0] = [];
 const EMPTY_NAMES: [&str; 7] = ["util", "utils", "common", "helpers", "types", "core", "misc"];
@@ -57,7 +58,10 @@ fn the_crates_point_only_where_they_should() {
         let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
         let normal = manifest.split("[dev-dependencies]").next().unwrap();
         for to in ["gate", "inspect", "ledger", "verdict"] {
-            if normal.lines().any(|line| line.starts_with(&format!("{to} =")) || line.starts_with(&format!("{to}."))) {
+            if normal
+                .lines()
+                .any(|line| line.starts_with(&format!("{to} =")) || line.starts_with(&format!("{to}.")))
+            {
                 arrows.push((from.clone(), to.to_owned()));
             }
         }
@@ -69,8 +73,17 @@ fn the_crates_point_only_where_they_should() {
 #[test]
 fn the_pure_crates_touch_no_clock_disk_net_thread_or_dice() {
     let forbidden = [
-        "std::fs", "std::net", "std::thread", "std::process", "std::env", "std::io", "SystemTime", "Instant::now", "getrandom",
-        "tokio", "rand::",
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "std::process",
+        "std::env",
+        "std::io",
+        "SystemTime",
+        "Instant::now",
+        "getrandom",
+        "tokio",
+        "rand::",
     ];
     let mut wrong = Vec::new();
     for pure in ["verdict", "inspect"] {
@@ -91,7 +104,8 @@ fn the_pure_crates_touch_no_clock_disk_net_thread_or_dice() {
 #[test]
 fn the_architecture_names_what_exists() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let names = text.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs") || name.ends_with('/'));
+    let names =
+        text.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs") || name.ends_with('/'));
     let missing: Vec<_> = names
         .map(str::trim)
         .filter(|name| name.contains('/') && !name.contains(' '))

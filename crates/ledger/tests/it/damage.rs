@@ -35,6 +35,49 @@ fn a_torn_tail_is_a_shorter_ledger() {
 }
 
 #[test]
+fn a_write_ahead_log_damaged_in_its_middle_is_a_fault_and_stays_as_evidence() {
+    let place = place();
+    let mut log = place.open();
+    for n in 0..60 {
+        log.append(n, &[draft(n)], Sync::Durable).unwrap();
+    }
+    let whole = std::fs::read(place.dir.path().join("ledger.db-wal")).unwrap();
+    let found = |bytes: &[u8]| {
+        let copy = place.copy();
+        let wal = copy.dir.path().join("ledger.db-wal");
+        std::fs::remove_file(copy.dir.path().join("ledger.db-shm")).unwrap();
+        std::fs::write(&wal, bytes).unwrap();
+        // A second try finds what the first found.
+        let tries: Vec<_> = (0..2).map(|_| SqliteLog::open(&copy.path).map(drop)).collect();
+        assert_eq!(tries[0], tries[1]);
+        if let Err(fault) = &tries[0] {
+            assert!(
+                matches!(fault, Fault::Corrupt { index: None, what } if what.contains("write-ahead log")),
+                "{fault}"
+            );
+            assert_eq!(std::fs::read(&wal).unwrap(), bytes);
+            let judged = verify::store(&copy.path, &Expect::default(), &mut |_, _| {});
+            assert_eq!(judged.unwrap_err(), *fault);
+        }
+        tries[0].is_err()
+    };
+    assert!(!found(&whole));
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        found(&bytes)
+    };
+    // The first frame's number, salt, checksum and page; and the log's own checksum.
+    for at in [32, 33, 40, 47, 50, 100, 4000, 28] {
+        assert!(flipped(at), "byte {at}");
+    }
+    // A page in the middle, and one of the last: that could be a torn write.
+    let last = (0..whole.len()).rfind(|at| whole[*at] != 0).unwrap();
+    assert!(flipped(last / 2), "byte {} of {last}", last / 2);
+    assert!(!flipped(last), "byte {last}");
+}
+
+#[test]
 fn a_cut_file_is_a_fault() {
     let whole = Place::filled(400);
     let bytes = std::fs::read(&whole.path).unwrap();

@@ -63,7 +63,8 @@ impl Client {
     }
 
     pub fn send(&mut self, method: &str, path: &str, body: Option<&str>) -> io::Result<Reply> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {}\r\n", self.key);
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {}\r\n", self.key);
         if let Some(body) = body {
             head.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
         }

@@ -123,7 +123,11 @@ impl Count {
             }
             "agent" => {
                 let agent = entry.text("agent").to_owned();
-                let _ = if entry.body["enabled"] == true { self.disabled.remove(&agent) } else { self.disabled.insert(agent) };
+                let _ = if entry.body["enabled"] == true {
+                    self.disabled.remove(&agent)
+                } else {
+                    self.disabled.insert(agent)
+                };
             }
             _ => (),
         }
@@ -201,7 +205,8 @@ impl Count {
     fn used(&mut self, entry: &Entry, id: u64) {
         let at = entry.index;
         self.tally.uses += 1;
-        let question = self.questions.get_mut(&id).unwrap_or_else(|| panic!("{at} rests on {id}, which asks nothing"));
+        let question =
+            self.questions.get_mut(&id).unwrap_or_else(|| panic!("{at} rests on {id}, which asks nothing"));
         assert!(!question.over, "{at} rests on {id}, which was denied or is over");
         assert!(question.yes.len() >= question.quorum, "{at} rests on {id}, which was not approved");
         assert!(!question.used, "{at} uses {id} a second time");
@@ -219,7 +224,8 @@ impl Count {
         let (at, digest) = (entry.index, entry.text("digest").to_owned());
         let name = (entry.text("agent").to_owned(), key.to_owned());
         if let Some(holder) = self.keys.get(&name) {
-            let is_its_own_question = entry.body["approval"].as_u64() == Some(holder.at) && holder.digest == digest;
+            let is_its_own_question =
+                entry.body["approval"].as_u64() == Some(holder.at) && holder.digest == digest;
             assert!(is_its_own_question, "{at} takes the key `{key}`, which {} holds", holder.at);
         }
         self.keys.insert(name, Holder { at, digest });
@@ -231,7 +237,8 @@ impl Count {
 
     fn settled(&mut self, entry: &Entry) {
         let (at, of) = (entry.index, entry.number("of") as u64);
-        let place = *self.places.get(&of).unwrap_or_else(|| panic!("{at} settles {of}, which was not allowed"));
+        let place =
+            *self.places.get(&of).unwrap_or_else(|| panic!("{at} settles {of}, which was not allowed"));
         let allow = &mut self.allows[place];
         assert!(!allow.over, "{at} settles {of} a second time");
         allow.over = true;
@@ -280,7 +287,9 @@ fn amount(meter: Meter, allow: &Allow) -> i64 {
 
 /// What was acknowledged is on record, and says the same.
 fn check_note(entries: &[Entry], note: &Note) {
-    let find = |at: u64| entries.get(at as usize).unwrap_or_else(|| panic!("{note:?} was acknowledged, and is not on record"));
+    let find = |at: u64| {
+        entries.get(at as usize).unwrap_or_else(|| panic!("{note:?} was acknowledged, and is not on record"))
+    };
     let about = |kind: &str, of: u64| {
         entries.iter().filter(move |it| it.kind == kind && it.body["of"] == of).collect::<Vec<_>>()
     };
@@ -296,7 +305,8 @@ fn check_note(entries: &[Entry], note: &Note) {
         }
         Note::Answered { of, approve, by } => {
             let found = about("answered", *of);
-            let same = found.iter().filter(|it| it.text("by") == *by && it.body["approve"] == *approve).count();
+            let same =
+                found.iter().filter(|it| it.text("by") == *by && it.body["approve"] == *approve).count();
             assert_eq!(same, 1, "{note:?} is on record as {found:?}");
         }
         Note::Settled { of, report } => {

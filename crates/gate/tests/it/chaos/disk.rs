@@ -87,7 +87,8 @@ fn a_ledger_that_cannot_grow_allows_nothing_until_it_can() {
     let wrap = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""];
     let mut gate = Gate::try_start(&store, &wrap).unwrap_or_else(|it| panic!("{}", it.stderr));
     let pid = Pid::from_raw(i32::try_from(gate.id()).unwrap());
-    let most = |bytes: Option<u64>| prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
+    let most =
+        |bytes: Option<u64>| prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
     let mut client = gate.client(&key);
     let mut notes = Vec::new();
     for bytes in [400_000, 900_000] {
@@ -118,7 +119,8 @@ fn a_full_disk_allows_nothing_until_there_is_room() {
     let folder = store.file("store");
     fs::rename(&folder, store.file("seed")).unwrap();
     fs::create_dir(&folder).unwrap();
-    let script = "mount -t tmpfs -o size=32m,mode=700 tmpfs store && cp -a seed/. store/ && exec \"$0\" \"$@\"";
+    let script =
+        "mount -t tmpfs -o size=32m,mode=700 tmpfs store && cp -a seed/. store/ && exec \"$0\" \"$@\"";
     let wrap: Vec<&str> = way.iter().copied().chain(["sh", "-c", script]).collect();
     let mut gate = Gate::try_start(&store, &wrap).unwrap_or_else(|it| panic!("{}", it.stderr));
     // The disk as the gate sees it.
@@ -148,6 +150,26 @@ fn fill_disk(path: &Path) {
     while file.write_all(&block).is_ok() {}
 }
 
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let store = Store::new(POLICY);
+    let key = store.key("admin", "root", &[]);
+    let wrap = ["sh", "-c", "exec \"$0\" \"$@\" 2>/dev/full"];
+    let mut gate = Gate::try_start(&store, &wrap).unwrap_or_else(|it| panic!("{}", it.stderr));
+    let mut client = gate.client(&key);
+    for _ in 0..5 {
+        // Something to log, and something to decide.
+        assert_eq!(client.post("/v1/check", &json!({"agent_id": "bot"})).status, 422);
+        assert_eq!(client.check(&request())["decision"], "allow");
+    }
+    fs::rename(store.ledger(), store.file("away")).unwrap();
+    assert_eq!(client.post("/v1/check", &request()).status, 503);
+    fs::rename(store.file("away"), store.ledger()).unwrap();
+    assert_eq!(client.check(&request())["decision"], "allow");
+    assert!(gate.is_running());
+    assert!(gate.stop().success());
+}
+
 /// A gate and a decision without one, on a ledger that may only be read.
 fn refuses_what_it_cannot_write(store: &Store, wrap: &[&str]) {
     let refusal = Gate::try_start(store, wrap).err().expect("a gate that cannot write must not start");
@@ -157,7 +179,11 @@ fn refuses_what_it_cannot_write(store: &Store, wrap: &[&str]) {
     let check = ["check", "--policy", "policy.yaml", "--agent", "bot", "--tool", "note"];
     let output = store.command(wrap, &check).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    assert!(text(&output.stderr).contains(why) && !text(&output.stdout).contains("allow"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains(why) && !text(&output.stdout).contains("allow"),
+        "{}",
+        text(&output.stderr)
+    );
     // Whoever only looks may look.
     let output = store.command(wrap, &["ledger", "verify"]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -178,7 +204,9 @@ fn with_some_records() -> Store {
 #[test]
 fn a_ledger_that_may_only_be_read_starts_no_gate() {
     let store = with_some_records();
-    let chmod = |mode: &str, path: &Path| assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
+    let chmod = |mode: &str, path: &Path| {
+        assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success())
+    };
     chmod("0400", &store.ledger());
     chmod("0500", &store.file("store"));
     // Root may write what it may not, unless it lays that right down.

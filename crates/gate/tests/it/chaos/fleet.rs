@@ -86,7 +86,9 @@ fn four_gates_of_which_one_is_killed_keep_one_set_of_limits() {
             })
             .collect();
         // In the middle: about a third of what there is room for.
-        while shared.allowed.load(Ordering::Relaxed) < 200 && clients.iter().any(|client| !client.is_finished()) {
+        while shared.allowed.load(Ordering::Relaxed) < 200
+            && clients.iter().any(|client| !client.is_finished())
+        {
             thread::sleep(Duration::from_millis(1));
         }
         gates[3].kill();
@@ -98,12 +100,18 @@ fn four_gates_of_which_one_is_killed_keep_one_set_of_limits() {
     store.verify();
     let records = store.records();
     let tally = audit(&records, &[], &shared.notes.into_inner().unwrap());
-    let of = |agent: &str| records.iter().filter(|it| it.is_allow() && it.text("agent") == agent).collect::<Vec<_>>();
+    let of = |agent: &str| {
+        records.iter().filter(|it| it.is_allow() && it.text("agent") == agent).collect::<Vec<_>>()
+    };
     let spent: i64 = of("purse").iter().map(|it| it.payload["args"]["amount"].as_i64().unwrap()).sum();
     // What the dead gate allowed and could not say is on record as well; no more than the one request of each client.
     assert_eq!(of("group").len(), 400);
     assert!((996..=1000).contains(&spent), "{spent} of 1000 were spent");
-    assert!((allowed..=allowed + 8).contains(&tally.allows), "{allowed} were acknowledged, {} are on record", tally.allows);
+    assert!(
+        (allowed..=allowed + 8).contains(&tally.allows),
+        "{allowed} were acknowledged, {} are on record",
+        tally.allows
+    );
 }
 
 #[test]
@@ -119,7 +127,11 @@ fn a_switch_a_policy_and_a_key_count_everywhere_at_once() {
         admins[from].post("/v1/agents/plain/disable", &json!({"reason": "a drill"})).ok();
         for client in &mut agents {
             let reply = client.check(&note);
-            assert_eq!((&reply["allowed"], &reply["code"]), (&json!(false), &json!("agent_disabled")), "{reply}");
+            assert_eq!(
+                (&reply["allowed"], &reply["code"]),
+                (&json!(false), &json!("agent_disabled")),
+                "{reply}"
+            );
         }
         admins[(from + 1) % 4].post("/v1/agents/plain/enable", &json!({})).ok();
         for client in &mut agents {
@@ -127,11 +139,18 @@ fn a_switch_a_policy_and_a_key_count_everywhere_at_once() {
         }
         // A policy that no longer allows it, put on one, is in force on all; then the first again.
         let strict = POLICY.replace("{name: notes, allow: note}", "{name: notes, deny: note, reason: round}");
-        for (text, allowed) in [(strict.replace("round", &format!("round {round}")), false), (format!("{POLICY}# {round}\n"), true)] {
+        for (text, allowed) in [
+            (strict.replace("round", &format!("round {round}")), false),
+            (format!("{POLICY}# {round}\n"), true),
+        ] {
             let put = admins[from].send("PUT", "/v1/policy", Some(&text)).unwrap().ok();
             for client in &mut agents {
                 let reply = client.check(&note);
-                assert_eq!((&reply["allowed"], &reply["policy_version"]), (&json!(allowed), &put["version"]), "{reply}");
+                assert_eq!(
+                    (&reply["allowed"], &reply["policy_version"]),
+                    (&json!(allowed), &put["version"]),
+                    "{reply}"
+                );
             }
         }
     }
@@ -139,11 +158,15 @@ fn a_switch_a_policy_and_a_key_count_everywhere_at_once() {
     let made = admins[0].post("/v1/keys", &json!({"name": "late", "role": "agent"})).ok();
     let secret = made["secret"].as_str().unwrap();
     let mut late: Vec<Client> = gates.iter().map(|gate| gate.client(secret)).collect();
-    until("a key made elsewhere opens every gate", || late.iter_mut().all(|client| client.post("/v1/check", &note).status == 200));
+    until("a key made elsewhere opens every gate", || {
+        late.iter_mut().all(|client| client.post("/v1/check", &note).status == 200)
+    });
     let path = format!("/v1/keys/{}", made["id"].as_str().unwrap());
     assert!(admins[2].send("DELETE", &path, None).unwrap().status < 300);
     assert_eq!(late[2].post("/v1/check", &note).status, 401, "where it was revoked, at once");
-    until("a key revoked elsewhere opens no gate", || late.iter_mut().all(|client| client.post("/v1/check", &note).status == 401));
+    until("a key revoked elsewhere opens no gate", || {
+        late.iter_mut().all(|client| client.post("/v1/check", &note).status == 401)
+    });
 }
 
 #[test]
@@ -183,7 +206,11 @@ fn an_answer_given_at_one_gate_wakes_whoever_waits_at_another() {
         assert_eq!(asked.client(&keys.agent).check(&request)["allowed"], false);
     }
     waits.sort();
-    println!("an answer elsewhere is noticed after {:?} (median), {:?} (longest)", waits[waits.len() / 2], waits[waits.len() - 1]);
+    println!(
+        "an answer elsewhere is noticed after {:?} (median), {:?} (longest)",
+        waits[waits.len() / 2],
+        waits[waits.len() - 1]
+    );
 }
 
 /// Waits for what must come, however busy the machine is.

@@ -27,16 +27,22 @@ fn clients_that_hang_up_leave_nothing_behind() {
     let approval = pending["approval_id"].as_str().unwrap();
     client.get("/healthz");
     let before = gate.sockets();
-    let body = json!({"agent_id": "w1", "tool": "pay", "args": {"amount": 2}, "idempotency_key": "hung up"}).to_string();
+    let body = json!({"agent_id": "w1", "tool": "pay", "args": {"amount": 2}, "idempotency_key": "hung up"})
+        .to_string();
     let key = &keys.agent;
     let head = |length: usize| {
-        format!("POST /v1/check HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\ncontent-length: {length}\r\n\r\n")
+        format!(
+            "POST /v1/check HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\ncontent-length: {length}\r\n\r\n"
+        )
     };
     let whole = format!("{}{body}", head(body.len()));
-    let poll = format!("GET /v1/approvals/{approval}?wait_s=60 HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\n\r\n");
+    let poll = format!(
+        "GET /v1/approvals/{approval}?wait_s=60 HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\n\r\n"
+    );
     let mut held = Vec::new();
     for round in 0..TIMES {
-        let part = |text: &str, dice: &mut Dice| text.as_bytes()[..dice.below(text.len() as u64) as usize].to_vec();
+        let part =
+            |text: &str, dice: &mut Dice| text.as_bytes()[..dice.below(text.len() as u64) as usize].to_vec();
         let sent: [Vec<u8>; 5] = [
             // Part of a request, wherever it ends.
             part(&whole, &mut dice),

@@ -37,10 +37,14 @@ const SHAPE: Due = Refused(&[400, 422]);
 /// Bodies for `POST /v1/check`.
 fn bodies() -> Vec<(&'static str, Vec<u8>, Due)> {
     let with = |more: &str| format!(r#"{{"agent_id":"bot","tool":"note",{more}}}"#).into_bytes();
-    let pay = |amount: &str| format!(r#"{{"agent_id":"bot","tool":"pay","args":{{"amount":{amount}}}}}"#).into_bytes();
+    let pay = |amount: &str| {
+        format!(r#"{{"agent_id":"bot","tool":"pay","args":{{"amount":{amount}}}}}"#).into_bytes()
+    };
     let named = |agent: &str, tool: &str| json!({"agent_id": agent, "tool": tool}).to_string().into_bytes();
     let long = "n".repeat(10_000);
-    let nested = |n: usize, open: &str, close: &str| with(&format!("\"args\":{{\"a\":{}1{}}}", open.repeat(n), close.repeat(n)));
+    let nested = |n: usize, open: &str, close: &str| {
+        with(&format!("\"args\":{{\"a\":{}1{}}}", open.repeat(n), close.repeat(n)))
+    };
     let bytes = |before: &str, odd: &[u8], after: &str| [before.as_bytes(), odd, after.as_bytes()].concat();
     let many = |n: usize| (0..n).map(|i| format!("\"f{i}\":1")).collect::<Vec<_>>().join(",");
     vec![
@@ -52,10 +56,18 @@ fn bodies() -> Vec<(&'static str, Vec<u8>, Due)> {
         ("an empty object", b"{}".to_vec(), SHAPE),
         ("half an object", br#"{"agent_id":"bot","tool":"#.to_vec(), SYNTAX),
         ("something after the end", br#"{"agent_id":"bot","tool":"note"} x"#.to_vec(), SYNTAX),
-        ("two objects", br#"{"agent_id":"bot","tool":"note"}{"agent_id":"bot","tool":"note"}"#.to_vec(), SYNTAX),
+        (
+            "two objects",
+            br#"{"agent_id":"bot","tool":"note"}{"agent_id":"bot","tool":"note"}"#.to_vec(),
+            SYNTAX,
+        ),
         ("a zero byte after the end", b"{\"agent_id\":\"bot\",\"tool\":\"note\"}\0".to_vec(), SYNTAX),
         ("a byte order mark", b"\xef\xbb\xbf{\"agent_id\":\"bot\",\"tool\":\"note\"}".to_vec(), SYNTAX),
-        ("UTF-16", "{\"agent_id\":\"bot\",\"tool\":\"note\"}".encode_utf16().flat_map(u16::to_le_bytes).collect(), SYNTAX),
+        (
+            "UTF-16",
+            "{\"agent_id\":\"bot\",\"tool\":\"note\"}".encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            SYNTAX,
+        ),
         ("no JSON", b"agent_id=bot&tool=note".to_vec(), SYNTAX),
         ("a comment", b"{/* hm */\"agent_id\":\"bot\",\"tool\":\"note\"}".to_vec(), SYNTAX),
         ("a trailing comma", br#"{"agent_id":"bot","tool":"note",}"#.to_vec(), SYNTAX),
@@ -65,10 +77,26 @@ fn bodies() -> Vec<(&'static str, Vec<u8>, Due)> {
         ("an argument twice", with(r#""args":{"a":1,"a":2}"#), SHAPE),
         ("an argument twice, deep down", with(r#""args":{"a":[{"b":1,"b":1}]}"#), SHAPE),
         ("a context twice within", with(r#""context":{"a":{"a":1,"a":1}}"#), SHAPE),
-        ("invalid UTF-8 in a value", bytes(r#"{"agent_id":"bot","tool":"note","user":""#, b"\xff\xfe", "\"}"), SHAPE),
-        ("invalid UTF-8 in a key", bytes(r#"{"agent_id":"bot","tool":"note","args":{""#, b"\xc3\x28", "\":1}}"), SHAPE),
-        ("a surrogate in UTF-8", bytes(r#"{"agent_id":"bot","tool":"note","user":""#, b"\xed\xa0\x80", "\"}"), SHAPE),
-        ("an overlong slash", bytes(r#"{"agent_id":"bot","tool":"note","user":""#, b"\xc0\xaf", "\"}"), SHAPE),
+        (
+            "invalid UTF-8 in a value",
+            bytes(r#"{"agent_id":"bot","tool":"note","user":""#, b"\xff\xfe", "\"}"),
+            SHAPE,
+        ),
+        (
+            "invalid UTF-8 in a key",
+            bytes(r#"{"agent_id":"bot","tool":"note","args":{""#, b"\xc3\x28", "\":1}}"),
+            SHAPE,
+        ),
+        (
+            "a surrogate in UTF-8",
+            bytes(r#"{"agent_id":"bot","tool":"note","user":""#, b"\xed\xa0\x80", "\"}"),
+            SHAPE,
+        ),
+        (
+            "an overlong slash",
+            bytes(r#"{"agent_id":"bot","tool":"note","user":""#, b"\xc0\xaf", "\"}"),
+            SHAPE,
+        ),
         ("a lone surrogate", with(r#""user":"\ud800""#), SHAPE),
         ("a lone low surrogate in an argument", with(r#""args":{"a":"x\udc00y"}"#), SHAPE),
         ("surrogates the wrong way round", with(r#""args":{"a":"\udc00\ud800"}"#), SHAPE),
@@ -106,7 +134,11 @@ fn bodies() -> Vec<(&'static str, Vec<u8>, Due)> {
         ("null as an amount", pay("null"), Denied),
         ("true as an amount", pay("true"), Denied),
         ("no amount", br#"{"agent_id":"bot","tool":"pay"}"#.to_vec(), Denied),
-        ("an amount under another name", br#"{"agent_id":"bot","tool":"pay","args":{"Amount":5}}"#.to_vec(), Denied),
+        (
+            "an amount under another name",
+            br#"{"agent_id":"bot","tool":"pay","args":{"Amount":5}}"#.to_vec(),
+            Denied,
+        ),
         ("an empty agent", named("", "note"), SHAPE),
         ("an empty tool", named("bot", ""), SHAPE),
         ("a tool of 10,000 characters", named("bot", &long), SHAPE),
@@ -139,7 +171,11 @@ fn bodies() -> Vec<(&'static str, Vec<u8>, Due)> {
         ("half a step", with(r#""step":1.5"#), SHAPE),
         ("negative tokens", with(r#""estimated_tokens":-1"#), SHAPE),
         ("2^63 tokens", with(r#""estimated_tokens":9223372036854775808"#), SHAPE),
-        ("just over a megabyte", with(&format!("\"args\":{{\"a\":\"{}\"}}", "x".repeat(1 << 20))), Refused(&[413])),
+        (
+            "just over a megabyte",
+            with(&format!("\"args\":{{\"a\":\"{}\"}}", "x".repeat(1 << 20))),
+            Refused(&[413]),
+        ),
         ("10 megabytes", with(&format!("\"args\":{{\"a\":\"{}\"}}", "x".repeat(10 << 20))), Refused(&[413])),
         ("10 megabytes of spaces", vec![b' '; 10 << 20], Refused(&[413])),
     ]
@@ -177,12 +213,18 @@ fn hostile_bodies_are_refused_clearly_and_change_nothing() {
             "POST /v1/check HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        let reply = client.send_raw(&[head.as_bytes(), &body].concat()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let reply = client
+            .send_raw(&[head.as_bytes(), &body].concat())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         match due {
             Refused(statuses) => is_clear(name, &reply, statuses),
             Denied => {
                 let decided = reply.ok();
-                assert_eq!((&decided["decision"], &decided["allowed"]), (&json!("deny"), &json!(false)), "{name}: {decided}");
+                assert_eq!(
+                    (&decided["decision"], &decided["allowed"]),
+                    (&json!("deny"), &json!(false)),
+                    "{name}: {decided}"
+                );
                 expected += 1;
             }
         }
@@ -195,7 +237,9 @@ fn hostile_bodies_are_refused_clearly_and_change_nothing() {
                 "POST /v1/check/batch HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n",
                 batch.len()
             );
-            let reply = client.send_raw(&[head.as_bytes(), &batch].concat()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let reply = client
+                .send_raw(&[head.as_bytes(), &batch].concat())
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
             assert!(!reply.text().contains("\"allow\""), "{name}: {}", reply.text());
             if reply.status == 200 {
                 let results = reply.json()["results"].as_array().unwrap().clone();
@@ -220,11 +264,15 @@ fn hostile_bodies_are_refused_clearly_and_change_nothing() {
 fn requests(key: &str) -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
     let fine = r#"{"agent_id":"bot","tool":"note"}"#;
     let with = |line: &str, headers: &str, body: &str| {
-        format!("{line} HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\n{headers}\r\n{body}").into_bytes()
+        format!("{line} HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\n{headers}\r\n{body}")
+            .into_bytes()
     };
     let get = |path: &str| with(&format!("GET {path}"), "", "");
-    let post = |path: &str, body: &str| with(&format!("POST {path}"), &format!("content-length: {}\r\n", body.len()), body);
-    let check = |headers: &str| with("POST /v1/check", &format!("{headers}content-length: {}\r\n", fine.len()), fine);
+    let post = |path: &str, body: &str| {
+        with(&format!("POST {path}"), &format!("content-length: {}\r\n", body.len()), body)
+    };
+    let check =
+        |headers: &str| with("POST /v1/check", &format!("{headers}content-length: {}\r\n", fine.len()), fine);
     vec![
         ("gzip", check("content-encoding: gzip\r\n"), &[415]),
         ("another kind of body", check("content-type: text/html\r\n"), &[415]),
@@ -256,16 +304,36 @@ fn requests(key: &str) -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
         ("a time that is none", get("/v1/decisions?since=yesterday"), &[400]),
         ("a proof beyond the end", get("/v1/ledger/proof/18446744073709551615"), &[400, 404]),
         ("a proof of dots", get("/v1/ledger/proof/../checkpoint"), &[400, 404]),
-        ("an outcome of nothing", post("/v1/decisions/dec_0/outcome", r#"{"status":"success"}"#), &[404, 409]),
-        ("an outcome in the future", post("/v1/decisions/dec_999999/outcome", r#"{"status":"success"}"#), &[404]),
-        ("an unknown outcome", post("/v1/decisions/dec_0/outcome", r#"{"status":"unknown"}"#), &[400, 422, 404]),
+        (
+            "an outcome of nothing",
+            post("/v1/decisions/dec_0/outcome", r#"{"status":"success"}"#),
+            &[404, 409],
+        ),
+        (
+            "an outcome in the future",
+            post("/v1/decisions/dec_999999/outcome", r#"{"status":"success"}"#),
+            &[404],
+        ),
+        (
+            "an unknown outcome",
+            post("/v1/decisions/dec_0/outcome", r#"{"status":"unknown"}"#),
+            &[400, 422, 404],
+        ),
         ("an approval of nothing", post("/v1/approvals/apr_999999/approve", "{}"), &[404]),
-        ("an approval with a field", post("/v1/approvals/apr_0/approve", r#"{"by":"ann"}"#), &[400, 422, 404]),
+        (
+            "an approval with a field",
+            post("/v1/approvals/apr_0/approve", r#"{"by":"ann"}"#),
+            &[400, 422, 404],
+        ),
         ("a switch without a reason", post("/v1/agents/bot/disable", "{}"), &[400, 422]),
         ("a role nobody knows", post("/v1/keys", r#"{"name":"x","role":"root"}"#), &[400, 422]),
         ("a batch of nothing", post("/v1/check/batch", r#"{"checks":[]}"#), &[400, 422]),
         ("a batch of no checks", post("/v1/check/batch", r#"{"checks":7}"#), &[400, 422]),
-        ("a batch of 1,001", post("/v1/check/batch", &format!(r#"{{"checks":[{}]}}"#, vec![fine; 1001].join(","))), &[400, 413, 422]),
+        (
+            "a batch of 1,001",
+            post("/v1/check/batch", &format!(r#"{{"checks":[{}]}}"#, vec![fine; 1001].join(","))),
+            &[400, 413, 422],
+        ),
         ("a policy that is none", with("PUT /v1/policy", "content-length: 3\r\n", "{{{"), &[422]),
         ("a policy of 10,000 anchors", with("PUT /v1/policy", "content-length: 5\r\n", "&a *a"), &[422]),
     ]
@@ -285,11 +353,21 @@ fn hostile_requests_are_refused_clearly_and_change_nothing() {
     }
     let fine = r#"{"agent_id":"bot","tool":"note"}"#;
     let open = [("no key", String::new()), ("an empty key", "authorization: Bearer \r\n".to_owned())];
-    let odd = [("a long key", format!("authorization: Bearer {}\r\n", "k".repeat(5_000))), ("a part of a key", format!("authorization: Bearer {}\r\n", &key[..40]))];
-    let two = [("two keys", format!("authorization: Bearer {key}\r\nx-api-key: pk_live_{}\r\n", "a".repeat(40)))];
-    let twice = [("a key twice", format!("x-api-key: {key}\r\nx-api-key: {key}\r\n")), ("another scheme", format!("authorization: Basic {key}\r\n"))];
+    let odd = [
+        ("a long key", format!("authorization: Bearer {}\r\n", "k".repeat(5_000))),
+        ("a part of a key", format!("authorization: Bearer {}\r\n", key.split_at(40).0)),
+    ];
+    let two =
+        [("two keys", format!("authorization: Bearer {key}\r\nx-api-key: pk_live_{}\r\n", "a".repeat(40)))];
+    let twice = [
+        ("a key twice", format!("x-api-key: {key}\r\nx-api-key: {key}\r\n")),
+        ("another scheme", format!("authorization: Basic {key}\r\n")),
+    ];
     for (name, headers) in open.into_iter().chain(odd).chain(two).chain(twice) {
-        let bytes = format!("POST /v1/check HTTP/1.1\r\nhost: gate\r\n{headers}content-length: {}\r\n\r\n{fine}", fine.len());
+        let bytes = format!(
+            "POST /v1/check HTTP/1.1\r\nhost: gate\r\n{headers}content-length: {}\r\n\r\n{fine}",
+            fine.len()
+        );
         let reply = client.send_raw(bytes.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         is_clear(name, &reply, &[401]);
         assert_eq!(size(&mut client), before, "{name}: records");
@@ -300,9 +378,12 @@ fn hostile_requests_are_refused_clearly_and_change_nothing() {
 fn breaches(key: &str) -> Vec<(&'static str, Vec<u8>)> {
     let fine = r#"{"agent_id":"bot","tool":"note"}"#;
     let check = |headers: &str, body: &str| {
-        format!("POST /v1/check HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\n{headers}\r\n{body}").into_bytes()
+        format!("POST /v1/check HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\n{headers}\r\n{body}")
+            .into_bytes()
     };
-    let flood = |n: usize, length: usize| (0..n).map(|i| format!("x-{i}: {}\r\n", "v".repeat(length))).collect::<String>();
+    let flood = |n: usize, length: usize| {
+        (0..n).map(|i| format!("x-{i}: {}\r\n", "v".repeat(length))).collect::<String>()
+    };
     vec![
         ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello hello hello\r\n\r\n".to_vec()),
         ("zeros", vec![0; 4096]),
@@ -310,19 +391,37 @@ fn breaches(key: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("a later protocol", b"GET /healthz HTTP/9.9\r\n\r\n".to_vec()),
         ("a flood of headers", check(&flood(5_000, 10), "")),
         ("a header of a megabyte", check(&flood(1, 1 << 20), "")),
-        ("a path of a megabyte", format!("GET /{} HTTP/1.1\r\nhost: gate\r\n\r\n", "a".repeat(1 << 20)).into_bytes()),
+        (
+            "a path of a megabyte",
+            format!("GET /{} HTTP/1.1\r\nhost: gate\r\n\r\n", "a".repeat(1 << 20)).into_bytes(),
+        ),
         ("a space before the colon", check("content-length : 10\r\n", fine)),
         ("a header without a colon", check("nonsense\r\n", fine)),
         ("a length in words", check("content-length: many\r\n", fine)),
         ("a negative length", check("content-length: -1\r\n", fine)),
         ("a length beyond numbers", check("content-length: 99999999999999999999999\r\n", fine)),
         ("two lengths", check("content-length: 32\r\ncontent-length: 31\r\n", fine)),
-        ("chunks of an odd size", check("transfer-encoding: chunked\r\n", &format!("zz\r\n{fine}\r\n0\r\n\r\n"))),
-        ("chunks of a negative size", check("transfer-encoding: chunked\r\n", &format!("-20\r\n{fine}\r\n0\r\n\r\n"))),
-        ("chunks of a size beyond numbers", check("transfer-encoding: chunked\r\n", &format!("fffffffffffffffff\r\n{fine}\r\n0\r\n\r\n"))),
-        ("chunks that are longer than they say", check("transfer-encoding: chunked\r\n", &format!("5\r\n{fine}\r\n0\r\n\r\n"))),
+        (
+            "chunks of an odd size",
+            check("transfer-encoding: chunked\r\n", &format!("zz\r\n{fine}\r\n0\r\n\r\n")),
+        ),
+        (
+            "chunks of a negative size",
+            check("transfer-encoding: chunked\r\n", &format!("-20\r\n{fine}\r\n0\r\n\r\n")),
+        ),
+        (
+            "chunks of a size beyond numbers",
+            check("transfer-encoding: chunked\r\n", &format!("fffffffffffffffff\r\n{fine}\r\n0\r\n\r\n")),
+        ),
+        (
+            "chunks that are longer than they say",
+            check("transfer-encoding: chunked\r\n", &format!("5\r\n{fine}\r\n0\r\n\r\n")),
+        ),
         ("an encoding nobody knows", check("transfer-encoding: gzip\r\n", fine)),
-        ("chunks that are not last", check("transfer-encoding: chunked, gzip\r\n", &format!("20\r\n{fine}\r\n0\r\n\r\n"))),
+        (
+            "chunks that are not last",
+            check("transfer-encoding: chunked, gzip\r\n", &format!("20\r\n{fine}\r\n0\r\n\r\n")),
+        ),
         ("a line feed in a header", check("x-odd: a\nauthorization: Bearer x\r\n", fine)),
         ("a zero byte in a header", check("x-odd: a\0b\r\n", fine)),
     ]
@@ -344,15 +443,24 @@ fn what_is_no_http_ends_the_connection_and_nothing_else() {
         let _ = stream.read_to_end(&mut reply);
         let reply = String::from_utf8_lossy(&reply);
         let status: Option<u16> = reply.split(' ').nth(1).and_then(|code| code.parse().ok());
-        assert!(status.is_none_or(|status| (400..=505).contains(&status) && status != 500), "{name}: {reply}");
+        assert!(
+            status.is_none_or(|status| (400..=505).contains(&status) && status != 500),
+            "{name}: {reply}"
+        );
         assert!(!reply.contains("\"allow\""), "{name}: {reply}");
         assert_eq!(size(&mut client), before, "{name}: records");
         assert_eq!(client.get("/healthz").status, 200, "{name}");
     }
     // A request smuggled behind another is one of two, or none; with both lengths it is none.
     let fine = r#"{"agent_id":"bot","tool":"note"}"#;
-    let inner = format!("POST /v1/check HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{fine}", fine.len());
-    let outer = format!("POST /v1/check HTTP/1.1\r\nhost: gate\r\ncontent-length: {}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{inner}", 5 + inner.len());
+    let inner = format!(
+        "POST /v1/check HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{fine}",
+        fine.len()
+    );
+    let outer = format!(
+        "POST /v1/check HTTP/1.1\r\nhost: gate\r\ncontent-length: {}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
+        5 + inner.len()
+    );
     let mut stream = connect(gate.address).unwrap();
     stream.write_all(outer.as_bytes()).unwrap();
     let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -377,7 +485,8 @@ fn silent_clients_hold_nobody_up() {
         })
         .collect();
     let mut client = gate.client(&key);
-    let answers: Vec<Value> = (0..50).map(|_| client.check(&json!({"agent_id": "bot", "tool": "note"}))).collect();
+    let answers: Vec<Value> =
+        (0..50).map(|_| client.check(&json!({"agent_id": "bot", "tool": "note"}))).collect();
     assert!(answers.iter().all(|it| it["decision"] == "allow"));
     drop(silent);
 }

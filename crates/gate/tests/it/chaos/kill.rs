@@ -51,7 +51,11 @@ fn killed_200_times_it_forgets_nothing_that_it_acknowledged() {
     let records = store.verify();
     let known = known.into_inner().unwrap();
     let tally = audit(&store.records(), &CEILINGS, &known.notes);
-    println!("{KILLS} kills, {} answers, {} notes, {records} records, {tally:?}", known.answers, known.notes.len());
+    println!(
+        "{KILLS} kills, {} answers, {} notes, {records} records, {tally:?}",
+        known.answers,
+        known.notes.len()
+    );
     // The run was what it is for.
     assert!(tally.allows > 200 && tally.uses > 20 && tally.settled > 100, "too little happened: {tally:?}");
     for code in ["limit", "budget", "duplicate", "in_progress"] {
@@ -83,7 +87,13 @@ fn a_new_ledger_survives_being_killed_while_it_is_founded() {
 }
 
 /// Runs clients against a gate until `meanwhile` has ended and the gate is gone, or they are told to stop.
-pub fn under_load(gate: &Gate, keys: &Keys, known: &Mutex<Known>, (round, dice): (u64, &mut Dice), meanwhile: impl FnOnce()) {
+pub fn under_load(
+    gate: &Gate,
+    keys: &Keys,
+    known: &Mutex<Known>,
+    (round, dice): (u64, &mut Dice),
+    meanwhile: impl FnOnce(),
+) {
     let stop = AtomicBool::new(false);
     // Some keys live on over several kills.
     let era = format!("era{}", round / 4);
@@ -108,12 +118,16 @@ fn recall(gate: &Gate, keys: &Keys, known: &Mutex<Known>, dice: &mut Dice) {
     for note in known.notes.iter().rev().take(12) {
         if let Note::Allowed { at, request } = note {
             let found = admin.get(&format!("/v1/decisions/dec_{at}")).ok();
-            let same = found["decision"] == "allow" && found["agent_id"] == request["agent_id"] && found["tool"] == request["tool"];
+            let same = found["decision"] == "allow"
+                && found["agent_id"] == request["agent_id"]
+                && found["tool"] == request["tool"];
             assert!(same, "{note:?} came back as {found}");
         }
     }
     let mut standing = |question: &Question| admin.get(&format!("/v1/approvals/apr_{}", question.at)).ok();
-    for (questions, expected) in [(&mut known.asked, "pending"), (&mut known.approved, "approved"), (&mut known.used, "approved")] {
+    for (questions, expected) in
+        [(&mut known.asked, "pending"), (&mut known.approved, "approved"), (&mut known.used, "approved")]
+    {
         // The oldest are let go, so that there are not ever more of them.
         let surplus = questions.len().saturating_sub(10);
         questions.drain(..surplus);
@@ -124,7 +138,8 @@ fn recall(gate: &Gate, keys: &Keys, known: &Mutex<Known>, dice: &mut Dice) {
     }
     for mut question in std::mem::take(&mut known.doubtful) {
         let found = standing(&question);
-        let has_said_yes = |name: &str| found["answers"].as_array().unwrap().iter().any(|it| it["by"] == name);
+        let has_said_yes =
+            |name: &str| found["answers"].as_array().unwrap().iter().any(|it| it["by"] == name);
         question.yes = ["ann", "bob"].into_iter().filter(|name| has_said_yes(name)).collect();
         match found["status"].as_str().unwrap() {
             "pending" => known.asked.push(question),

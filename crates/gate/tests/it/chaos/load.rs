@@ -153,7 +153,11 @@ impl<'a> Worker<'a> {
     fn ask(&mut self) -> io::Result<()> {
         let tool = *self.dice.pick(&["pay", "wipe"]);
         let agent = format!("w{}", self.dice.below(3));
-        let args = if tool == "pay" { json!({"amount": 21 + self.dice.below(20)}) } else { json!({"disk": self.dice.below(50)}) };
+        let args = if tool == "pay" {
+            json!({"amount": 21 + self.dice.below(20)})
+        } else {
+            json!({"disk": self.dice.below(50)})
+        };
         let mut request = json!({"agent_id": agent, "tool": tool, "args": args, "user": "u1"});
         if self.dice.chance(40) {
             request["idempotency_key"] = format!("{}-ask-{}", self.era, self.dice.below(10)).into();
@@ -227,7 +231,9 @@ impl<'a> Worker<'a> {
     }
 
     fn use_approval(&mut self) -> io::Result<()> {
-        let Some(question) = take(&mut self.dice, &mut self.known.lock().unwrap().approved) else { return Ok(()) };
+        let Some(question) = take(&mut self.dice, &mut self.known.lock().unwrap().approved) else {
+            return Ok(());
+        };
         let mut request = question.request.clone();
         request["approval_id"] = format!("apr_{}", question.at).into();
         let reply = self.check(&request);
@@ -240,7 +246,9 @@ impl<'a> Worker<'a> {
                 match reply.as_ref().map(|it| it["decision"].as_str().unwrap()) {
                     Some("allow") => known.used.push(question),
                     // Over a limit: another time.
-                    Some("deny") if !reply.as_ref().is_some_and(|it| it["duplicate_of"].is_string()) => known.approved.push(question),
+                    Some("deny") if !reply.as_ref().is_some_and(|it| it["duplicate_of"].is_string()) => {
+                        known.approved.push(question)
+                    }
                     _ => (),
                 }
                 Ok(())
@@ -259,7 +267,10 @@ impl<'a> Worker<'a> {
         let mut request = question.request.clone();
         request["approval_id"] = format!("apr_{}", question.at).into();
         let reply = self.check(&request)?;
-        assert!(reply.as_ref().is_none_or(|it| it["allowed"] == false), "{question:?} served twice: {reply:?}");
+        assert!(
+            reply.as_ref().is_none_or(|it| it["allowed"] == false),
+            "{question:?} served twice: {reply:?}"
+        );
         Ok(())
     }
 

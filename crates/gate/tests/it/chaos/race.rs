@@ -23,7 +23,12 @@ agents:
 ";
 
 /// Sends one request of each kind from 64 clients at the same moment; `times` times over.
-fn race(gate: &Gate, key: &str, times: usize, request: impl Fn(usize, usize) -> Value + Sync) -> Vec<Vec<Value>> {
+fn race(
+    gate: &Gate,
+    key: &str,
+    times: usize,
+    request: impl Fn(usize, usize) -> Value + Sync,
+) -> Vec<Vec<Value>> {
     let barrier = Barrier::new(CLIENTS);
     let (barrier, request) = (&barrier, &request);
     let mut rounds: Vec<Vec<Value>> = (0..times).map(|_| Vec::new()).collect();
@@ -53,9 +58,7 @@ fn of_64_with_one_idempotency_key_one_wins() {
     let store = Store::new(POLICY);
     let key = store.key("agent", "runner", &[]);
     let gate = Gate::start(&store);
-    let request = |round: usize, _: usize| {
-        json!({"agent_id": "racer", "tool": "pay", "args": {"amount": 3}, "idempotency_key": format!("key-{round}")})
-    };
+    let request = |round: usize, _: usize| json!({"agent_id": "racer", "tool": "pay", "args": {"amount": 3}, "idempotency_key": format!("key-{round}")});
     let mut client = gate.client(&key);
     for (round, replies) in race(&gate, &key, ROUNDS, request).into_iter().enumerate() {
         let (won, lost): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply["allowed"] == true);
@@ -67,10 +70,16 @@ fn of_64_with_one_idempotency_key_one_wins() {
         // Once it is done, whoever repeats it gets what it gave.
         let result = json!({"charge": round, "exact": 0.1});
         let of = index("dec_", winner);
-        client.post(&format!("/v1/decisions/dec_{of}/outcome"), &json!({"status": "success", "result": result})).ok();
+        client
+            .post(&format!("/v1/decisions/dec_{of}/outcome"), &json!({"status": "success", "result": result}))
+            .ok();
         let again = client.check(&request(round, 0));
         assert_eq!((&again["allowed"], &again["code"]), (&json!(false), &json!("duplicate")), "{again}");
-        assert_eq!((&again["original"]["result"], &again["original"]["status"]), (&result, &json!("success")), "{again}");
+        assert_eq!(
+            (&again["original"]["result"], &again["original"]["status"]),
+            (&result, &json!("success")),
+            "{again}"
+        );
     }
     drop(gate);
     store.verify();
@@ -82,9 +91,7 @@ fn of_64_with_one_key_that_failed_one_wins_again() {
     let store = Store::new(POLICY);
     let key = store.key("agent", "runner", &[]);
     let gate = Gate::start(&store);
-    let request = |_: usize, _: usize| {
-        json!({"agent_id": "racer", "tool": "pay", "args": {"amount": 3}, "idempotency_key": "the key"})
-    };
+    let request = |_: usize, _: usize| json!({"agent_id": "racer", "tool": "pay", "args": {"amount": 3}, "idempotency_key": "the key"});
     let mut client = gate.client(&key);
     for status in ["failed", "cancelled", "failed", "success"] {
         let replies = race(&gate, &key, 1, request).remove(0);
@@ -102,16 +109,22 @@ fn of_64_who_want_what_is_left_of_a_limit_as_many_win_as_there_is_room_for() {
     let store = Store::new(POLICY);
     let key = store.key("agent", "runner", &[]);
     let gate = Gate::start(&store);
-    let allowed = |rounds: &[Vec<Value>]| rounds.iter().flatten().filter(|reply| reply["allowed"] == true).count();
+    let allowed =
+        |rounds: &[Vec<Value>]| rounds.iter().flatten().filter(|reply| reply["allowed"] == true).count();
     // 137 of 192: the limit is reached in the third round.
-    let rounds = race(&gate, &key, 3, |_, _| json!({"agent_id": "group", "tool": "pay", "args": {"amount": 1}}));
+    let rounds =
+        race(&gate, &key, 3, |_, _| json!({"agent_id": "group", "tool": "pay", "args": {"amount": 1}}));
     assert_eq!(allowed(&rounds), 137);
-    assert_eq!(rounds.iter().map(|round| allowed(std::slice::from_ref(round))).collect::<Vec<_>>(), [64, 64, 9]);
+    assert_eq!(
+        rounds.iter().map(|round| allowed(std::slice::from_ref(round))).collect::<Vec<_>>(),
+        [64, 64, 9]
+    );
     for reply in rounds.iter().flatten().filter(|reply| reply["allowed"] == false) {
         assert_eq!(reply["code"], "limit", "{reply}");
     }
     // 301 in steps of 7: 43 fit, and nothing is left.
-    let rounds = race(&gate, &key, 2, |_, _| json!({"agent_id": "purse", "tool": "pay", "args": {"amount": 7}}));
+    let rounds =
+        race(&gate, &key, 2, |_, _| json!({"agent_id": "purse", "tool": "pay", "args": {"amount": 7}}));
     assert_eq!(allowed(&rounds), 43);
     drop(gate);
     store.verify();

@@ -24,7 +24,8 @@ impl Store {
     /// A new, empty one.
     pub fn new(policy: &str) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("portcullis-chaos-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("portcullis-chaos-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("policy.yaml"), policy).unwrap();
@@ -66,8 +67,10 @@ impl Store {
 
     /// A key's secret.
     pub fn key(&self, role: &str, name: &str, more: &[&str]) -> String {
-        let args: Vec<&str> =
-            ["keys", "create", "--role", role, "--name", name, "--json"].into_iter().chain(more.iter().copied()).collect();
+        let args: Vec<&str> = ["keys", "create", "--role", role, "--name", name, "--json"]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
         let made: Value = serde_json::from_str(&self.ok(&args)).unwrap();
         made["secret"].as_str().unwrap().to_owned()
     }
@@ -118,7 +121,8 @@ impl Entry {
         use base64::Engine as _;
         let line: Value = serde_json::from_str(line).unwrap();
         let body: Value = serde_json::from_str(line["body"].as_str().unwrap()).unwrap();
-        let (kind, body) = body.as_object().unwrap().iter().next().map(|(k, v)| (k.clone(), v.clone())).unwrap();
+        let (kind, body) =
+            body.as_object().unwrap().iter().next().map(|(k, v)| (k.clone(), v.clone())).unwrap();
         let payload = line["payload"].as_str().map_or(Value::Null, |text| {
             let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
             serde_json::from_slice(&bytes).unwrap_or(Value::Null)
@@ -154,7 +158,8 @@ pub struct Refusal {
 impl Gate {
     /// Starts one on `store`; it must come up.
     pub fn start(store: &Store) -> Self {
-        Self::try_start(store, &[]).unwrap_or_else(|it| panic!("the gate did not start ({}): {}", it.status, it.stderr))
+        Self::try_start(store, &[])
+            .unwrap_or_else(|it| panic!("the gate did not start ({}): {}", it.status, it.stderr))
     }
 
     /// Starts one and waits until it is ready, or has ended.
@@ -208,7 +213,8 @@ impl Gate {
     /// How many sockets it has open.
     pub fn sockets(&self) -> usize {
         let open = fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
-        let is_socket = |path: PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        let is_socket =
+            |path: PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
         open.filter(|it| is_socket(it.as_ref().unwrap().path())).count()
     }
 }
