@@ -11,7 +11,7 @@ use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use cel::{Program, Value};
 
-use crate::policies::{ARGS, Rules, agent};
+use crate::policies::{ARGS, Rules, agent, own};
 
 /// cedar-policy with its policies parsed and no entities.
 pub struct Cedar {
@@ -24,8 +24,8 @@ impl Cedar {
     /// Ten policies for each of so many agents.
     pub fn ten_each(rules: Rules, agents: usize) -> Self {
         let mut text = String::new();
-        for id in (0..agents).map(agent) {
-            rules.in_cedar().iter().for_each(|rule| write_policy(&mut text, &id, rule));
+        for n in 0..agents {
+            rules.in_cedar().iter().for_each(|rule| write_policy(&mut text, n, rule));
         }
         Self::of(&text)
     }
@@ -33,8 +33,8 @@ impl Cedar {
     /// One policy for each of so many agents: the one that allows the refund.
     pub fn one_each(agents: usize) -> Self {
         let mut text = String::new();
-        for id in (0..agents).map(agent) {
-            write_policy(&mut text, &id, &("permit", "stripe.refund", "context.args.amount <= 200"));
+        for n in 0..agents {
+            write_policy(&mut text, n, &("permit", "stripe.refund", "context.args.amount <= 200"));
         }
         Self::of(&text)
     }
@@ -52,7 +52,8 @@ impl Cedar {
     }
 }
 
-fn write_policy(text: &mut String, agent: &str, (effect, tools, when): &(&str, &str, &str)) {
+fn write_policy(text: &mut String, n: usize, (effect, tools, when): &(&str, &str, &str)) {
+    let (agent, when) = (agent(n), own(when, n));
     let tools: Vec<String> = tools.split(',').map(|tool| format!("Action::\"{tool}\"")).collect();
     let action = match tools.as_slice() {
         [one] => format!("action == {one}"),

@@ -110,7 +110,11 @@ fn ours(samples: usize, policy: &Policy, input: impl FnMut() -> Case) -> Round {
 pub fn against(results: &[Result], pairs: &[(usize, usize)]) -> Vec<String> {
     let line = |(ours, peer): &(usize, usize)| {
         let (ours, peer) = (results.get(*ours)?, results.get(*peer)?);
-        Some(format!("p50 of `{}` is {:.2}x that of `{}`", ours.who, ours.p50 / peer.p50, peer.who))
+        let times = match ours.times_of(peer) {
+            times if times < 0.1 => format!("1/{:.0} of", 1.0 / times),
+            times => format!("{times:.2} times"),
+        };
+        Some(format!("p50 of `{}` is {times} that of `{}`", ours.who, peer.who))
     };
     pairs.iter().filter_map(line).collect()
 }

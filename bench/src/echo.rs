@@ -47,6 +47,11 @@ impl Echo {
         let address = ready_line(&mut child);
         Self { child, address }
     }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Echo {

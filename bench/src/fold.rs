@@ -85,6 +85,11 @@ impl<I: Ink> Bench<I> {
         self.journal.save_if_due(None).expect("a snapshot is kept");
     }
 
+    /// Keeps a snapshot now.
+    pub fn save(&mut self) {
+        self.journal.save_if_due(Some(0)).expect("a snapshot is kept");
+    }
+
     /// How many records there are.
     pub fn size(&self) -> Index {
         self.journal.books().next()

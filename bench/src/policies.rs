@@ -116,12 +116,18 @@ pub fn text(rules: Rules, agents: usize, limits: bool) -> String {
     let mut text = TOOLS.trim_start().to_owned();
     for n in 0..agents {
         let id = agent(n);
+        let rules = own(rules, n);
         write!(text, "  {id}:\n    owner: support@example.com\n    rules:{rules}").expect("memory takes text");
         if limits {
             text.push_str(LIMITS.trim_start_matches('\n'));
         }
     }
     text
+}
+
+/// The rules of the `n`th agent: conditions that no two agents share, so that nobody can be quick by sharing them.
+pub fn own(rules: &str, n: usize) -> String {
+    rules.replace("<= 200", &format!("<= {}", 200 + n)).replace("cus_blocked_", &format!("cus_blocked_{n}_"))
 }
 
 /// The same for more agents than a policy file may spell out: the ten rules and three limits are a role of theirs.

@@ -72,6 +72,11 @@ impl Server {
         kilobytes.expect("the status has the field") * 1024.0 / 1e6
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// As an operator stops it; how long it took.
     pub fn stop(mut self) -> Duration {
         let start = Instant::now();
@@ -87,6 +92,15 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The processor time that a process has taken so far, in seconds, of all its threads.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process has a status");
+    // The name may hold anything, so count from behind it: user and system time are then the 12th and 13th.
+    let (_, fields) = stat.rsplit_once(')').expect("the status names the program");
+    let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<f64>().ok()).sum();
+    ticks / rustix::param::clock_ticks_per_second() as f64
 }
 
 /// Waits for the line `... is ready at http://ADDRESS` and gives the address. The rest of the output is thrown away.

@@ -64,8 +64,9 @@ pub fn print_header(machine: &Machine, effort: &Effort) {
 
 fn method(effort: &Effort) -> String {
     format!(
-        "contenders take turns (A B C A B C ...), {} rounds; p50 and p99 are the medians of the rounds' own, \
-         low and high the rounds' lowest and highest p50",
+        "contenders take turns (A B C A B C ...), {} rounds (mcp: ten times as many, of a tenth); p50 and \
+         p99 are of the samples of all rounds, low and high the lowest and highest p50 of a round; one figure is \
+         compared with another round by round, and the median taken",
         effort.rounds
     )
 }
@@ -86,10 +87,10 @@ pub fn print(section: &Section) {
 fn cell(figure: &Figure) -> String {
     let Figure { label, value, unit } = figure;
     let number = match value.abs() {
+        v if unit.is_empty() && v < 1e4 => format!("{value:.0}"),
         v if v >= 1e4 => grouped(value.round()),
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
-        _ if unit.is_empty() && value.fract() == 0.0 => format!("{value}"),
         _ => format!("{value:.2}"),
     };
     format!("{label} {:>9}", format!("{number}{}{unit}", if unit.is_empty() || *unit == "/s" { "" } else { " " }))

@@ -29,14 +29,14 @@ impl<'a> Contender<'a> {
 pub struct Result {
     /// Its name.
     pub who: String,
-    /// Median of the rounds' p50, in nanoseconds.
+    /// Over the samples of all rounds, in nanoseconds.
     pub p50: f64,
-    /// Median of the rounds' p99.
+    /// Over the samples of all rounds.
     pub p99: f64,
-    /// Lowest and highest p50 of a round.
-    pub spread: (f64, f64),
-    /// Median of the rounds' rates.
-    pub rate: Option<f64>,
+    /// The p50 of each round, to be compared with those of another contender, round by round.
+    pub p50s: Vec<f64>,
+    /// The rate of each round.
+    pub rates: Vec<f64>,
     /// Samples in all.
     pub n: usize,
 }
@@ -55,17 +55,12 @@ pub fn alternate(rounds: usize, mut contenders: Vec<Contender<'_>>) -> Vec<Resul
     contenders.into_iter().zip(all).map(|(contender, rounds)| summed(contender.name, rounds)).collect()
 }
 
-fn summed(who: String, rounds: Vec<Round>) -> Result {
-    let n = rounds.iter().map(|round| round.samples.len()).sum();
+fn summed(who: String, mut rounds: Vec<Round>) -> Result {
     let rates: Vec<f64> = rounds.iter().filter_map(|round| round.rate).collect();
-    let (mut p50s, mut p99s) = (Vec::new(), Vec::new());
-    for mut round in rounds {
-        p50s.push(percentile(&mut round.samples, 50.0));
-        p99s.push(percentile(&mut round.samples, 99.0));
-    }
-    let spread = (percentile(&mut p50s, 0.0), percentile(&mut p50s, 100.0));
-    let rate = (!rates.is_empty()).then(|| median(rates));
-    Result { who, p50: median(p50s), p99: median(p99s), spread, rate, n }
+    let p50s = rounds.iter_mut().map(|round| percentile(&mut round.samples, 50.0)).collect();
+    let mut samples: Vec<f64> = rounds.into_iter().flat_map(|round| round.samples).collect();
+    let (p50, p99) = (percentile(&mut samples, 50.0), percentile(&mut samples, 99.0));
+    Result { who, p50, p99, p50s, rates, n: samples.len() }
 }
 
 /// The sample that `percent` of all are not above.
@@ -83,16 +78,28 @@ pub fn median(mut samples: Vec<f64>) -> f64 {
 impl Result {
     /// As a line of a table.
     pub fn row(&self) -> Row {
-        Row { who: self.who.clone(), figures: self.figures() }
+        let mut p50s = self.p50s.clone();
+        let (low, high) = (percentile(&mut p50s, 0.0), percentile(&mut p50s, 100.0));
+        let mut figures: Vec<Figure> = self.rate().map(|rate| figure("rate", rate, "/s")).into_iter().collect();
+        figures.extend([time("p50", self.p50), time("p99", self.p99), time("low", low), time("high", high)]);
+        figures.push(figure("n", self.n as f64, ""));
+        Row { who: self.who.clone(), figures }
     }
 
-    fn figures(&self) -> Vec<Figure> {
-        let mut figures = Vec::new();
-        figures.extend(self.rate.map(|rate| figure("rate", rate, "/s")));
-        figures.extend([time("p50", self.p50), time("p99", self.p99)]);
-        figures.extend([time("low", self.spread.0), time("high", self.spread.1)]);
-        figures.push(figure("n", self.n as f64, ""));
-        figures
+    /// The median of the rounds' rates.
+    pub fn rate(&self) -> Option<f64> {
+        (!self.rates.is_empty()).then(|| median(self.rates.clone()))
+    }
+
+    /// The median, over the rounds, of our p50 to the peer's in the same round.
+    pub fn times_of(&self, peer: &Self) -> f64 {
+        median(self.p50s.iter().zip(&peer.p50s).map(|(ours, theirs)| ours / theirs).collect())
+    }
+
+    /// The median, over the rounds, of our p50 less what the peers' take together in the same round.
+    pub fn beyond(&self, peers: &[&Self]) -> f64 {
+        let theirs = |round: usize| peers.iter().filter_map(|peer| peer.p50s.get(round)).sum::<f64>();
+        median(self.p50s.iter().enumerate().map(|(round, ours)| ours - theirs(round)).collect())
     }
 }
 

@@ -162,7 +162,7 @@ fn paths_and_methods_are_strict() {
     );
     let kinds = [
         ("text/xml", 415),
-        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data", 415),
         ("application/json; charset=utf-8", 200),
         ("APPLICATION/JSON", 200),
     ];
