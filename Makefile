@@ -23,8 +23,8 @@ lint: rust ## Formatting and lints.
 
 unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and programs that must not compile.
 	@if $(CARGO) nextest --version >/dev/null 2>&1; \
-	then $(CARGO) nextest run --locked --workspace; \
-	else $(CARGO) test --locked --workspace --tests; fi
+	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
+	else $(CARGO) test --locked --workspace --tests --no-fail-fast; fi
 	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked -p verdict --doc
 
 e2e: rust ## The real MCP client and server, through the gate.

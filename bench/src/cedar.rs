@@ -60,7 +60,8 @@ fn write_policy(text: &mut String, n: usize, (effect, tools, when): &(&str, &str
         many => format!("action in [{}]", many.join(", ")),
     };
     let when = if when.is_empty() { String::new() } else { format!(" when {{ {when} }}") };
-    writeln!(text, "{effect}(principal == Agent::\"{agent}\", {action}, resource){when};").expect("memory takes text");
+    writeln!(text, "{effect}(principal == Agent::\"{agent}\", {action}, resource){when};")
+        .expect("memory takes text");
 }
 
 /// The refund as cedar-policy sees it.
@@ -71,7 +72,8 @@ pub fn request(agent: &str) -> Request {
         "args": args, "user": "u-4711", "session_id": "s-815", "step": "3", "environment": "production",
     });
     let context = Context::from_json_value(context, None).expect("the bench's own context");
-    let (principal, action) = (uid(format!("Agent::\"{agent}\"")), uid("Action::\"stripe.refund\"".to_owned()));
+    let (principal, action) =
+        (uid(format!("Agent::\"{agent}\"")), uid("Action::\"stripe.refund\"".to_owned()));
     Request::new(principal, action, uid("Tool::\"stripe\"".to_owned()), context, None).expect("a request")
 }
 
@@ -110,7 +112,8 @@ impl Cel {
             ("user", "u-4711".into()),
             ("environment", "production".into()),
         ];
-        let hold = |(name, value): &(&'static str, Value)| (*name, value.clone().try_into().expect("a plain value"));
+        let hold =
+            |(name, value): &(&'static str, Value)| (*name, value.clone().try_into().expect("a plain value"));
         let held = Held(values.iter().map(hold).collect());
         let program = Program::compile("args.amount <= 200").expect("the bench's own condition");
         Self { program, context: cel::Context::default(), values, held }

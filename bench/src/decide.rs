@@ -13,8 +13,16 @@ pub const NOW: i64 = 1_795_000_000_000_000;
 
 /// Ten rules of one agent.
 pub fn few(effort: &Effort) -> Vec<Section> {
-    let realistic = ten(effort, Rules::Realistic, "10 rules of a realistic policy (4 of the 10 speak of the tool, all 4 with a condition)");
-    let hard = ten(effort, Rules::Hard, "10 rules that all speak of the tool, each with a condition; the last allows");
+    let realistic = ten(
+        effort,
+        Rules::Realistic,
+        "10 rules of a realistic policy (4 of the 10 speak of the tool, all 4 with a condition)",
+    );
+    let hard = ten(
+        effort,
+        Rules::Hard,
+        "10 rules that all speak of the tool, each with a condition; the last allows",
+    );
     vec![realistic, hard]
 }
 
@@ -30,14 +38,18 @@ fn ten(effort: &Effort, rules: Rules, title: &str) -> Section {
         effort.rounds,
         vec![
             Contender::new("portcullis decide", || ours(samples, &plain, || one.clone())),
-            Contender::new("portcullis decide, with what it takes of 3 limits", || ours(samples, &limited, || one.clone())),
+            Contender::new("portcullis decide, with what it takes of 3 limits", || {
+                ours(samples, &limited, || one.clone())
+            }),
             Contender::new("cel alone, one condition, 5 variables bound", || {
                 calls(samples, || (), |()| cel.bind_and_execute())
             }),
             Contender::new("cel alone, one condition, nothing bound", || {
                 calls(samples, || (), |()| cel.borrow_and_execute())
             }),
-            Contender::new("cedar-policy, 10 policies", || calls(samples, || (), |()| cedar.decide(&request))),
+            Contender::new("cedar-policy, 10 policies", || {
+                calls(samples, || (), |()| cedar.decide(&request))
+            }),
         ],
     );
     Section {
@@ -64,8 +76,12 @@ pub fn many(effort: &Effort) -> Vec<Section> {
     let results = alternate(
         effort.rounds,
         vec![
-            Contender::new("portcullis decide, 10 rules, 1 agent", || ours(samples, &single, || alone.clone())),
-            Contender::new("portcullis decide, 10,000 rules", || ours(samples, &plain, || cases[dice.roll(AGENTS)].clone())),
+            Contender::new("portcullis decide, 10 rules, 1 agent", || {
+                ours(samples, &single, || alone.clone())
+            }),
+            Contender::new("portcullis decide, 10,000 rules", || {
+                ours(samples, &plain, || cases[dice.roll(AGENTS)].clone())
+            }),
             Contender::new("portcullis decide, 10,000 rules, 3 limits each", || {
                 ours(samples, &limited, || cases[dice_too.roll(AGENTS)].clone())
             }),
@@ -78,7 +94,9 @@ pub fn many(effort: &Effort) -> Vec<Section> {
         ],
     );
     let mut notes = against(&results, &[(1, 0), (1, 3), (1, 4)]);
-    notes.push("the cases are cloned just before, so their memory is warm; the agent's rules are not".to_owned());
+    notes.push(
+        "the cases are cloned just before, so their memory is warm; the agent's rules are not".to_owned(),
+    );
     vec![Section {
         title: "decide: 10,000 rules over 1,000 agents, a random agent each time".to_owned(),
         method: method(),

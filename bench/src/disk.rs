@@ -7,13 +7,17 @@ use std::time::Instant;
 
 use crate::rounds::Round;
 
-/// A folder beside the built bench: on a disk, where the system's folder for short-lived files may be memory.
+/// `BENCH_FOLDER`, or a folder beside the built bench: on a disk, where the system's folder for short-lived files may
+/// be memory.
 pub fn folder() -> PathBuf {
-    let bench = std::env::current_exe().expect("a program knows where it is");
-    let target = bench.ancestors().nth(2).unwrap_or(Path::new("."));
-    let folder = target.join("bench-data");
+    let folder = std::env::var_os("BENCH_FOLDER").map_or_else(beside, PathBuf::from);
     fs::create_dir_all(&folder).expect("the folder for the bench's files can be made");
     folder
+}
+
+fn beside() -> PathBuf {
+    let bench = std::env::current_exe().expect("a program knows where it is");
+    bench.ancestors().nth(2).unwrap_or(Path::new(".")).join("bench-data")
 }
 
 /// A new folder that is gone after.

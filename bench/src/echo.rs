@@ -23,7 +23,8 @@ pub fn serve(file: &str) {
                 ([(CONTENT_TYPE, "application/json")], body)
             }
         };
-        let app = Router::new().route("/v1/check", post(answer.clone())).route("/v1/check/batch", post(answer));
+        let app =
+            Router::new().route("/v1/check", post(answer.clone())).route("/v1/check/batch", post(answer));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port can be had");
         println!("echo is ready at http://{}", listener.local_addr().expect("a bound socket has an address"));
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -42,8 +43,12 @@ impl Echo {
     /// Starts one that answers with the text of `file`.
     pub fn start(file: &std::path::Path) -> Self {
         let bench = std::env::current_exe().expect("a program knows where it is");
-        let mut child =
-            Command::new(bench).arg("echo").arg(file).stdout(Stdio::piped()).spawn().expect("the echo starts");
+        let mut child = Command::new(bench)
+            .arg("echo")
+            .arg(file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the echo starts");
         let address = ready_line(&mut child);
         Self { child, address }
     }

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use gate::ink::LedgerInk;
 use ledger::{Draft, Log as _, SqliteLog, Sync};
-use verdict::{Books, Case, Halt, Index, Ink, Journal, Line, NotWritten, Petition, Policy, Record, Ruling, decide};
+use verdict::{
+    Books, Case, Halt, Index, Ink, Journal, Line, NotWritten, Petition, Policy, Record, Ruling, decide,
+};
 
 use crate::Effort;
 use crate::decide::{Dice, NOW};
@@ -73,7 +75,8 @@ impl<I: Ink> Bench<I> {
             (0..size).map(|_| self.cases[self.dice.roll(self.cases.len())].clone()).collect();
         self.now += 2 * size as i64;
         let start = Instant::now();
-        let petitions = cases.into_iter().map(|it| Petition::Decide(decide(&self.policy, it, self.now))).collect();
+        let petitions =
+            cases.into_iter().map(|it| Petition::Decide(decide(&self.policy, it, self.now))).collect();
         let rulings = self.journal.sit(self.now, petitions).expect("the journal writes");
         assert!(rulings.iter().all(|it| matches!(it, Ruling::Go(_))), "an action was refused");
         drop(rulings);
@@ -165,7 +168,9 @@ fn on_disk(effort: &Effort) -> Section {
     );
     Section {
         title: "durable batches, without HTTP".to_owned(),
-        method: format!("one thread; batches of {BATCH}, each committed, signed and synced; p50 and p99 are of a whole batch"),
+        method: format!(
+            "one thread; batches of {BATCH}, each committed, signed and synced; p50 and p99 are of a whole batch"
+        ),
         aim: "none of its own: what HTTP starts from",
         rows: results.iter().map(Result::row).collect(),
         notes: Vec::new(),

@@ -27,7 +27,8 @@ pub fn request(path: &str, key: &str, body: &str) -> Vec<u8> {
 /// Keeps `connections` busy for `seconds`. Each request counts as `weight` things done. Panics at an answer that is
 /// not 200: errors are quick, and no figure.
 pub fn drive(address: &str, requests: &Requests, connections: usize, seconds: f64, weight: usize) -> Round {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     runtime.block_on(async {
         let start = Instant::now();
         let until = start + Duration::from_secs_f64(seconds);
@@ -103,7 +104,8 @@ fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
 
 /// Sends each request once, one after another; gives the last answer's body.
 pub fn once(address: &str, requests: &[Vec<u8>]) -> Vec<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     runtime.block_on(async {
         let mut connection = Connection::open(address).await;
         let mut body = Vec::new();

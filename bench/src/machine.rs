@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 /// The machine, as the figures' reader must know it.
 pub struct Machine(Vec<(&'static str, String)>);
@@ -28,7 +29,8 @@ pub fn look() -> Machine {
         ("rustc", said("rustc", &["--version"])),
         ("commit", said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"])),
         ("date", said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
-        ("load before", load()),
+        ("others", others()),
+        ("files", crate::disk::folder().display().to_string()),
         ("peers", "cel 0.15, cedar-policy 4.14, axum 0.8; allocator mimalloc throughout".to_owned()),
     ])
 }
@@ -39,8 +41,34 @@ fn cpu() -> String {
     name.map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
 }
 
-/// The load averages: above the part's own, somebody else was at work.
-pub fn load() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+/// How many cores are at work while the bench is not.
+pub fn busy() -> f64 {
+    let before = ticks();
+    std::thread::sleep(Duration::from_millis(300));
+    let ((busy, all), (busy_before, all_before)) = (ticks(), before);
+    let cores = std::thread::available_parallelism().map_or(1.0, |it| usize::from(it) as f64);
+    (busy - busy_before) / (all - all_before).max(1.0) * cores
+}
+
+/// More than this, and what is measured is also what else runs.
+pub const QUIET: f64 = 0.2;
+
+fn others() -> String {
+    match busy() {
+        busy if busy < QUIET => "nothing else runs".to_owned(),
+        busy => format!(
+            "WARNING: {busy:.1} cores are busy with something else; what waits for a disk or a thread is worst hit"
+        ),
+    }
+}
+
+/// Processor time spent, and in all, since the machine started.
+fn ticks() -> (f64, f64) {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let first = stat.lines().next().unwrap_or_default();
+    let fields: Vec<f64> =
+        first.split_whitespace().skip(1).take(8).filter_map(|it| it.parse().ok()).collect();
+    let all: f64 = fields.iter().sum();
+    let idle: f64 = fields.iter().skip(3).take(2).sum();
+    (all - idle, all)
 }

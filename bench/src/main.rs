@@ -71,7 +71,12 @@ fn main() {
     let mut sections = Vec::new();
     for (name, measure, _) in asked {
         eprintln!("measuring {name} ...");
-        for section in measure(&effort) {
+        let measured = measure(&effort);
+        let busy = machine::busy();
+        for mut section in measured {
+            if busy > machine::QUIET {
+                section.notes.push(format!("just after, {busy:.1} cores were busy with something else"));
+            }
             if !json {
                 report::print(&section);
             }
@@ -95,6 +100,11 @@ fn help() {
     for (name, _, what) in PARTS {
         println!("  {name:<8} {what}");
     }
-    println!("\nThe parts http, mcp, start and memory run the release binary: ../target/release/portcullis, or");
-    println!("what PORTCULLIS_BIN names. Files are kept beside the built bench, in bench-data.");
+    println!(
+        "\nThe parts http, mcp, start and memory run the release binary: ../target/release/portcullis, or"
+    );
+    println!(
+        "what PORTCULLIS_BIN names. Files are kept in BENCH_FOLDER, or beside the built bench in bench-data;"
+    );
+    println!("on a folder in memory (/dev/shm) they show what is left without the disk.");
 }

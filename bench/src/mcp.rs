@@ -31,7 +31,9 @@ agents:
 pub fn echo() {
     let mut out = BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {
-        let Ok(message) = serde_json::from_str::<Value>(&line.expect("the client writes text")) else { continue };
+        let Ok(message) = serde_json::from_str::<Value>(&line.expect("the client writes text")) else {
+            continue;
+        };
         let result = match message["method"].as_str() {
             Some("initialize") => json!({
                 "protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
@@ -66,7 +68,8 @@ struct Client {
 impl Client {
     /// Starts the server and shakes hands.
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server starts");
         let output = BufReader::new(child.stdout.take().expect("the output is piped"));
         let input = child.stdin.take();
         let mut client = Self { child, input, output, id: 0, line: String::new() };
@@ -88,7 +91,10 @@ impl Client {
     fn ask(&mut self, method: &str, params: &str) -> &str {
         self.id += 1;
         let begins = format!("\"id\":{}", self.id);
-        self.write(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"{method}\",\"params\":{params}}}\n", self.id));
+        self.write(&format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"{method}\",\"params\":{params}}}\n",
+            self.id
+        ));
         loop {
             self.line.clear();
             let read = self.output.read_line(&mut self.line).expect("the server writes text");
@@ -103,7 +109,8 @@ impl Client {
     fn round(&mut self, calls: usize) -> Round {
         let samples = (0..calls).map(|_| {
             let start = Instant::now();
-            let answer = self.ask("tools/call", r#"{"name":"echo","arguments":{"text":"hello gate","amount":150}}"#);
+            let answer =
+                self.ask("tools/call", r#"{"name":"echo","arguments":{"text":"hello gate","amount":150}}"#);
             let taken = start.elapsed().as_nanos() as f64;
             assert!(answer.contains("hello gate"), "the call was refused: {answer}");
             taken
@@ -143,7 +150,11 @@ pub fn measure(effort: &Effort) -> Vec<Section> {
     );
     let [gate, direct, floor] = results.as_slice() else { return Vec::new() };
     let notes = vec![
-        format!("added p50 {:.0} us, added p99 {:.0} us", gate.beyond(&[direct]) / 1e3, (gate.p99 - direct.p99) / 1e3),
+        format!(
+            "added p50 {:.0} us, added p99 {:.0} us",
+            gate.beyond(&[direct]) / 1e3,
+            (gate.p99 - direct.p99) / 1e3
+        ),
         format!("added p50 beyond one fdatasync: {:.0} us", gate.beyond(&[direct, floor]) / 1e3),
     ];
     vec![Section {

@@ -117,7 +117,8 @@ pub fn text(rules: Rules, agents: usize, limits: bool) -> String {
     for n in 0..agents {
         let id = agent(n);
         let rules = own(rules, n);
-        write!(text, "  {id}:\n    owner: support@example.com\n    rules:{rules}").expect("memory takes text");
+        write!(text, "  {id}:\n    owner: support@example.com\n    rules:{rules}")
+            .expect("memory takes text");
         if limits {
             text.push_str(LIMITS.trim_start_matches('\n'));
         }
@@ -136,7 +137,8 @@ pub fn text_by_role(agents: usize) -> String {
     let limits = LIMITS.trim_start_matches('\n');
     let mut text = format!("{tools}roles:\n  support:\n    rules:{TEN}{limits}agents:\n");
     for n in 0..agents {
-        writeln!(text, "  {}: {{owner: support@example.com, roles: support}}", agent(n)).expect("memory takes text");
+        writeln!(text, "  {}: {{owner: support@example.com, roles: support}}", agent(n))
+            .expect("memory takes text");
     }
     text
 }
@@ -151,7 +153,8 @@ pub fn compile(text: &str) -> Arc<Policy> {
 }
 
 /// The arguments of the refund that is decided throughout; the realistic rules allow it by their eighth.
-pub const ARGS: &str = r#"{"amount":150,"currency":"USD","customer":"cus_8123","reason":"requested by customer"}"#;
+pub const ARGS: &str =
+    r#"{"amount":150,"currency":"USD","customer":"cus_8123","reason":"requested by customer"}"#;
 
 /// The refund, inspected: all that comes before a decision.
 pub fn case(policy: &Policy, agent: &str) -> Case {

@@ -93,7 +93,10 @@ fn cell(figure: &Figure) -> String {
         v if v >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     };
-    format!("{label} {:>9}", format!("{number}{}{unit}", if unit.is_empty() || *unit == "/s" { "" } else { " " }))
+    format!(
+        "{label} {:>9}",
+        format!("{number}{}{unit}", if unit.is_empty() || *unit == "/s" { "" } else { " " })
+    )
 }
 
 fn grouped(value: f64) -> String {

@@ -80,7 +80,8 @@ impl Result {
     pub fn row(&self) -> Row {
         let mut p50s = self.p50s.clone();
         let (low, high) = (percentile(&mut p50s, 0.0), percentile(&mut p50s, 100.0));
-        let mut figures: Vec<Figure> = self.rate().map(|rate| figure("rate", rate, "/s")).into_iter().collect();
+        let mut figures: Vec<Figure> =
+            self.rate().map(|rate| figure("rate", rate, "/s")).into_iter().collect();
         figures.extend([time("p50", self.p50), time("p99", self.p99), time("low", low), time("high", high)]);
         figures.push(figure("n", self.n as f64, ""));
         Row { who: self.who.clone(), figures }

@@ -40,12 +40,18 @@ pub fn measure(effort: &Effort) -> Vec<Section> {
     let results = alternate(
         effort.rounds,
         vec![
-            Contender::new(format!("after a shutdown ({few} records beyond the snapshot)"), || start(&closed)),
+            Contender::new(format!("after a shutdown ({few} records beyond the snapshot)"), || {
+                start(&closed)
+            }),
             Contender::new(format!("after a kill ({most} records beyond the snapshot)"), || start(&killed)),
             Contender::new("an empty ledger", || start(&fresh)),
         ],
     );
-    assert_eq!((unsaved(&closed), unsaved(&killed)), (few, most), "a start kept a snapshot, and the next had less to do");
+    assert_eq!(
+        (unsaved(&closed), unsaved(&killed)),
+        (few, most),
+        "a start kept a snapshot, and the next had less to do"
+    );
     let begun = Instant::now();
     let args = ["ledger", "verify", "--store", &store(&closed)];
     let verified = command().args(args).output().expect("portcullis runs");
@@ -66,7 +72,9 @@ pub fn measure(effort: &Effort) -> Vec<Section> {
         ),
         aim: "<= 2 s",
         rows,
-        notes: vec!["the empty ledger's start has the policy of 10,000 rules to compile, as the others do".to_owned()],
+        notes: vec![
+            "the empty ledger's start has the policy of 10,000 rules to compile, as the others do".to_owned(),
+        ],
     }]
 }
 

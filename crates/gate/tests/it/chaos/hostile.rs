@@ -276,7 +276,7 @@ fn requests(key: &str) -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
     vec![
         ("gzip", check("content-encoding: gzip\r\n"), &[415]),
         ("another kind of body", check("content-type: text/html\r\n"), &[415]),
-        ("a form", check("content-type: application/x-www-form-urlencoded\r\n"), &[415]),
+        ("a form", check("content-type: multipart/form-data\r\n"), &[415]),
         ("a wrong method", with("DELETE /v1/check", "", ""), &[405]),
         ("a method nobody knows", with("FROB /v1/check", "", ""), &[405]),
         ("reading what is written", get("/v1/check"), &[405]),
