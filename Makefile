@@ -25,7 +25,7 @@ unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and progra
 	@if $(CARGO) nextest --version >/dev/null 2>&1; \
 	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else $(CARGO) test --locked --workspace --tests --no-fail-fast; fi
-	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked -p verdict --doc
+	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked --workspace --doc
 
 e2e: rust ## The real MCP client and server, through the gate.
 	$(CARGO) build --locked --bin portcullis

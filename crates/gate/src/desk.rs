@@ -329,7 +329,7 @@ impl Writer {
     }
 
     fn answer(&mut self, questions: Vec<Question>) {
-        let caught = self.journal.catch_up();
+        let caught = self.journal.catch_up(self.clock.now());
         for question in questions {
             match &caught {
                 Ok(()) => question(Ok(self.journal.books())),
@@ -339,7 +339,7 @@ impl Writer {
     }
 
     fn look_around(&mut self) {
-        if let Err(halt) = self.journal.catch_up() {
+        if let Err(halt) = self.journal.catch_up(self.clock.now()) {
             tracing::error!(reason = %halt, "the ledger cannot be read");
         }
     }

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::Body;
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Request, StatusCode};
 use tokio::sync::watch;
 use verdict::{Halt, Realm, Refusal};
 
@@ -150,7 +150,14 @@ where
             return Err(Problem::not_found("there is nothing at this path; see /openapi.json".to_owned()));
         }
     };
-    let caller = admit(app, route, &head.headers)?;
+    let caller = match admit(app, route, &head.headers) {
+        Err(problem)
+            if problem.status == StatusCode::UNAUTHORIZED && app.ring.look_again(&app.gate.desk).await =>
+        {
+            admit(app, route, &head.headers)?
+        }
+        admitted => admitted?,
+    };
     let body = match route.takes.limit() {
         0 => Bytes::new(),
         limit => body::read(&head.headers, body, route.takes, limit).await?,

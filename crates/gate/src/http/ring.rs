@@ -2,8 +2,8 @@
 //! revoked, and as soon as the desk notices where another process did it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use verdict::{Books, Halt, Micro};
@@ -14,7 +14,13 @@ use crate::keys::{Caller, KeyRing};
 /// The least time between two looks at the books. With the desk's own look every 25 ms it stays well under 100 ms.
 const BREATH: Duration = Duration::from_millis(10);
 
-pub(super) struct Ring(ArcSwap<Known>);
+/// The least time between two looks because of a key that nobody knows.
+const UNKNOWN: Duration = Duration::from_millis(20);
+
+pub(super) struct Ring {
+    known: ArcSwap<Known>,
+    looked: Mutex<Option<Instant>>,
+}
 
 struct Known {
     keys: KeyRing,
@@ -26,23 +32,37 @@ impl Ring {
     /// The keys on the books.
     pub(super) async fn open(desk: &Desk) -> Result<Self, Halt> {
         let known = desk.ask(|books| Known { keys: KeyRing::of(books), mark: mark(books) }).await?;
-        Ok(Self(ArcSwap::from_pointee(known)))
+        Ok(Self { known: ArcSwap::from_pointee(known), looked: Mutex::new(None) })
     }
 
     /// Who has this secret.
     pub(super) fn find(&self, secret: &str, now: Micro) -> Option<Caller> {
-        self.0.load().keys.find(secret, now).cloned()
+        self.known.load().keys.find(secret, now).cloned()
+    }
+
+    /// Looks again because of a key that nobody knows: it may have been made a moment ago by another process. True
+    /// if it is worth asking again; strangers with wrong keys cannot make us look more often than we like.
+    pub(super) async fn look_again(&self, desk: &Desk) -> bool {
+        let due = |looked: &mut Option<Instant>| {
+            let due = looked.is_none_or(|at| at.elapsed() >= UNKNOWN);
+            if due {
+                *looked = Some(Instant::now());
+            }
+            due
+        };
+        let due = self.looked.lock().is_ok_and(|mut looked| due(&mut looked));
+        due && self.refresh(desk).await.is_ok()
     }
 
     /// Takes in what the books say by now.
     pub(super) async fn refresh(&self, desk: &Desk) -> Result<(), Halt> {
-        let before = self.0.load().mark;
+        let before = self.known.load().mark;
         let changed = desk.ask(move |books| {
             let mark = mark(books);
             (mark != before).then(|| Known { keys: KeyRing::of(books), mark })
         });
         if let Some(known) = changed.await? {
-            self.0.store(Arc::new(known));
+            self.known.store(Arc::new(known));
         }
         Ok(())
     }
