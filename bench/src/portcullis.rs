@@ -9,10 +9,24 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// The binary: `PORTCULLIS_BIN`, or the workspace's own release.
 pub fn binary() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/portcullis");
-    let path = std::env::var_os("PORTCULLIS_BIN").map_or(built, PathBuf::from);
+    let path = binary_path();
     assert!(path.is_file(), "`{}` is not there; run `cargo build --release` first", path.display());
     path
+}
+
+fn binary_path() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/portcullis");
+    std::env::var_os("PORTCULLIS_BIN").map_or(built, PathBuf::from)
+}
+
+/// Which binary, and from when: it need not be of this checkout.
+pub fn described() -> String {
+    let path = binary_path();
+    let made = std::fs::metadata(&path).and_then(|it| it.modified()).ok();
+    match made.and_then(|made| made.elapsed().ok()) {
+        Some(age) => format!("{}, built {} minutes before", path.display(), age.as_secs() / 60),
+        None => format!("{}, which is not there", path.display()),
+    }
 }
 
 /// `sqlite:PATH`

@@ -26,13 +26,6 @@ const LOOK: Duration = Duration::from_millis(25);
 const LOOK_IDLE: Duration = Duration::from_millis(500);
 /// How often questions are looked through for those whose time is over.
 const EXPIRE: Duration = Duration::from_secs(1);
-/// With at least so many askers in the last batch, the next one is let grow a little: signing and syncing cost
-/// the same for few as for many, and whoever waits is waiting for the processor those would take.
-const CROWD: usize = 8;
-/// How much longer a crowd waits for each that was in the last batch.
-const GATHER_EACH: Duration = Duration::from_micros(8);
-/// And at most.
-const GATHER: Duration = Duration::from_micros(400);
 /// A shutdown keeps a snapshot if at least so many records came since the last.
 const WORTH_SAVING: Index = 5_000;
 
@@ -212,8 +205,6 @@ struct Writer {
     halted: watch::Sender<Option<Halt>>,
     clock: Clock,
     expired_at: Instant,
-    /// How many askers the last batch answered.
-    crowd: usize,
 }
 
 impl Writer {
@@ -230,15 +221,8 @@ impl Writer {
         let (halted_tx, halted) = watch::channel(None);
         let shared = Arc::clone(&policy);
         let kept = clock.clone();
-        let writer = Self {
-            journal,
-            policy,
-            moved: moved_tx,
-            halted: halted_tx,
-            clock,
-            expired_at: Instant::now(),
-            crowd: 0,
-        };
+        let writer =
+            Self { journal, policy, moved: moved_tx, halted: halted_tx, clock, expired_at: Instant::now() };
         Ok((writer, move |road| Desk { road, policy: shared, moved, halted, clock: kept }))
     }
 
@@ -246,7 +230,6 @@ impl Writer {
         loop {
             match inbox.recv_timeout(self.patience()) {
                 Ok(letter) => {
-                    self.gather();
                     if self.work(std::iter::once(letter).chain(inbox.try_iter())) {
                         break;
                     }
@@ -258,14 +241,6 @@ impl Writer {
         }
         if let Err(halt) = self.journal.save_if_due(Some(WORTH_SAVING)) {
             tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
-        }
-    }
-
-    /// Lets a crowd assemble. A single client, or a few, never wait.
-    fn gather(&self) {
-        if self.crowd >= CROWD {
-            let crowd = u32::try_from(self.crowd).unwrap_or(u32::MAX);
-            std::thread::sleep(GATHER_EACH.saturating_mul(crowd).min(GATHER));
         }
     }
 
@@ -288,7 +263,6 @@ impl Writer {
                 break;
             }
         }
-        self.crowd = replies.len();
         if !petitions.is_empty() {
             self.sit(petitions, replies);
         }
