@@ -303,7 +303,7 @@ impl Writer {
     }
 
     fn answer(&mut self, questions: Vec<Question>) {
-        let caught = self.journal.catch_up(self.clock.now());
+        let caught = self.journal.catch_up();
         for question in questions {
             match &caught {
                 Ok(()) => question(Ok(self.journal.books())),
@@ -313,7 +313,7 @@ impl Writer {
     }
 
     fn look_around(&mut self) {
-        if let Err(halt) = self.journal.catch_up(self.clock.now()) {
+        if let Err(halt) = self.journal.catch_up() {
             tracing::error!(reason = %halt, "the ledger cannot be read");
         }
     }

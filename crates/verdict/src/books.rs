@@ -4,6 +4,8 @@
 //! counters, approvals) is here, so that replaying the records replays the decisions. Books neither decide
 //! nor write; they are asked ([`crate::admit`]) and told.
 
+use std::collections::BTreeMap;
+
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -34,7 +36,8 @@ pub struct Books {
     now: Micro,
     counters: HashMap<Box<str>, Counter>,
     locks: HashMap<LockId, Lock>,
-    open: HashMap<Index, Micro>,
+    /// In the order in which they were allowed, which is that of time: what is over goes from the front.
+    open: BTreeMap<Index, Micro>,
     approvals: HashMap<Index, Approval>,
     agents: HashMap<String, AgentSet>,
     tools: HashMap<(String, String), Pin>,
@@ -42,6 +45,8 @@ pub struct Books {
     policies: HashMap<String, InForce>,
     sessions: HashMap<(Realm, String, String), Session>,
     since_sweep: usize,
+    /// How many entries the last sweep left: so many records pay for the next, which looks at them all again.
+    sweep_after: usize,
 }
 
 /// The first 16 bytes of the SHA-256 of realm, agent and idempotency key.
@@ -180,7 +185,7 @@ impl Books {
             Record::Erased(_) => (),
         }
         self.since_sweep = self.since_sweep.saturating_add(1);
-        if self.since_sweep >= SWEEP_EVERY.max(self.counters.len()) {
+        if self.since_sweep >= self.sweep_after.max(SWEEP_EVERY) {
             self.sweep();
         }
     }
@@ -419,13 +424,16 @@ impl Books {
         let within = |since: Micro, memory: Micro| since.saturating_add(memory) >= now;
         self.counters.retain(|_, it| !it.is_spent(now));
         self.locks.retain(|_, it| within(it.since, KEY_MEMORY));
-        self.open.retain(|_, since| within(*since, OPEN_MEMORY));
+        while self.open.first_key_value().is_some_and(|(_, since)| !within(*since, OPEN_MEMORY)) {
+            self.open.pop_first();
+        }
         self.sessions.retain(|_, it| within(it.last, SESSION_IDLE));
         let waited_for: HashSet<Index> =
             self.locks.values().filter(|lock| lock.state == LockState::Pending).map(|lock| lock.of).collect();
         self.approvals.retain(|id, it| {
             it.ended.is_none() || waited_for.contains(id) || within(it.expires, APPROVAL_MEMORY)
         });
+        self.sweep_after = self.counters.len().max(self.locks.len()).max(self.sessions.len());
     }
 }
 

@@ -128,15 +128,11 @@ pub struct Journal<I> {
     line: String,
     policy: Arc<Policy>,
     books: Books,
-    /// Why nothing is admitted, and since when.
-    halted: Option<(Halt, Micro)>,
-    /// The time of whoever asked last.
-    now: Micro,
+    /// Why nothing is admitted.
+    halted: Option<Halt>,
     saved_at: Index,
 }
 
-/// Microseconds between two tries to go on after a halt.
-const RECOVER_EVERY: u64 = 100_000;
 /// How many records may follow a snapshot before the next one.
 const SAVE_EVERY: Index = 100_000;
 
@@ -145,8 +141,7 @@ impl<I: Ink> Journal<I> {
     /// force until the log says otherwise.
     pub fn open(ink: I, line: &str, policy: Arc<Policy>) -> Result<Self, Halt> {
         let books = Books::default();
-        let mut journal =
-            Self { ink, line: line.to_owned(), policy, books, halted: None, now: 0, saved_at: 0 };
+        let mut journal = Self { ink, line: line.to_owned(), policy, books, halted: None, saved_at: 0 };
         journal.refold()?;
         Ok(journal)
     }
@@ -161,11 +156,10 @@ impl<I: Ink> Journal<I> {
     }
     /// Why nothing is admitted, if so.
     pub fn halted(&self) -> Option<&Halt> {
-        self.halted.as_ref().map(|(halt, _)| halt)
+        self.halted.as_ref()
     }
     /// Folds what others have written since, if they have.
-    pub fn catch_up(&mut self, now: Micro) -> Result<(), Halt> {
-        self.now = now;
+    pub fn catch_up(&mut self) -> Result<(), Halt> {
         self.recover()?;
         match self.ink.changed() {
             Ok(false) => return Ok(()),
@@ -180,7 +174,6 @@ impl<I: Ink> Journal<I> {
 
     /// Writes a batch. The answers come in the order of the petitions; if there is an error, nothing was allowed.
     pub fn sit(&mut self, now: Micro, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
-        self.now = now;
         self.recover()?;
         let sat = self.sit_until_written(now, petitions);
         self.note(sat)
@@ -342,23 +335,22 @@ impl<I: Ink> Journal<I> {
         }
     }
 
-    /// After a halt the books may hold what was never written: they are folded anew, and the log is proven to take
-    /// records again, before anything is decided or answered by them. Not more often than every so often, since
-    /// that is work that every refused request would pay for.
+    /// After a halt the books may hold what was never written: they are folded anew before anything is decided or
+    /// answered by them. First the log must prove that it takes records again: that is cheap, and every refused
+    /// request pays for it.
     fn recover(&mut self) -> Result<(), Halt> {
-        let Some((halt, since)) = &self.halted else { return Ok(()) };
-        if since.abs_diff(self.now) < RECOVER_EVERY {
-            return Err(halt.clone());
+        if self.halted.is_none() {
+            return Ok(());
         }
-        self.refold()?;
         let proven = self.prove();
         self.note(proven)?;
+        self.refold()?;
         self.halted = None;
         Ok(())
     }
 
     fn note<T>(&mut self, result: Result<T, Halt>) -> Result<T, Halt> {
-        result.inspect_err(|halt| self.halted = Some((halt.clone(), self.now)))
+        result.inspect_err(|halt| self.halted = Some(halt.clone()))
     }
 }
 

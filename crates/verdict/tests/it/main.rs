@@ -19,3 +19,4 @@ mod load;
 mod canonical;
 mod decisions;
 mod limits;
+mod memory;
