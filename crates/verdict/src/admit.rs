@@ -189,7 +189,7 @@ fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
     let mut worst: Option<Denial> = None;
     for claim in claims {
         // A breaker opens when its count is reached; anything else when the action would exceed it.
-        let needs = match claim.meter {
+        let needs = match claim.charge.meter {
             MeterKind::Failures | MeterKind::FailuresInARow => 1,
             _ => claim.charge.amount,
         };
@@ -200,7 +200,7 @@ fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
         }
         let free = books.free_in(counter, now, needs, claim.max);
         let denial =
-            Denial { retry_after: free, ..Denial::new(claim.meter.code(), too_much(claim, counted)) };
+            Denial { retry_after: free, ..Denial::new(claim.charge.meter.code(), too_much(claim, counted)) };
         let longer = |it: &Denial| it.retry_after.is_some_and(|a| free.is_none_or(|b| b > a));
         if worst.as_ref().is_none_or(longer) {
             worst = Some(denial);
@@ -210,16 +210,16 @@ fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
 }
 
 fn too_much(claim: &Claim, counted: i64) -> String {
-    let (label, max) = (&claim.label, claim.meter.show(claim.max));
-    let counted_text = claim.meter.show(counted);
-    match claim.meter {
+    let (label, max) = (&claim.label, claim.charge.meter.show(claim.max));
+    let counted_text = claim.charge.meter.show(counted);
+    match claim.charge.meter {
         MeterKind::Failures | MeterKind::FailuresInARow => {
             format!("`{label}` is at most {max}, and {counted_text} have been reported")
         }
         MeterKind::Actions => format!("`{label}` is at most {max}, and {counted_text} have been allowed"),
         _ => format!(
             "`{label}` is at most {max}; {counted_text} is taken, and this would take {}",
-            claim.meter.show(claim.charge.amount)
+            claim.charge.meter.show(claim.charge.amount)
         ),
     }
 }
@@ -300,7 +300,7 @@ fn allow(ruled: &mut Ruled, books: &Books, permit: &Permit, now: Micro) {
         .map(|claim| {
             let taken = books.counted(&claim.charge.counter, now).saturating_add(claim.charge.amount);
             let left = claim.max.saturating_sub(taken).max(0);
-            Remaining { label: Arc::clone(&claim.label), left, meter: claim.meter }
+            Remaining { label: Arc::clone(&claim.label), left, meter: claim.charge.meter }
         })
         .collect();
 }

@@ -95,8 +95,6 @@ pub struct Claim {
     pub max: i64,
     /// The limit's name.
     pub label: Arc<str>,
-    /// What is counted.
-    pub meter: MeterKind,
 }
 
 /// An action let through by a rule. It holds the action, so that it cannot be exchanged for another.
@@ -345,7 +343,7 @@ fn claims(agent: &Agent, limits: &[u32], case: &Case) -> Result<Vec<Claim>, Deni
         let action = &case.action;
         let counter = limit.counter(action.realm().as_str(), &action.who());
         let charge = Charge { counter, amount, window, meter: MeterKind::of(&limit.meter) };
-        claims.push(Claim { meter: charge.meter, charge, max: limit.max, label: Arc::clone(&limit.label) });
+        claims.push(Claim { charge, max: limit.max, label: Arc::clone(&limit.label) });
     }
     Ok(claims)
 }

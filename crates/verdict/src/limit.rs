@@ -120,11 +120,6 @@ impl Limit {
         }
         name
     }
-
-    /// True if amounts are kept in millionths.
-    pub fn in_millionths(&self) -> bool {
-        matches!(self.meter, Meter::Usd | Meter::Argument(_))
-    }
 }
 
 /// Whom a counter is for.
