@@ -4,7 +4,7 @@ CARGO ?= cargo
 BIN := target/release/portcullis
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit e2e bench clean rust
+.PHONY: help run build test lint unit e2e bench eval clean rust
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -34,6 +34,9 @@ e2e: rust ## The real MCP client and server, through the gate.
 
 bench: build ## Prints each figure of the README with its peer, measured in the same run.
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml -- all
+
+eval: rust ## Measures recall and false positives over public data (PORTCULLIS_CORPORA=DIR); docs/eval.md keeps the table.
+	$(CARGO) run --release --manifest-path eval/Cargo.toml -- --write
 
 clean: ## Removes what was built and installed.
 	$(CARGO) clean

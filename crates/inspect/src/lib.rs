@@ -3,7 +3,21 @@
 //! Pure, and without any policy: a fact is a fact whatever the rules make of it. Effects come from what
 //! the tool declares and from the roles of its arguments; resources are named as the argument names them.
 
-use verdict::{Action, EffectFact, Facts, Json, Micros, Risk, Role, Tool};
+pub mod code;
+mod hit;
+pub mod injection;
+pub mod net;
+pub mod path;
+pub mod personal;
+pub mod secret;
+pub mod shell;
+pub mod sql;
+mod surroundings;
+pub mod text;
+
+pub use hit::Hit;
+pub use surroundings::Surroundings;
+use verdict::{Action, Effect, Facts, Json, Micros, Role, Target, Tool};
 
 /// Finds out what `action` would do. `tool` is the policy's declaration, if there is one.
 ///
@@ -18,14 +32,14 @@ pub fn inspect(action: &Action, tool: Option<&Tool>) -> Facts {
         yields: tool.yields.clone(),
         ..Facts::default()
     };
-    facts.effects.extend(tool.effects.iter().map(|kind| EffectFact { kind: kind.clone(), resource: None }));
+    facts.effects.extend(tool.effects.iter().cloned());
     for (path, role) in &tool.roles {
         match role {
             Role::Money => money(action, path, &mut facts),
             Role::Named(kind) => named(action, path, kind, &mut facts),
         }
     }
-    let worst = facts.effects.iter().map(|effect| risk_of(&effect.kind)).max().unwrap_or_default();
+    let worst = facts.effects.iter().map(|effect| effect.risk).max().unwrap_or_default();
     facts.risk = tool.risk.unwrap_or(worst);
     facts
 }
@@ -62,20 +76,10 @@ fn named(action: &Action, path: &[String], role: &str, facts: &mut Facts) {
         Some(one) => vec![one],
     };
     for text in texts {
-        let resource = match text {
-            Json::Str(text) => Some(verdict::short(text)),
-            _ => None,
+        let target = match text {
+            Json::Str(text) => Target::Named(text.clone()),
+            _ => Target::Unknown,
         };
-        facts.effects.push(EffectFact { kind: kind.to_owned(), resource });
-    }
-}
-
-/// The risk of an effect where nobody says otherwise.
-fn risk_of(kind: &str) -> Risk {
-    match kind {
-        "fs.delete" | "sql.schema" => Risk::Critical,
-        "payment" | "process.exec" | "code.run" | "message.send" | "secret.read" => Risk::High,
-        "fs.write" | "sql.write" | "net.connect" => Risk::Medium,
-        _ => Risk::Low,
+        facts.effects.push(Effect::named(kind, target));
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::effect::{Effect, Finding};
 use crate::json::{Json, Map};
 use crate::limit::Who;
 use crate::money::Micros;
@@ -314,7 +315,7 @@ pub fn short(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// What it would do.
-    pub effects: Vec<EffectFact>,
+    pub effects: Vec<Effect>,
     /// Amounts found under arguments that are declared as money: path below `args`, amount.
     pub amounts: Vec<(Vec<String>, Micros)>,
     /// What the call costs, as far as known before: the larger of price and estimate.
@@ -329,23 +330,4 @@ pub struct Facts {
     pub risk: Risk,
     /// Why this is no valid action: it then counts against it, whatever the rules say.
     pub problem: Option<String>,
-}
-
-/// One effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EffectFact {
-    /// `payment`, `fs.write`, ...
-    pub kind: String,
-    /// What it is done to, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource: Option<String>,
-}
-
-/// What a detector saw in a text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// What it is.
-    pub kind: String,
-    /// Where: a pointer to the text.
-    pub place: String,
 }

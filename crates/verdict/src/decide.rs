@@ -12,7 +12,7 @@ use crate::action::{Action, Facts};
 use crate::condition::{Root, Scope as Vars};
 use crate::limit::{Charge, Limit, Meter, Micro, Window};
 use crate::money::Micros;
-use crate::policy::{Agent, Effect, Mode, Policy, PolicyVersion, Rule, Terms};
+use crate::policy::{Agent, Mode, Policy, PolicyVersion, Rule, RuleKind, Terms};
 use crate::record::MeterKind;
 
 /// The names a condition may start from, in the order of [`roots`].
@@ -298,7 +298,7 @@ fn user_is_in(policy: &Policy, rule: &Rule, user: Option<&str>) -> bool {
     match user {
         Some(user) => rule.users.iter().any(|name| policy.is_in(user, name)),
         // A prohibition for some users is a prohibition for whoever does not say who they are.
-        None => rule.effect == Effect::Deny,
+        None => rule.effect == RuleKind::Deny,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::action::Action;
 use crate::condition::Scope as Vars;
 use crate::decide::{Case, Code, Denial, applies, roots};
 use crate::limit::Micro;
-use crate::policy::{Agent, Effect, Policy, Rule};
+use crate::policy::{Agent, Policy, Rule, RuleKind};
 
 /// One rule, considered.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Considered {
     /// Its name.
     pub rule: Arc<str>,
     /// Which way it points.
-    pub effect: Effect,
+    pub effect: RuleKind,
     /// Where it stands: file and line.
     pub place: String,
     /// What came of it.
@@ -44,9 +44,9 @@ pub fn explain(policy: &Policy, case: &Case, now: Micro) -> Vec<Considered> {
     let vars = Vars(&values);
     let known = policy.applicable(agent, case.action.tool()).is_some();
     let mut decided = !known || case.facts.problem.is_some();
-    let of = |effect: Effect| agent.rules().iter().filter(move |rule| rule.effect == effect);
-    of(Effect::Deny)
-        .chain(of(Effect::Allow))
+    let of = |effect: RuleKind| agent.rules().iter().filter(move |rule| rule.effect == effect);
+    of(RuleKind::Deny)
+        .chain(of(RuleKind::Allow))
         .map(|rule| {
             let finding = consider(policy, rule, &case.action, &vars, &mut decided);
             Considered {
@@ -71,7 +71,7 @@ fn consider(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>, deci
         }
         Ok(false) => Finding::Lacks(lacks(policy, rule, action, vars)),
         Err(why) => {
-            *decided |= rule.effect == Effect::Deny;
+            *decided |= rule.effect == RuleKind::Deny;
             Finding::Fails(why)
         }
     }
@@ -99,7 +99,7 @@ fn lacks(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>) -> Vec<
 /// The denial of an action that no rule lets through, with what the nearest rules would need.
 pub(crate) fn nearest(policy: &Policy, agent: &Agent, action: &Action, vars: &Vars<'_>) -> Denial {
     let about = agent.rules().iter().filter(|rule| {
-        rule.effect == Effect::Allow && rule.tools.iter().any(|pattern| pattern.matches(action.tool()))
+        rule.effect == RuleKind::Allow && rule.tools.iter().any(|pattern| pattern.matches(action.tool()))
     });
     let near: Vec<String> = about
         .take(3)

@@ -13,6 +13,7 @@ mod books;
 mod command;
 pub mod condition;
 mod decide;
+mod effect;
 mod explain;
 mod journal;
 pub mod json;
@@ -24,20 +25,21 @@ mod policy;
 mod record;
 mod settle;
 
-pub use action::{
-    Action, Definition, Digest, Draft, EffectFact, Facts, Finding, Malformed, Realm, check_name, hex, short,
-};
+pub use action::{Action, Definition, Digest, Draft, Facts, Malformed, Realm, check_name, hex, short};
 pub use admit::Remaining;
 pub use books::{Approval, Books, Ended, InForce, KEY_MEMORY, OPEN_MEMORY, Pin, Standing};
 pub use command::{Command, Person, Refusal};
 pub use decide::{Ask, Case, Claim, Code, Denial, Permit, ROOTS, Refused, Verdict, could_allow, decide};
+pub use effect::{
+    Effect, EffectFact, Finding, HostTarget, KINDS, PathTarget, ProgramTarget, TableTarget, Target, risk_of,
+};
 pub use explain::{Considered, Finding as RuleFinding, explain};
 pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
 pub use json::Json;
 pub use limit::{Charge, Counter, Limit, Meter, Micro, SESSION_IDLE, Scope, Who, Window, duration};
 pub use money::Micros;
 pub use policy::{
-    Agent, AgentParts, Effect, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, Terms, Tool,
+    Agent, AgentParts, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, RuleKind, Terms, Tool,
     UnknownTool,
 };
 pub use record::{

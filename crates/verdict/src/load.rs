@@ -16,6 +16,8 @@ mod yaml;
 
 use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
+#[cfg(test)]
+pub(crate) use table::EFFECTS;
 
 use crate::policy::{Policy, PolicyVersion};
 pub use cases::{Case, CaseAction, Expectation, cases};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::condition::Condition;
+use crate::effect::Effect;
 use crate::limit::Limit;
 use crate::money::Micros;
 
@@ -72,7 +73,7 @@ pub struct Tool {
     /// Arguments with a meaning: a path of keys (`["customer", "amount"]`) and its role.
     pub roles: Vec<(Vec<String>, Role)>,
     /// Effects the tool has whatever its arguments (`payment`, `message.send`, ...).
-    pub effects: Vec<String>,
+    pub effects: Vec<Effect>,
     /// What one call costs.
     pub price: Micros,
     /// Labels that its results bring into the session.
@@ -135,7 +136,7 @@ fn glob_matches(glob: &str, text: &str) -> bool {
 
 /// Which way a rule points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum RuleKind {
     /// It may be done, possibly after an approval.
     Allow,
     /// It may not, whatever else allows it.
@@ -159,7 +160,7 @@ pub struct Rule {
     /// Unique within its agent.
     pub name: Arc<str>,
     /// Allow or deny.
-    pub effect: Effect,
+    pub effect: RuleKind,
     /// The tools it speaks of.
     pub tools: Vec<Pattern>,
     /// What must hold besides.
@@ -333,8 +334,8 @@ impl Agent {
         let mut by_tool: HashMap<u32, Applicable> = HashMap::new();
         for (n, rule) in parts.rules.iter().enumerate() {
             let list = |applicable: &mut Applicable| match rule.effect {
-                Effect::Allow => applicable.allows.push(position(n)),
-                Effect::Deny => applicable.denies.push(position(n)),
+                RuleKind::Allow => applicable.allows.push(position(n)),
+                RuleKind::Deny => applicable.denies.push(position(n)),
             };
             let globs = rule.tools.iter().any(|pattern| matches!(pattern, Pattern::Glob(_)));
             if globs {
@@ -368,8 +369,8 @@ impl Agent {
         for (at, rule) in (0..).zip(&self.parts.rules) {
             if rule.tools.iter().any(|pattern| pattern.matches(tool)) {
                 match rule.effect {
-                    Effect::Allow => applicable.allows.push(at),
-                    Effect::Deny => applicable.denies.push(at),
+                    RuleKind::Allow => applicable.allows.push(at),
+                    RuleKind::Deny => applicable.denies.push(at),
                 }
             }
         }

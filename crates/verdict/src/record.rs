@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{EffectFact, Realm};
+use crate::action::Realm;
 use crate::decide::Code;
+use crate::effect::{EffectFact, Finding};
 use crate::limit::{Charge, Meter, Micro};
 use crate::money::Micros;
 use crate::policy::{Mode, PolicyVersion, Risk, Terms};
@@ -97,6 +98,9 @@ pub struct Decided {
     /// What it would do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<EffectFact>,
+    /// What detectors saw in its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// What it holds of which limits; only for an allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,

@@ -194,9 +194,9 @@ fn show(args: &ShowArgs) -> Done {
     let mut table = Table::new(&["EFFECT", "RULE", "TOOLS", "PLACE"]);
     for rule in known.rules() {
         let effect = match (rule.effect, &rule.approval) {
-            (verdict::Effect::Deny, _) => hued("deny", Hue::Bad),
-            (verdict::Effect::Allow, Some(_)) => hued("ask", Hue::Care),
-            (verdict::Effect::Allow, None) => hued("allow", Hue::Good),
+            (verdict::RuleKind::Deny, _) => hued("deny", Hue::Bad),
+            (verdict::RuleKind::Allow, Some(_)) => hued("ask", Hue::Care),
+            (verdict::RuleKind::Allow, None) => hued("allow", Hue::Good),
         };
         let tools: Vec<&str> = rule.tools.iter().map(verdict::Pattern::as_str).collect();
         table.row([

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ::ledger::Reader;
 use clap::Args;
 use serde::Serialize;
-use verdict::{Agent, Answer, Effect, Micro, Policy, Realm, Record, Rule, Tool};
+use verdict::{Agent, Answer, Micro, Policy, Realm, Record, Rule, RuleKind, Tool};
 
 use super::agents::Under;
 use super::keys::minute;
@@ -140,13 +140,13 @@ fn permission(agent: &Agent, tool: &str, uses: &Uses, now: Micro) -> Option<Perm
     let about = |rule: &&Rule| rule.tools.iter().any(|pattern| pattern.matches(tool));
     let is_plain =
         |rule: &&Rule| rule.when.is_none() && rule.environments.is_empty() && rule.users.is_empty();
-    let of = |effect: Effect| agent.rules().iter().filter(move |rule| rule.effect == effect);
-    if of(Effect::Deny).filter(about).any(|rule| is_plain(&rule)) {
+    let of = |effect: RuleKind| agent.rules().iter().filter(move |rule| rule.effect == effect);
+    if of(RuleKind::Deny).filter(about).any(|rule| is_plain(&rule)) {
         return None;
     }
-    let allows: Vec<&Rule> = of(Effect::Allow).filter(about).collect();
+    let allows: Vec<&Rule> = of(RuleKind::Allow).filter(about).collect();
     let first = allows.first()?;
-    let denied_at_times = of(Effect::Deny).any(|rule| about(&rule));
+    let denied_at_times = of(RuleKind::Deny).any(|rule| about(&rule));
     let access = match first {
         rule if is_plain(rule) && rule.approval.is_none() && !denied_at_times => "allow",
         _ if allows.iter().any(|rule| rule.approval.is_some()) => "approval",

@@ -9,8 +9,8 @@ use clap::Args;
 use inspect::inspect;
 use serde::Serialize;
 use verdict::{
-    Action, Agent, Case, Considered, Denial, Draft, Effect, Facts, Limit, MeterKind, Micro, Mode, Policy,
-    RuleFinding, Verdict, Window, decide,
+    Action, Agent, Case, Considered, Denial, Draft, Facts, Limit, MeterKind, Micro, Mode, Policy,
+    RuleFinding, RuleKind, Verdict, Window, decide,
 };
 
 use super::check::ActionArgs;
@@ -106,10 +106,10 @@ pub fn findings(rules: &[Considered]) -> Vec<String> {
     rules.iter().map(|it| format!("{} {}: {}", effect(it.effect), it.rule, finding(&it.finding))).collect()
 }
 
-fn effect(effect: Effect) -> &'static str {
+fn effect(effect: RuleKind) -> &'static str {
     match effect {
-        Effect::Allow => "allow",
-        Effect::Deny => "deny",
+        RuleKind::Allow => "allow",
+        RuleKind::Deny => "deny",
     }
 }
 
@@ -167,7 +167,7 @@ pub fn run(args: ExplainArgs) -> Done {
         mode: known.map_or(policy.mode(), |agent| agent.mode()),
         policy_version: policy.version().0.to_string(),
         environment: here,
-        effects: examined.facts.effects.clone(),
+        effects: examined.facts.effects.iter().map(verdict::Effect::fact).collect(),
         risk: examined.facts.risk,
         estimated_cost_usd: examined.facts.cost.to_string(),
         rules: examined.rules.iter().map(rule_line).collect(),
@@ -259,7 +259,7 @@ pub fn verdict_line(decision: &Decision) -> Result<(), Failure> {
 fn effect_text(effect: &verdict::EffectFact) -> String {
     match &effect.resource {
         Some(resource) => format!("{} {resource}", effect.kind),
-        None => effect.kind.clone(),
+        None => effect.kind.to_string(),
     }
 }
 

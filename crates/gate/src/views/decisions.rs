@@ -273,11 +273,7 @@ fn view(at: Index, it: &Decided) -> DecisionView {
         environment: it.environment.clone(),
         idempotency_key: it.key.clone(),
         digest: it.digest.clone(),
-        effects: it
-            .effects
-            .iter()
-            .map(|e| Effect { kind: e.kind.clone(), resource: e.resource.clone() })
-            .collect(),
+        effects: it.effects.iter().map(Effect::from).collect(),
         expected_cost_usd: Dollars(Micros(it.cost.0)),
         approval_id: approval.map(approval_id),
         duplicate_of: it.duplicate_of.map(decision_id),

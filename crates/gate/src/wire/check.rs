@@ -2,13 +2,15 @@
 //!
 //! An answer is made of a [`Receipt`], that is, of what is on record, and of nothing else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use verdict::{
-    Answer, Draft, Finding, Json, Malformed, MeterKind, Micros, Mode, Realm, Receipt, Risk, Status, short,
+    Answer, Draft, EffectFact, Finding, Json, Malformed, MeterKind, Micros, Mode, Realm, Receipt, Risk,
+    Status, short,
 };
 
 use super::fields::{Fields, read_by_fields};
@@ -232,24 +234,51 @@ pub struct CheckReply {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Effect {
     /// `payment`, `fs.write`, ...
-    pub kind: String,
-    /// What it is done to, if known.
+    pub kind: Cow<'static, str>,
+    /// What it is done to, if known; `unknown` if it could not be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// What a person should know of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Cow<'static, str>>,
+    /// True if it cannot be undone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub destroys: bool,
 }
 
-/// What a detector saw.
+/// What a detector saw; never the text itself.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Seen {
-    /// What it is.
-    pub kind: String,
-    /// Where.
+    /// `secret`, `personal_data`, `prompt_injection`, `hidden_text`, `stack_trace`, `pattern`, `canary`, `too_long`.
+    pub kind: Cow<'static, str>,
+    /// Which one: `aws_access_key`, `iban`, a pattern's name.
+    pub name: Cow<'static, str>,
+    /// Where: a JSON pointer to the text.
     pub place: String,
+    /// The first byte of it in that text, and the first after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<(usize, usize)>,
+    /// How bad it is.
+    #[schemars(with = "super::orders::RiskWord")]
+    pub severity: Risk,
+    /// How sure the detector is, in hundredths.
+    pub confidence: u8,
+    /// Whether its checksum holds, where its format has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
 }
 
 impl From<&Finding> for Seen {
     fn from(it: &Finding) -> Self {
-        Self { kind: it.kind.clone(), place: it.place.clone() }
+        let Finding { kind, name, place, span, severity, confidence, verified } = it.clone();
+        Self { kind, name, place, span, severity, confidence, verified }
+    }
+}
+
+impl From<&EffectFact> for Effect {
+    fn from(it: &EffectFact) -> Self {
+        let EffectFact { kind, resource, note, destroys } = it.clone();
+        Self { kind, resource, note, destroys }
     }
 }
 
@@ -322,12 +351,8 @@ impl CheckReply {
             rule: it.rule.as_deref().map(str::to_owned),
             reason: reason(receipt),
             code: code_word(it.code),
-            effects: it
-                .effects
-                .iter()
-                .map(|e| Effect { kind: e.kind.clone(), resource: e.resource.clone() })
-                .collect(),
-            findings: Vec::new(),
+            effects: it.effects.iter().map(Effect::from).collect(),
+            findings: it.findings.iter().map(Seen::from).collect(),
             risk: it.risk,
             policy_version: it.policy.0.to_string(),
             remaining: Left::of(receipt),

@@ -12,7 +12,7 @@ use super::read::{Gathered, Holder, Limited, Written};
 use crate::action::short;
 use crate::limit::Meter;
 use crate::near::{SUGGESTIONS, nearest, within};
-use crate::policy::{Effect, Pattern, Rule, Tool, UnknownTool};
+use crate::policy::{Pattern, Rule, RuleKind, Tool, UnknownTool};
 
 /// Comparisons that all lints together may take. A file that was made to be slow is looked at less
 /// closely; it is not taken any more readily.
@@ -93,12 +93,12 @@ impl<'d> Lint<'d> {
         let unconditional = |written: &&Written| {
             !written.tiered && written.rule.when.as_ref().is_none_or(|when| when.always_true())
         };
-        let is = |effect: Effect| move |written: &&Written| written.rule.effect == effect;
+        let is = |effect: RuleKind| move |written: &&Written| written.rule.effect == effect;
         let of_roles = held.iter().flat_map(|role| &role.rules);
         let denies: Vec<&Written> =
-            holder.rules.iter().chain(of_roles).filter(is(Effect::Deny)).filter(unconditional).collect();
+            holder.rules.iter().chain(of_roles).filter(is(RuleKind::Deny)).filter(unconditional).collect();
         let mut allows: Vec<&Written> = Vec::new();
-        for written in holder.rules.iter().filter(is(Effect::Allow)) {
+        for written in holder.rules.iter().filter(is(RuleKind::Allow)) {
             if let Some(deny) = self.covering(&denies, written) {
                 let message = format!(
                     "rule `{}` can never match: `{}` always denies before it",
@@ -172,7 +172,7 @@ impl<'d> Lint<'d> {
 
     /// Patterns of an allow that no known tool has.
     fn matches_nothing(&mut self, written: &Written, report: &mut Report) {
-        if written.rule.effect == Effect::Deny || self.gathered.unknown_tool == UnknownTool::Rules {
+        if written.rule.effect == RuleKind::Deny || self.gathered.unknown_tool == UnknownTool::Rules {
             return;
         }
         for (pattern, at) in written.rule.tools.iter().zip(&written.tools_at) {
@@ -220,7 +220,7 @@ impl<'d> Lint<'d> {
     }
 
     fn wildcards(&self, written: &Written, report: &mut Report) {
-        if written.rule.effect == Effect::Deny {
+        if written.rule.effect == RuleKind::Deny {
             return;
         }
         for (pattern, at) in written.rule.tools.iter().zip(&written.tools_at) {
@@ -320,7 +320,7 @@ impl<'d> Lint<'d> {
     /// Agents that may do nothing, and roles nobody has.
     fn idle(&self, report: &mut Report) {
         let allows =
-            |holder: &Holder| holder.rules.iter().any(|written| written.rule.effect == Effect::Allow);
+            |holder: &Holder| holder.rules.iter().any(|written| written.rule.effect == RuleKind::Allow);
         let allowing: HashSet<&str> =
             self.gathered.roles.iter().filter(|role| allows(role)).map(|role| role.id.as_str()).collect();
         for agent in &self.gathered.agents {
@@ -402,7 +402,7 @@ impl<'d> Lint<'d> {
             .map(|(tool, _)| tool.name.as_str())
             .collect();
         let allowed =
-            rules.iter().filter(|written| written.rule.effect == Effect::Allow).flat_map(|w| &w.rule.tools);
+            rules.iter().filter(|written| written.rule.effect == RuleKind::Allow).flat_map(|w| &w.rule.tools);
         for pattern in allowed {
             if !self.spend(1) {
                 return None;

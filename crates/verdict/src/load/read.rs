@@ -11,9 +11,10 @@ use super::yaml::{Entry, Node};
 use crate::action::short;
 use crate::condition::Condition;
 use crate::decide::ROOTS;
+use crate::effect::{Effect, Target};
 use crate::limit::{Limit, Meter, Scope, Window};
 use crate::money::Micros;
-use crate::policy::{Effect, Mode, Pattern, Risk, Role, Rule, Terms, Tool, UnknownTool};
+use crate::policy::{Mode, Pattern, Risk, Role, Rule, RuleKind, Terms, Tool, UnknownTool};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -134,7 +135,7 @@ fn read_tool(entry: &Entry) -> Tool {
     Tool {
         name: entry.key.clone(),
         roles: roles.collect(),
-        effects: texts_of(node, "effects"),
+        effects: texts_of(node, "effects").iter().map(|kind| Effect::named(kind, Target::None)).collect(),
         price: dollars(node, "price_usd").unwrap_or_default(),
         yields: texts_of(node, "yields"),
         risk: node.get("risk").and_then(Node::text).and_then(|risk| match risk {
@@ -206,12 +207,12 @@ fn read_rule(node: &Node, report: &mut Report) -> Option<Written> {
     })
 }
 
-fn which_way<'n>(node: &'n Node, name: &str, report: &mut Report) -> Option<(Effect, &'n Node)> {
+fn which_way<'n>(node: &'n Node, name: &str, report: &mut Report) -> Option<(RuleKind, &'n Node)> {
     let name = short(name);
     let key_at = |key: &str| node.entries().iter().find(|entry| entry.key == key).map(|entry| entry.at);
     let found = match (node.get("allow"), node.get("deny")) {
-        (Some(tools), None) => Some((Effect::Allow, tools)),
-        (None, Some(tools)) => Some((Effect::Deny, tools)),
+        (Some(tools), None) => Some((RuleKind::Allow, tools)),
+        (None, Some(tools)) => Some((RuleKind::Deny, tools)),
         (None, None) => {
             let help = "add `allow: [...]` or `deny: [...]` with the tools it is about".to_owned();
             report.error(node.at, format!("rule `{name}` neither allows nor denies"), help);
@@ -223,7 +224,7 @@ fn which_way<'n>(node: &'n Node, name: &str, report: &mut Report) -> Option<(Eff
             None
         }
     };
-    let is_deny = matches!(found, Some((Effect::Deny, _)));
+    let is_deny = matches!(found, Some((RuleKind::Deny, _)));
     for key in ["approval", "tiers"] {
         if let Some(at) = key_at(key).filter(|_| is_deny) {
             let help = format!("remove `{key}`, or allow the tools under it");

@@ -118,17 +118,30 @@ pub(super) const ROLES: &[&str] = &[
     "secret",
 ];
 
-/// What an action can do.
-pub(super) const EFFECTS: &[&str] = &[
+/// What an action can do: the names of [`crate::effect::KINDS`]; a test holds the two together.
+pub(crate) const EFFECTS: &[&str] = &[
     "fs.read",
     "fs.write",
     "fs.delete",
     "net.connect",
+    "net.listen",
     "process.exec",
+    "process.kill",
     "code.run",
+    "env.change",
+    "privilege.raise",
+    "system.change",
+    "package.install",
+    "vcs.change",
+    "vcs.discard",
+    "cloud.read",
+    "cloud.change",
+    "cloud.delete",
     "sql.read",
     "sql.write",
     "sql.schema",
+    "sql.admin",
+    "sql.unknown",
     "message.send",
     "payment",
     "secret.read",

@@ -256,7 +256,7 @@ mod index {
     fn rule(n: usize, allow: bool, patterns: &[usize]) -> Rule {
         Rule {
             name: format!("r{n}").into(),
-            effect: if allow { Effect::Allow } else { Effect::Deny },
+            effect: if allow { RuleKind::Allow } else { RuleKind::Deny },
             tools: patterns.iter().map(|at| Pattern::new(PATTERNS[*at])).collect(),
             when: None,
             environments: Vec::new(),

@@ -27,6 +27,7 @@ fn decided(n: u64, t: Micro) -> Record {
         key: Some(format!("key-{n}")),
         digest: format!("{n:064x}"),
         effects: Vec::new(),
+        findings: Vec::new(),
         charges: vec![charge(format!("hour|{name}"), DAY / 24), charge(format!("session|{name}"), 0)],
         cost: Micros(0),
         yields: Vec::new(),

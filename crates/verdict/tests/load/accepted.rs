@@ -2,7 +2,7 @@
 
 use super::{INIT, SAMPLE, brief, mistakes, read, read_files};
 use verdict::load::load;
-use verdict::{Effect, Meter, Micros, Mode, Role, Scope, Window};
+use verdict::{Meter, Micros, Mode, Role, RuleKind, Scope, Window};
 
 const DESIGN: &str = r#"
 version: 1
@@ -54,13 +54,13 @@ fn the_design_s_own_example_is_read() {
     let refund = policy.tool("stripe.refund").unwrap();
     assert_eq!(refund.price, Micros(10_000));
     assert_eq!(refund.roles, [(vec!["amount".to_owned()], Role::Money)]);
-    assert_eq!(refund.effects, ["payment"]);
+    assert_eq!(refund.effects, [verdict::Effect::new("payment", verdict::Target::None)]);
     assert!(policy.tool("users.delete").is_some(), "named in a rule");
     let bot = policy.agent("support-bot").unwrap();
     assert_eq!(bot.owner(), Some("support-team@company.com"));
     assert_eq!(bot.rules().len(), 4);
     let large = &bot.rules()[2];
-    assert_eq!((large.effect, large.place.as_str()), (Effect::Allow, "policy.yaml:21"));
+    assert_eq!((large.effect, large.place.as_str()), (RuleKind::Allow, "policy.yaml:21"));
     let terms = large.approval.as_ref().unwrap();
     assert_eq!(
         (terms.from.as_slice(), terms.quorum, terms.timeout_ms),

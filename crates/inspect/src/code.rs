@@ -1,0 +1,1 @@
+//! What a piece of Python or JavaScript plainly does.

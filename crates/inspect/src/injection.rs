@@ -1,0 +1,1 @@
+//! Texts that try to give orders to a model.

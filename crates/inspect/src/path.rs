@@ -1,0 +1,1 @@
+//! Paths as arguments spell them, and the one spelling that boundaries compare.

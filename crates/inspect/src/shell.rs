@@ -1,0 +1,1 @@
+//! What a shell script would do: its programs, files and hosts.

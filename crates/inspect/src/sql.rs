@@ -1,0 +1,1 @@
+//! What SQL would do: tables read, written, made and dropped.

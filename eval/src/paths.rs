@@ -1,0 +1,9 @@
+//! Figures for paths.
+
+use crate::Row;
+use crate::set::Sets;
+
+/// Measures.
+pub fn run(_sets: &Sets) -> Vec<Row> {
+    Vec::new()
+}
