@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Facts};
 use crate::condition::{Root, Scope as Vars};
+use crate::guard::{self, Seen};
 use crate::limit::{Charge, Limit, Meter, Micro, Window};
 use crate::money::Micros;
 use crate::policy::{Agent, Mode, Policy, PolicyVersion, Rule, RuleKind, Terms};
 use crate::record::MeterKind;
 
 /// The names a condition may start from, in the order of [`roots`].
-pub const ROOTS: [&str; 10] = [
+pub const ROOTS: [&str; 13] = [
     "args",
     "context",
     "agent_id",
@@ -27,6 +28,9 @@ pub const ROOTS: [&str; 10] = [
     "environment",
     "estimated_cost_usd",
     "now",
+    "effects",
+    "findings",
+    "risk",
 ];
 
 /// What is to be decided.
@@ -150,13 +154,17 @@ pub fn decide(policy: &Policy, case: Case, now: Micro) -> Verdict {
     let version = policy.version().clone();
     let case = Box::new(case);
     match judge(policy, &case, now) {
-        Ok(Ruling { agent, rule, claims }) => {
+        Ok(Ruling { agent, rule, claims, questions }) => {
             let name = Some(Arc::clone(&rule.name));
             let permit =
                 Permit { case, rule: name, claims, policy: version, mode: agent.mode(), would: None };
             match &rule.approval {
-                None => Verdict::Permit(permit),
-                Some(terms) => asked(policy, agent, rule, permit, terms),
+                None if questions.is_empty() => Verdict::Permit(permit),
+                None => asked(policy, agent, &questions.join("; "), permit, &anyone()),
+                Some(terms) => {
+                    let reasons = rule.reason.iter().cloned().chain(questions).collect::<Vec<_>>().join("; ");
+                    asked(policy, agent, &reasons, permit, terms)
+                }
             }
         }
         Err((denial, claims)) => {
@@ -172,11 +180,17 @@ pub fn decide(policy: &Policy, case: Case, now: Micro) -> Verdict {
     }
 }
 
-fn asked(policy: &Policy, agent: &Agent, rule: &Rule, mut permit: Permit, terms: &Terms) -> Verdict {
+/// Who must agree where no rule says it: any approver, within 15 minutes.
+fn anyone() -> Terms {
+    Terms { from: Vec::new(), quorum: 1, timeout_ms: 15 * 60 * 1000 }
+}
+
+fn asked(policy: &Policy, agent: &Agent, why: &str, mut permit: Permit, terms: &Terms) -> Verdict {
     let whom = if terms.from.is_empty() { "a person".to_owned() } else { terms.from.join(" or ") };
-    let reason = match &rule.reason {
-        Some(reason) => format!("rule `{}` needs {whom} to agree: {reason}", rule.name),
-        None => format!("rule `{}` needs {whom} to agree", rule.name),
+    let name = permit.rule.as_deref().unwrap_or_default();
+    let reason = match why {
+        "" => format!("rule `{name}` needs {whom} to agree"),
+        why => format!("rule `{name}` needs {whom} to agree: {why}"),
     };
     if agent.mode() == Mode::Observe {
         permit.would =
@@ -191,6 +205,8 @@ struct Ruling<'p> {
     agent: &'p Agent,
     rule: &'p Rule,
     claims: Vec<Claim>,
+    /// Why a person must agree, besides what the rule itself asks.
+    questions: Vec<String>,
 }
 
 /// The rule that lets an action through and what it takes of which limits; or why not, with what it
@@ -211,27 +227,32 @@ fn judge<'p>(policy: &'p Policy, case: &Case, now: Micro) -> Result<Ruling<'p>, 
         nothing(Denial::new(Code::UnknownTool, reason))
     })?;
     let claims = claims(agent, &applicable.limits, case).map_err(nothing)?;
-    let values = roots(policy, case, now);
+    let seen = Seen::of(agent, &case.facts);
+    let values = roots(policy, case, &seen, now);
     let vars = Vars(&values);
     for rule in applicable.denies.iter().filter_map(|at| agent.rule(*at)) {
-        match applies(policy, rule, action, &vars) {
+        match applies(policy, rule, case, &vars) {
             Ok(false) => (),
             Ok(true) => return Err((denied(rule), claims)),
             // A prohibition that cannot be evaluated is a prohibition.
             Err(why) => return Err((broken(rule, &why), claims)),
         }
     }
+    let questions = match guard::held(agent, case) {
+        Ok(questions) => questions,
+        Err(denial) => return Err((denial, claims)),
+    };
     let mut error = None;
     for rule in applicable.allows.iter().filter_map(|at| agent.rule(*at)) {
-        match applies(policy, rule, action, &vars) {
+        match applies(policy, rule, case, &vars) {
             Ok(false) => (),
-            Ok(true) => return Ok(Ruling { agent, rule, claims }),
+            Ok(true) => return Ok(Ruling { agent, rule, claims, questions }),
             Err(why) => error = error.or(Some((rule, why))),
         }
     }
     match error {
         Some((rule, why)) => Err((broken(rule, &why), claims)),
-        None => Err((crate::explain::nearest(policy, agent, action, &vars), claims)),
+        None => Err((crate::explain::nearest(policy, agent, case, &vars), claims)),
     }
 }
 
@@ -279,13 +300,9 @@ fn is_for(policy: &Policy, rule: &Rule, user: Option<&str>, environment: Option<
 }
 
 /// True if every condition of `rule` besides its tools holds.
-pub(crate) fn applies(
-    policy: &Policy,
-    rule: &Rule,
-    action: &Action,
-    vars: &Vars<'_>,
-) -> Result<bool, String> {
-    if !is_for(policy, rule, action.user(), action.environment()) {
+pub(crate) fn applies(policy: &Policy, rule: &Rule, case: &Case, vars: &Vars<'_>) -> Result<bool, String> {
+    let action = &case.action;
+    if !is_for(policy, rule, action.user(), action.environment()) || !guard::is_about(rule, &case.facts) {
         return Ok(false);
     }
     match &rule.when {
@@ -303,7 +320,7 @@ fn user_is_in(policy: &Policy, rule: &Rule, user: Option<&str>) -> bool {
 }
 
 /// The values of [`ROOTS`] for one action.
-pub(crate) fn roots<'a>(policy: &'a Policy, case: &'a Case, now: Micro) -> [Root<'a>; 10] {
+pub(crate) fn roots<'a>(policy: &'a Policy, case: &'a Case, seen: &'a Seen, now: Micro) -> [Root<'a>; 13] {
     let action = &case.action;
     let text = |text: Option<&'a str>| text.map_or(Root::Absent, Root::Str);
     [
@@ -317,6 +334,9 @@ pub(crate) fn roots<'a>(policy: &'a Policy, case: &'a Case, now: Micro) -> [Root
         Root::Str(action.environment().unwrap_or(policy.environment())),
         Root::Double(dollars(case.facts.cost)),
         Root::Time(now),
+        seen.effects.as_ref().map_or(Root::Absent, Root::Json),
+        seen.findings.as_ref().map_or(Root::Absent, Root::Json),
+        Root::Str(seen.risk),
     ]
 }
 

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::action::Action;
 use crate::condition::Scope as Vars;
 use crate::decide::{Case, Code, Denial, applies, roots};
+use crate::guard::{self, Seen};
 use crate::limit::Micro;
 use crate::policy::{Agent, Policy, Rule, RuleKind};
 
@@ -40,7 +40,8 @@ pub enum Finding {
 /// Considers every rule of the action's agent, in the order in which they count: denials, then allows.
 pub fn explain(policy: &Policy, case: &Case, now: Micro) -> Vec<Considered> {
     let Some(agent) = policy.agent(case.action.agent()) else { return Vec::new() };
-    let values = roots(policy, case, now);
+    let seen = Seen::of(agent, &case.facts);
+    let values = roots(policy, case, &seen, now);
     let vars = Vars(&values);
     let known = policy.applicable(agent, case.action.tool()).is_some();
     let mut decided = !known || case.facts.problem.is_some();
@@ -48,7 +49,7 @@ pub fn explain(policy: &Policy, case: &Case, now: Micro) -> Vec<Considered> {
     of(RuleKind::Deny)
         .chain(of(RuleKind::Allow))
         .map(|rule| {
-            let finding = consider(policy, rule, &case.action, &vars, &mut decided);
+            let finding = consider(policy, rule, case, &vars, &mut decided);
             Considered {
                 rule: Arc::clone(&rule.name),
                 effect: rule.effect,
@@ -59,17 +60,18 @@ pub fn explain(policy: &Policy, case: &Case, now: Micro) -> Vec<Considered> {
         .collect()
 }
 
-fn consider(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>, decided: &mut bool) -> Finding {
+fn consider(policy: &Policy, rule: &Rule, case: &Case, vars: &Vars<'_>, decided: &mut bool) -> Finding {
+    let action = &case.action;
     if !rule.tools.iter().any(|pattern| pattern.matches(action.tool())) {
         return Finding::Lacks(vec![format!("it is not about the tool `{}`", action.tool())]);
     }
-    match applies(policy, rule, action, vars) {
+    match applies(policy, rule, case, vars) {
         Ok(true) if *decided => Finding::HoldsToo,
         Ok(true) => {
             *decided = true;
             Finding::Decides
         }
-        Ok(false) => Finding::Lacks(lacks(policy, rule, action, vars)),
+        Ok(false) => Finding::Lacks(lacks(policy, rule, case, vars)),
         Err(why) => {
             *decided |= rule.effect == RuleKind::Deny;
             Finding::Fails(why)
@@ -77,7 +79,8 @@ fn consider(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>, deci
     }
 }
 
-fn lacks(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>) -> Vec<String> {
+fn lacks(policy: &Policy, rule: &Rule, case: &Case, vars: &Vars<'_>) -> Vec<String> {
+    let action = &case.action;
     let mut lacks = Vec::new();
     let here = action.environment().unwrap_or(policy.environment());
     if !rule.environments.is_empty() && !rule.environments.iter().any(|name| name == here) {
@@ -90,6 +93,7 @@ fn lacks(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>) -> Vec<
         Some(user) => lacks.push(format!("it is for {}, and this is for {user}", rule.users.join(" or "))),
         None => lacks.push(format!("it is for {}, and the action has no user", rule.users.join(" or "))),
     }
+    lacks.extend(guard::lacks(rule, &case.facts));
     if let Some(condition) = &rule.when {
         lacks.extend(condition.lacks(vars));
     }
@@ -97,14 +101,15 @@ fn lacks(policy: &Policy, rule: &Rule, action: &Action, vars: &Vars<'_>) -> Vec<
 }
 
 /// The denial of an action that no rule lets through, with what the nearest rules would need.
-pub(crate) fn nearest(policy: &Policy, agent: &Agent, action: &Action, vars: &Vars<'_>) -> Denial {
+pub(crate) fn nearest(policy: &Policy, agent: &Agent, case: &Case, vars: &Vars<'_>) -> Denial {
+    let action = &case.action;
     let about = agent.rules().iter().filter(|rule| {
         rule.effect == RuleKind::Allow && rule.tools.iter().any(|pattern| pattern.matches(action.tool()))
     });
     let near: Vec<String> = about
         .take(3)
         .map(|rule| {
-            format!("rule `{}` would, but {}", rule.name, lacks(policy, rule, action, vars).join(" and "))
+            format!("rule `{}` would, but {}", rule.name, lacks(policy, rule, case, vars).join(" and "))
         })
         .collect();
     let reason = if near.is_empty() {

@@ -10,11 +10,13 @@
 mod action;
 mod admit;
 mod books;
+pub mod boundary;
 mod command;
 pub mod condition;
 mod decide;
 mod effect;
 mod explain;
+mod guard;
 mod journal;
 pub mod json;
 mod limit;
@@ -23,6 +25,7 @@ mod money;
 mod near;
 mod policy;
 mod record;
+mod screen;
 mod settle;
 
 pub use action::{Action, Definition, Digest, Draft, Facts, Malformed, Realm, check_name, hex, short};
@@ -46,4 +49,5 @@ pub use record::{
     AgentSet, Answer, Answered, Asks, Change, Closed, Decided, Erased, Index, KeyMade, KeyRevoked, KeyRole,
     MeterKind, PolicySet, Record, Settled, Status, ToolSeen,
 };
+pub use screen::{Classifier, NamedPattern, Reacted, Reaction, SCREENED, Screen, Screens, Side};
 pub use settle::Outcome;

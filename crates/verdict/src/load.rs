@@ -6,6 +6,7 @@
 mod assemble;
 mod cases;
 mod form;
+mod guards;
 mod lint;
 mod problem;
 mod read;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::boundary::Boundaries;
 use crate::condition::Condition;
 use crate::effect::Effect;
 use crate::limit::Limit;
 use crate::money::Micros;
+use crate::screen::Screens;
 
 /// Identifies a policy by its content: 32 hex digits, the first half of the SHA-256 of its texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -65,6 +67,18 @@ pub enum Risk {
     Critical,
 }
 
+impl Risk {
+    /// `low`, `medium`, `high` or `critical`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// A tool as the policy declares it.
 #[derive(Clone, Debug, Default)]
 pub struct Tool {
@@ -80,6 +94,10 @@ pub struct Tool {
     pub yields: Vec<String>,
     /// As declared; else derived from the effects.
     pub risk: Option<Risk>,
+    /// True if values that were replaced in results may be put back in its arguments.
+    pub restores: bool,
+    /// The dialect of its SQL, by name.
+    pub dialect: Option<String>,
 }
 
 /// Which tools a rule or limit speaks of.
@@ -134,6 +152,9 @@ fn glob_matches(glob: &str, text: &str) -> bool {
     rest.is_empty()
 }
 
+/// The names under which a condition reads what an action would do.
+pub(crate) const FACTS: [&str; 3] = ["effects", "findings", "risk"];
+
 /// Which way a rule points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleKind {
@@ -165,6 +186,8 @@ pub struct Rule {
     pub tools: Vec<Pattern>,
     /// What must hold besides.
     pub when: Option<Condition>,
+    /// If not empty, the kinds of effects it is for: a deny of any of them, an allow of nothing else.
+    pub effects: Vec<String>,
     /// If not empty, the environments it is for.
     pub environments: Vec<String>,
     /// If not empty, the users, or groups of users, it is for.
@@ -192,6 +215,10 @@ pub struct AgentParts {
     pub rules: Vec<Rule>,
     /// Its own, those of its roles, and those for everyone.
     pub limits: Vec<Limit>,
+    /// Its own, those of its roles, and those for everyone: all hold.
+    pub boundaries: Vec<Boundaries>,
+    /// Its own, joined with those of its roles and those for everyone.
+    pub screens: Screens,
 }
 
 /// Everything a policy file says, checked, before it is compiled.
@@ -235,6 +262,8 @@ pub struct Agent {
     parts: AgentParts,
     mode: Mode,
     by_tool: HashMap<u32, Applicable>,
+    /// True if some condition reads what the action would do.
+    reads_facts: bool,
 }
 
 /// What can apply to one tool: positions in the agent's rules and limits.
@@ -360,7 +389,15 @@ impl Agent {
             }
         }
         let mode = parts.mode.unwrap_or(default_mode);
-        Self { parts, mode, by_tool }
+        let reads = |rule: &Rule| {
+            rule.when.as_ref().is_some_and(|when| {
+                when.reads()
+                    .iter()
+                    .any(|path| path.first().is_some_and(|root| FACTS.contains(&root.as_str())))
+            })
+        };
+        let reads_facts = parts.rules.iter().any(reads);
+        Self { parts, mode, by_tool, reads_facts }
     }
 
     /// What applies to a tool that the policy does not know: every rule and limit is asked.
@@ -403,6 +440,18 @@ impl Agent {
     /// Its limits.
     pub fn limits(&self) -> &[Limit] {
         &self.parts.limits
+    }
+    /// What it may touch at all: all of them hold.
+    pub fn boundaries(&self) -> &[Boundaries] {
+        &self.parts.boundaries
+    }
+    /// What is done about what stands in its texts.
+    pub fn screens(&self) -> &Screens {
+        &self.parts.screens
+    }
+    /// True if some condition reads what the action would do.
+    pub(crate) fn reads_facts(&self) -> bool {
+        self.reads_facts
     }
     pub(crate) fn rule(&self, at: u32) -> Option<&Rule> {
         usize::try_from(at).ok().and_then(|at| self.parts.rules.get(at))

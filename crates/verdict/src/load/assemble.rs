@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::guards::Guards;
 use super::problem::{Place, Report};
 use super::read::{Gathered, Holder, Limited};
 use crate::action::short;
@@ -54,7 +55,7 @@ pub(super) fn assemble(gathered: &Gathered, report: &mut Report) -> Parts {
             );
             break;
         }
-        agents.push(parts_of(agent, &held, &gathered.limits));
+        agents.push(parts_of(agent, &held, &gathered.limits, &gathered.guards));
     }
     Parts {
         mode: gathered.mode,
@@ -66,13 +67,20 @@ pub(super) fn assemble(gathered: &Gathered, report: &mut Report) -> Parts {
     }
 }
 
-fn parts_of(agent: &Holder, held: &[(&Holder, Place)], everyone: &[Limited]) -> AgentParts {
+fn parts_of(
+    agent: &Holder,
+    held: &[(&Holder, Place)],
+    everyone: &[Limited],
+    everyone_guards: &Guards,
+) -> AgentParts {
     let roles = || held.iter().map(|(role, _)| *role);
     let holders = || std::iter::once(agent).chain(roles());
     let modes: Vec<Mode> = roles().filter_map(|role| role.mode).collect();
     // Of roles that disagree, the one that binds counts.
     let mode_of_roles = modes.iter().copied().find(|mode| *mode == Mode::Enforce).or(modes.first().copied());
     let limits = holders().flat_map(|holder| &holder.limits).chain(everyone);
+    let mut guards = everyone_guards.clone();
+    holders().for_each(|holder| guards.join(holder.guards.clone()));
     AgentParts {
         id: agent.id.clone(),
         owner: holders().find_map(|holder| holder.owner.clone()),
@@ -80,6 +88,8 @@ fn parts_of(agent: &Holder, held: &[(&Holder, Place)], everyone: &[Limited]) -> 
         mode: agent.mode.or(mode_of_roles),
         rules: holders().flat_map(|holder| &holder.rules).flat_map(|rule| rule.rules.clone()).collect(),
         limits: limits.map(|limited| limited.limit.clone()).collect::<Vec<Limit>>(),
+        boundaries: guards.boundaries,
+        screens: guards.screens,
     }
 }
 

@@ -68,6 +68,8 @@ pub(super) fn check(form: Form, scalar: &Scalar) -> Result<(), Wrong> {
             ),
         },
         Form::Quorum => quorum(scalar).map(drop),
+        Form::Hundredth => between(scalar, 0, 100),
+        Form::Whole => between(scalar, 1, i64::from(u32::MAX)),
         Form::Dollars | Form::Maximum => dollars(scalar).map(drop),
         Form::Expression if matches!(plain(scalar), Plain::Bool(_)) => Ok(()),
         Form::Timeout | Form::Window if plain(scalar) == Plain::Number => {
@@ -99,6 +101,10 @@ fn check_text(form: Form, text: &str) -> Result<(), Wrong> {
         Form::Text if text.trim().is_empty() => {
             wrong("the text is empty".to_owned(), "write it, or remove the key")
         }
+        Form::Glob | Form::Program if text.trim().is_empty() => {
+            wrong("the text is empty".to_owned(), "write it, or remove the key")
+        }
+        Form::Regex => regex(text),
         Form::Argument => argument(text).map(drop),
         Form::ArgumentPath => argument_path(text).map(drop),
         Form::Timeout => duration(text, 30).map(drop),
@@ -173,6 +179,40 @@ pub(super) fn quorum(scalar: &Scalar) -> Result<u32, Wrong> {
             format!("a quorum of `{}` is not possible", short(&scalar.text)),
             "write a number from 1 to 100",
         ),
+    }
+}
+
+fn between(scalar: &Scalar, least: i64, most: i64) -> Result<(), Wrong> {
+    match count(scalar)? {
+        n if (least..=most).contains(&n) => Ok(()),
+        n => {
+            wrong(format!("`{n}` is not between {least} and {most}"), "write a whole number between the two")
+        }
+    }
+}
+
+/// The most memory that one compiled expression may take, in bytes.
+const REGEX_MEMORY: usize = 1 << 20;
+
+/// Checks a regular expression: its syntax, and that it does not grow out of bounds.
+fn regex(text: &str) -> Result<(), Wrong> {
+    let built = regex::RegexBuilder::new(text).size_limit(REGEX_MEMORY).build();
+    match built {
+        Ok(found) if found.is_match("") => {
+            wrong(format!("`{}` matches every text", short(text)), "write what must stand there")
+        }
+        Ok(_) => Ok(()),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            wrong(format!("`{}` takes too much memory", short(text)), "repeat less, or use smaller classes")
+        }
+        Err(error) => {
+            let why = error.to_string();
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            wrong(
+                format!("`{}` is no regular expression: {why}", short(text)),
+                "look-around and back-references are not supported, because they cannot be matched in linear time",
+            )
+        }
     }
 }
 

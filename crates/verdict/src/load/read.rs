@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::form;
+use super::guards::{self, Guards};
 use super::problem::{Place, Report};
 use super::yaml::{Entry, Node};
 use crate::action::short;
@@ -28,6 +29,8 @@ pub(super) struct Gathered {
     pub(super) roles: Vec<Holder>,
     /// For every agent.
     pub(super) limits: Vec<Limited>,
+    /// For every agent.
+    pub(super) guards: Guards,
     /// Tools that are declared, or named exactly by a rule, be it a broken one. In order, so that the
     /// same file is always told the same.
     pub(super) known: BTreeSet<String>,
@@ -43,6 +46,7 @@ pub(super) struct Holder {
     pub(super) roles: Vec<(String, Place)>,
     pub(super) rules: Vec<Written>,
     pub(super) limits: Vec<Limited>,
+    pub(super) guards: Guards,
 }
 
 /// A rule as it was written, and the rules it stands for.
@@ -92,6 +96,7 @@ pub(super) fn read(root: &Node, gathered: &mut Gathered, report: &mut Report) {
         }
     }
     gathered.limits.extend(read_limits(root, report));
+    gathered.guards.join(guards::read(root, report));
 }
 
 fn entries<'n>(node: &'n Node, key: &str) -> &'n [Entry] {
@@ -145,6 +150,9 @@ fn read_tool(entry: &Entry) -> Tool {
             "critical" => Some(Risk::Critical),
             _ => None,
         }),
+        restores: node.get("restores").and_then(Node::scalar).map(form::plain)
+            == Some(form::Plain::Bool(true)),
+        dialect: text(node, "dialect"),
     }
 }
 
@@ -169,6 +177,7 @@ fn read_holder(entry: &Entry, gathered: &mut Gathered, report: &mut Report) -> H
         roles: placed(node.get("roles")),
         rules: rules.iter().filter_map(|rule| read_rule(rule, report)).collect(),
         limits: read_limits(node, report),
+        guards: guards::read(node, report),
     }
 }
 
@@ -185,6 +194,7 @@ fn read_rule(node: &Node, report: &mut Report) -> Option<Written> {
         effect,
         tools: texts(tools).iter().map(|tool| Pattern::new(tool)).collect(),
         when: when.flatten(),
+        effects: texts_of(node, "effects"),
         environments: texts_of(node, "environments"),
         users: texts_of(node, "users"),
         approval: node.get("approval").map(|approval| terms(approval, &mut from)),

@@ -93,7 +93,11 @@ fn spelt(pattern: &str) -> Value {
 fn form(form: Form) -> Value {
     match form {
         Form::Version => json!({"const": 1}),
-        Form::Text => json!({"type": "string", "pattern": r"\S", "not": {"pattern": CONTROL}}),
+        Form::Text | Form::Glob | Form::Program | Form::Regex => {
+            json!({"type": "string", "pattern": r"\S", "not": {"pattern": CONTROL}})
+        }
+        Form::Hundredth => json!({"type": "integer", "minimum": 0, "maximum": 100}),
+        Form::Whole => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
         Form::RuleName => {
             json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^\S(.*\S)?$"})
         }

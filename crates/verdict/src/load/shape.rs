@@ -62,7 +62,7 @@ fn unknown(entry: &Entry, section: &Section, report: &mut Report) {
     if LATER.contains(&entry.key.as_str()) {
         let message =
             format!("`{name}` is not supported by this version, and would not be enforced; remove it");
-        let help = "what this version enforces: rules with conditions, approvals, tiers and limits";
+        let help = "what this version enforces: rules with conditions, approvals, tiers, limits, boundaries and screens";
         return report.error(entry.at, message, help.to_owned());
     }
     let keys = || section.keys.iter().map(|key| key.name);

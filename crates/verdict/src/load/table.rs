@@ -4,6 +4,10 @@
 //! a file ([`super::shape`]) and the published schema ([`super::schema`]) are both read from here, so
 //! that they cannot drift apart. A table; it does nothing.
 
+mod guards;
+
+use guards::{BOUNDARIES, SCREENS};
+
 /// Keys that belong together.
 #[derive(Debug)]
 pub(super) struct Section {
@@ -82,6 +86,16 @@ pub(super) enum Form {
     Window,
     /// What a limit counts.
     Meter,
+    /// A pattern of paths.
+    Glob,
+    /// A program's name, possibly with the words it is called with.
+    Program,
+    /// A regular expression.
+    Regex,
+    /// A whole number from 0 to 100.
+    Hundredth,
+    /// A whole number, at least 1.
+    Whole,
     /// True or false.
     Flag,
     /// One of a few words. First: what such a word is called.
@@ -105,17 +119,42 @@ use Kind::{Json, List, Lists, Named, One, Scalars, SectionOrTrue, Sections, Seve
 /// What an argument can mean.
 pub(super) const ROLES: &[&str] = &[
     "money",
+    "path",
     "fs.read",
     "fs.write",
     "fs.delete",
     "shell",
+    "command",
     "sql",
     "url",
     "net",
+    "host",
     "recipient",
     "code",
     "python",
+    "javascript",
     "secret",
+    "text",
+];
+
+/// The dialects of SQL.
+pub(super) const DIALECTS: &[&str] = &[
+    "generic",
+    "ansi",
+    "postgresql",
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "mssql",
+    "oracle",
+    "bigquery",
+    "snowflake",
+    "redshift",
+    "clickhouse",
+    "duckdb",
+    "databricks",
+    "spark",
+    "hive",
 ];
 
 /// What an action can do: the names of [`crate::effect::KINDS`]; a test holds the two together.
@@ -155,7 +194,20 @@ pub(super) const WINDOWS: &[&str] = &["call", "step", "session"];
 
 /// Sections that a later version brings. Refused wherever they stand: a boundary that nobody keeps is
 /// worse than none.
-pub(super) const LATER: &[&str] = &["boundaries", "screens", "flows", "alerts", "sandbox", "fail_open"];
+pub(super) const LATER: &[&str] = &["flows", "alerts", "sandbox", "fail_open"];
+
+const BOUNDARIES_KEY: Key = may(
+    "boundaries",
+    Kind::Section(&BOUNDARIES),
+    "What may be touched at all, whatever a rule allows. Of several that hold for an agent, all hold.",
+    "{paths: {read: [/srv/data]}}",
+);
+const SCREENS_KEY: Key = may(
+    "screens",
+    Kind::Section(&SCREENS),
+    "What is done about what detectors see in texts. Of several that hold for an agent, the strictest counts.",
+    "{output: {secrets: redact}}",
+);
 
 const MODE: Form = Choice("mode", &["enforce", "observe"]);
 const MODE_DOC: &str = "enforce: what is denied is refused. observe: it is let through, and recorded as what would have happened.";
@@ -208,6 +260,8 @@ pub(super) const POLICY: Section = Section {
             "Limits that every agent has, each counting for itself unless `by` says otherwise.",
             "[{meter: usd, max: 100, per: 1d}]",
         ),
+        BOUNDARIES_KEY,
+        SCREENS_KEY,
     ],
 };
 
@@ -255,6 +309,18 @@ const TOOL: Section = Section {
             "How bad it could get. Without it, derived from the effects.",
             "high",
         ),
+        may(
+            "restores",
+            One(Flag),
+            "True if the gate may put values back that it has replaced in results (`tokenize`).",
+            "true",
+        ),
+        may(
+            "dialect",
+            One(Choice("dialect", DIALECTS)),
+            "The dialect of its `sql` arguments. Without it, what any dialect would make of them counts.",
+            "postgresql",
+        ),
         may("description", One(Text), "For people.", "Pays a customer back"),
     ],
 };
@@ -282,6 +348,8 @@ const AGENT: Section = Section {
         may("roles", Several(Id), "Roles whose rules and limits it has besides its own.", "[reader]"),
         RULES,
         LIMITS,
+        BOUNDARIES_KEY,
+        SCREENS_KEY,
         DESCRIPTION,
     ],
 };
@@ -289,7 +357,7 @@ const AGENT: Section = Section {
 const ROLE: Section = Section {
     name: "a role",
     doc: "Rules and limits that several agents share. Owner, purpose and mode are for agents that do not say their own.",
-    keys: &[OWNER, PURPOSE, AGENT_MODE, RULES, LIMITS, DESCRIPTION],
+    keys: &[OWNER, PURPOSE, AGENT_MODE, RULES, LIMITS, BOUNDARIES_KEY, SCREENS_KEY, DESCRIPTION],
 };
 
 /// One rule.
@@ -313,8 +381,14 @@ pub(super) const RULE: Section = Section {
         may(
             "when",
             One(Expression),
-            "What must hold besides, in CEL. It may read args, context, agent_id, tool, user, session_id, step, environment, estimated_cost_usd and now.",
+            "What must hold besides, in CEL. It may read args, context, agent_id, tool, user, session_id, step, environment, estimated_cost_usd, now, effects, findings and risk.",
             "args.amount <= 200",
+        ),
+        may(
+            "effects",
+            Several(Choice("effect", EFFECTS)),
+            "What the action would do: a deny is for actions that would do any of these, an allow for actions that would do nothing else. What cannot be told counts against the action.",
+            "[fs.delete]",
         ),
         may(
             "environments",

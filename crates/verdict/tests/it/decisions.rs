@@ -258,6 +258,7 @@ mod index {
             name: format!("r{n}").into(),
             effect: if allow { RuleKind::Allow } else { RuleKind::Deny },
             tools: patterns.iter().map(|at| Pattern::new(PATTERNS[*at])).collect(),
+            effects: Vec::new(),
             when: None,
             environments: Vec::new(),
             users: Vec::new(),

@@ -73,7 +73,7 @@ fn included_files_are_held_to_the_same() {
         ]),
         [
             "a:2:9: error: tool `t` is defined twice\n  help: the other is at main:3:9; rename or remove one of them",
-            "a:3:1: error: unknown key `role`; did you mean `roles`?\n  help: a policy has the keys version, include, defaults, tools, agents, roles, groups, limits",
+            "a:3:1: error: unknown key `role`; did you mean `roles`?\n  help: a policy has the keys version, include, defaults, tools, agents, roles, groups, limits, boundaries, screens",
             "b:3:3: error: agent `x` is defined twice\n  help: the other is at main:4:10; rename or remove one of them",
         ]
     );

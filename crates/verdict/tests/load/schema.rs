@@ -146,7 +146,7 @@ fn single_values_are_judged_alike() {
         ("top", json!({"version": 1, "defaults": null}), true),
         ("top", json!({"version": 1, "groups": {"g": ["a", "b"]}}), true),
         ("top", json!({"version": 1, "groups": {"g": []}}), false),
-        ("top", json!({"version": 1, "screens": {}}), false),
+        ("top", json!({"version": 1, "flows": {}}), false),
         ("id", json!("a.b:c@d-e_f"), true),
         ("id", json!("a/b"), false),
         ("id", json!("a..b"), false),
