@@ -50,6 +50,10 @@ enum Meant {
 }
 
 impl Meant {
+    fn is_dot(&self) -> bool {
+        matches!(self, Self::Byte(b'.'))
+    }
+
     fn push_to(self, out: &mut Vec<u8>) {
         match self {
             Self::Byte(byte) => out.push(byte),
@@ -74,7 +78,10 @@ fn escape<'a>(rest: &'a [u8], done: &[u8]) -> Option<(Meant, &'a [u8])> {
             }
             _ => None,
         },
-        [b'0', b'x' | b'X', a, b, left @ ..] => structural(hex(*a)? * 16 + hex(*b)?, left),
+        // `0x2f` is where an address starts, too: a separator only behind two dots.
+        [b'0', b'x' | b'X', a, b, left @ ..] => {
+            structural(hex(*a)? * 16 + hex(*b)?, left).filter(|(meant, _)| meant.is_dot() || after_dots(done))
+        }
         [b'\\', b'x' | b'X', a, b, left @ ..] => structural(hex(*a)? * 16 + hex(*b)?, left),
         [b'\\', b'u' | b'U', b'0', b'0', a, b, left @ ..] => structural(hex(*a)? * 16 + hex(*b)?, left),
         [b'\\', b'0', a @ b'0'..=b'7', b @ b'0'..=b'7', left @ ..]
