@@ -9,3 +9,6 @@
     clippy::cast_sign_loss,
     reason = "a test fails by panicking"
 )]
+
+mod paths;
+mod urls;

@@ -1,0 +1,167 @@
+//! Paths: one spelling for each place, and every place that a text may mean.
+
+use inspect::Surroundings;
+use inspect::path::{literal, target, targets};
+
+fn here() -> Surroundings {
+    Surroundings {
+        cwd: Some("/srv/data/app".to_owned()),
+        home: Some("/home/ann".to_owned()),
+        ignores_case: false,
+    }
+}
+
+/// What an ordinary program opens.
+#[test]
+fn a_path_has_one_spelling() {
+    for (text, path) in [
+        ("a/b.txt", "/srv/data/app/a/b.txt"),
+        ("./a//b/", "/srv/data/app/a/b"),
+        ("", "/srv/data/app"),
+        (".", "/srv/data/app"),
+        ("..", "/srv/data"),
+        ("../../../../../etc/passwd", "/etc/passwd"),
+        ("/etc/../etc/./passwd", "/etc/passwd"),
+        ("//etc//passwd", "/etc/passwd"),
+        ("/..", "/"),
+        ("~", "/home/ann"),
+        ("~/x", "/home/ann/x"),
+        ("~+/x", "/srv/data/app/x"),
+        ("$HOME/.ssh", "/home/ann/.ssh"),
+        ("${HOME}/.ssh", "/home/ann/.ssh"),
+        ("$postId.tsx", "/srv/data/app/$postId.tsx"),
+        ("~$report.docx", "/srv/data/app/~$report.docx"),
+        ("a..b", "/srv/data/app/a..b"),
+        ("...", "/srv/data/app/..."),
+        ("/proc/self/root/etc/shadow", "/etc/shadow"),
+        ("/proc/self/root/..", "/"),
+        ("/proc/thread-self/root/etc", "/etc"),
+        ("/proc/self/task/12/root/etc", "/etc"),
+        ("/proc/self/cwd/x", "/srv/data/app/x"),
+        ("/proc/self/cwd/../x", "/srv/data/x"),
+        ("/dev/fd/1", "/dev/stdout"),
+        ("/dev/stdout", "/dev/stdout"),
+        ("/proc/self/environ", "/proc/self/environ"),
+        ("C:\\Windows\\..\\x. ", "C:/x"),
+        ("c:/a/../../b", "C:/b"),
+        ("\\\\?\\C:\\x", "C:/x"),
+        ("\\\\?\\UNC\\srv\\share\\x", "//srv/share/x"),
+        ("\\\\srv\\share\\..\\..\\x", "//srv/share/x"),
+        ("C:\\x\\.env::$DATA", "C:/x/.env"),
+        ("file:///etc/passwd", "/etc/passwd"),
+        ("FILE:/etc/passwd", "/etc/passwd"),
+        ("file://localhost/etc/passwd", "/etc/passwd"),
+        ("file:///C:/x", "C:/x"),
+        ("file://server/share/x", "//server/share/x"),
+    ] {
+        assert_eq!(target(text, &here()).map(|it| it.path), Ok(path.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_an_error() {
+    for text in [
+        "a\0b",
+        "~root/x",
+        "~bob",
+        "~-/x",
+        "$SECRETS/x",
+        "/proc/1/root/etc",
+        "/proc/4711/cwd",
+        "/proc/self/fd/7",
+        "/dev/fd/9/../x",
+        "https://example.com/x",
+        "php://filter/resource=x",
+        "\\\\.\\PhysicalDrive0",
+        "C:\\PROGRA~1\\x",
+    ] {
+        assert!(target(text, &here()).is_err(), "{text}: {:?}", target(text, &here()));
+        assert!(targets(text, &here()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn patterns_are_patterns_unless_taken_literally() {
+    let one = target("logs/*.txt", &here()).unwrap();
+    assert!(one.glob && !one.recursive);
+    assert!(target("logs/**", &here()).unwrap().recursive);
+    assert!(!literal("logs/*.txt", &here()).unwrap().glob);
+    assert_eq!(literal("~", &here()).unwrap().path, "/srv/data/app/~");
+}
+
+/// Whatever leads out of the workspace for one program counts.
+#[test]
+fn every_reading_is_there() {
+    for (text, path) in [
+        ("%2e%2e/%2e%2e/x", "/srv/x"),
+        ("%252e%252e%252fx", "/srv/data/x"),
+        ("%%32%65%%32%65/x", "/srv/data/x"),
+        ("%c0%ae%c0%ae%c0%afx", "/srv/data/x"),
+        ("%c0%2e%c0%2e/x", "/srv/data/x"),
+        ("..%c1%9cx", "/srv/data/x"),
+        ("..%c0%qfx", "/srv/data/x"),
+        ("..%u2215x", "/srv/data/x"),
+        ("..\\..\\x", "/srv/x"),
+        ("..%5cx", "/srv/data/x"),
+        ("..0x2fx", "/srv/data/x"),
+        ("..\u{2215}x", "/srv/data/x"),
+        ("\u{FF0E}\u{FF0E}/x", "/srv/data/x"),
+        ("\u{2025}/x", "/srv/data/x"),
+        ("....//x", "/srv/data/x"),
+        ("..././x", "/srv/data/x"),
+        (".. /x", "/srv/data/x"),
+        ("..;/x", "/srv/data/x"),
+        (".\u{200B}./x", "/srv/data/x"),
+        (".?/x", "/srv/data/x"),
+        ("{..,a}/x", "/srv/data/x"),
+        ("..2fx", "/srv/data/x"),
+        ("&#46;&#46;/x", "/srv/data/x"),
+        (" /etc/passwd", "/etc/passwd"),
+        ("%0a/etc/passwd", "/etc/passwd"),
+        ("C:%5cx", "C:/x"),
+        (".env.", "/srv/data/app/.env"),
+        (".env::$DATA", "/srv/data/app/.env"),
+        (".\u{FF45}nv", "/srv/data/app/.env"),
+        (".g\u{200C}it", "/srv/data/app/.git"),
+        ("%7e/x", "/home/ann/x"),
+        ("cafe\u{301}", "/srv/data/app/caf\u{e9}"),
+        ("Li4vLi4vZXRjL3Bhc3N3ZA==", "/srv/etc/passwd"),
+    ] {
+        let found: Vec<String> = targets(text, &here()).unwrap().into_iter().map(|it| it.path).collect();
+        assert!(found.contains(&path.to_owned()), "{text}: {found:?}");
+    }
+}
+
+/// Names that only look strange stay below the working directory, in every reading.
+#[test]
+fn honest_names_lead_nowhere_else() {
+    for text in [
+        "a b/c d.txt",
+        "100% done.txt",
+        "%E4%BD%A0.txt",
+        "foo\\ bar.txt",
+        "a..b/c...d",
+        "[slug]/page.tsx",
+        "[...slug]/page.tsx",
+        "(group)/@modal/x",
+        "caf\u{e9}/\u{1F600}.png",
+        "\u{bd}.txt",
+        "a:b",
+        "12:30.log",
+        "foo~",
+        "foo~1",
+        "{{cookiecutter.name}}/setup.py",
+        "a=b&c=d.html",
+        "./...",
+        "a'b\"c",
+        "0x2fab",
+        "..data/x",
+        "..foo",
+        "x/../y",
+        "Foo$Bar.class",
+    ] {
+        for one in targets(text, &here()).unwrap_or_else(|why| panic!("{text}: {why}")) {
+            assert!(one.path.starts_with("/srv/data/app"), "{text}: {one:?}");
+        }
+    }
+}
