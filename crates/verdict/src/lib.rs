@@ -10,6 +10,7 @@
 mod action;
 mod admit;
 mod books;
+pub mod boundary;
 mod command;
 pub mod condition;
 mod decide;
