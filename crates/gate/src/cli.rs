@@ -9,7 +9,9 @@ mod audit;
 mod check;
 mod explain;
 mod export;
+mod infer;
 mod init;
+mod inspect;
 mod keys;
 mod ledger;
 mod logging;
@@ -95,6 +97,10 @@ enum Command {
     Init(init::InitArgs),
     /// Decide one action, without a server
     Check(Box<check::CheckArgs>),
+    /// See what a shell command, SQL, a path, a URL or a text would do, and what stands in it
+    Inspect(inspect::InspectArgs),
+    /// Look for secrets, personal data and injected orders in files
+    Scan(inspect::ScanArgs),
     /// Check, test and explain policies
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -176,6 +182,8 @@ impl Command {
             Self::Serve(args) => serve::run(&args),
             Self::Init(args) => init::run(&args),
             Self::Check(args) => check::run(*args),
+            Self::Inspect(args) => inspect::run(args),
+            Self::Scan(args) => inspect::scan(&args),
             Self::Policy(command) => policy::run(command),
             Self::Mcp(args) => mcp::run(args),
             Self::Approvals(command) => approvals::run(command),

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod check;
 mod decisions;
+mod inspect;
 mod keys;
 mod ledger;
 mod openapi;

@@ -5,6 +5,8 @@ pub mod cli;
 pub mod clock;
 pub mod desk;
 pub mod dev;
+pub mod examine;
+pub mod eyes;
 pub mod http;
 pub mod ink;
 pub mod keys;

@@ -13,6 +13,7 @@ mod lines;
 mod pump;
 mod reply;
 mod request;
+mod screen;
 mod session;
 
 use std::fs::File;

@@ -5,19 +5,21 @@
 
 use std::future::Future;
 
-use inspect::inspect;
 use verdict::{
     Action, Answer, Case, Closing, Draft, Halt, Hold, Index, Malformed, Outcome, Receipt, Settling, Status,
     Verdict, decide,
 };
 
 use crate::desk::{Admission, Desk};
+use crate::eyes::Eyes;
 
 /// The gate: everything one action needs.
 #[derive(Clone)]
 pub struct Gate {
     /// The single writer.
     pub desk: Desk,
+    /// What it sees with.
+    pub eyes: Eyes,
 }
 
 /// What is neither pure nor paper, for actions that the gate carries out itself. There are two: the real
@@ -42,13 +44,16 @@ pub enum Carried {
 impl Gate {
     /// Decides, for a caller who carries the action out and reports: `POST /v1/check` and its kin.
     pub async fn check(&self, draft: Draft) -> Result<Result<Receipt, Halt>, Malformed> {
-        let verdict = self.consider(draft)?;
+        let verdict = self.consider(draft).await?;
         Ok(self.desk.decide(verdict).await.map(Receipt::from))
     }
 
     /// Decides many in one commit. Those that are no actions are answered in their place.
     pub async fn check_all(&self, drafts: Vec<Draft>) -> Result<Vec<Result<Receipt, Malformed>>, Halt> {
-        let considered: Vec<_> = drafts.into_iter().map(|draft| self.consider(draft)).collect();
+        let mut considered = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            considered.push(self.consider(draft).await);
+        }
         let odd: Vec<Option<Malformed>> = considered.iter().map(|it| it.as_ref().err().cloned()).collect();
         let verdicts = considered.into_iter().filter_map(Result::ok).collect();
         let mut admissions = self.desk.decide_all(verdicts).await?.into_iter().map(Receipt::from);
@@ -61,8 +66,13 @@ impl Gate {
 
     /// Decides, waits for people, carries out, settles: the whole path, for ways in where the gate acts itself.
     pub async fn call<W: World>(&self, draft: Draft, world: &W) -> Result<Result<Carried, Halt>, Malformed> {
-        let verdict = self.consider(draft)?;
+        let verdict = self.consider(draft).await?;
         Ok(self.carry(verdict, world).await)
+    }
+
+    /// What may leave of what came back, by the policy in force now.
+    pub fn screen(&self, decided: &verdict::Decided, outcome: Outcome) -> Outcome {
+        self.eyes.screen(&self.desk.policy(), decided, outcome)
     }
 
     async fn carry<W: World>(&self, verdict: Verdict, world: &W) -> Result<Carried, Halt> {
@@ -78,6 +88,7 @@ impl Gate {
         let unfinished = Unfinished { desk: self.desk.clone(), of, decided: Some(decided) };
         let outcome = world.execute(&hold).await;
         unfinished.disarm();
+        let outcome = self.screen(hold.receipt().decided(), outcome);
         match self.desk.settle(hold.settle(outcome)).await? {
             Ok(closing) => Ok(Carried::Out(closing)),
             Err(refusal) => Err(Halt(refusal.to_string())),
@@ -97,11 +108,14 @@ impl Gate {
         self.desk.decide(decide(&self.desk.policy(), case, self.desk.clock().now())).await
     }
 
-    /// The pure part: what would it do, and what does the policy say.
-    fn consider(&self, draft: Draft) -> Result<Verdict, Malformed> {
+    /// What would it do, and what does the policy say.
+    async fn consider(&self, draft: Draft) -> Result<Verdict, Malformed> {
         let action = Action::new(draft)?;
         let policy = self.desk.policy();
-        let facts = inspect(&action, policy.tool(action.tool()));
+        let mut facts = self.eyes.facts(&policy, &action);
+        if self.eyes.must_look(&policy, &action, &facts) {
+            self.eyes.look(&policy, &action, &mut facts).await;
+        }
         Ok(decide(&policy, Case { action, facts }, self.desk.clock().now()))
     }
 }

@@ -1,14 +1,19 @@
-//! What an action would do: effects and amounts, from the tool's declaration and the action's arguments.
+//! What an action would do, and what a text contains.
 //!
-//! Pure, and without any policy: a fact is a fact whatever the rules make of it. Effects come from what
-//! the tool declares and from the roles of its arguments; resources are named as the argument names them.
+//! Pure, and without any policy: a fact is a fact whatever the rules make of it. Effects come from what a tool
+//! declares and from the parsers that read its arguments; findings come from detectors that read texts. What
+//! cannot be told is said to be unknown, and never left out.
 
 pub mod code;
 mod hit;
+mod infer;
 pub mod injection;
 pub mod net;
 pub mod path;
 pub mod personal;
+pub mod redact;
+mod roles;
+pub mod scan;
 pub mod secret;
 pub mod shell;
 pub mod sql;
@@ -16,70 +21,29 @@ mod surroundings;
 pub mod text;
 
 pub use hit::Hit;
+pub use infer::{Proposal, infer};
+pub use roles::{connections as reached, files as touched};
 pub use surroundings::Surroundings;
-use verdict::{Action, Effect, Facts, Json, Micros, Role, Target, Tool};
+use verdict::{Action, Facts, Tool};
 
-/// Finds out what `action` would do. `tool` is the policy's declaration, if there is one.
+/// Finds out what `action` would do. `tool` is the policy's declaration, if there is one; `around` is what is
+/// known of where it runs.
 ///
-/// What is declared as money and is missing, negative, not a number or larger than any amount makes the
-/// action invalid: [`Facts::problem`] says why, in a sentence for the agent.
-pub fn inspect(action: &Action, tool: Option<&Tool>) -> Facts {
-    let Some(tool) = tool else {
-        return Facts { cost: action.estimate().unwrap_or_default(), ..Facts::default() };
-    };
+/// What has the wrong shape for its role, and what is declared as money and is missing, negative, not a number or
+/// larger than any amount, makes the action invalid: [`Facts::problem`] says why, in a sentence for the agent.
+pub fn inspect(action: &Action, tool: Option<&Tool>, around: &Surroundings) -> Facts {
+    let estimate = action.estimate().unwrap_or_default();
+    let Some(tool) = tool else { return Facts { cost: estimate, ..Facts::default() } };
     let mut facts = Facts {
-        cost: action.estimate().unwrap_or_default().max(tool.price),
+        effects: tool.effects.clone(),
+        cost: estimate.max(tool.price),
         yields: tool.yields.clone(),
+        cwd: around.cwd.clone(),
+        ignores_case: around.ignores_case,
         ..Facts::default()
     };
-    facts.effects.extend(tool.effects.iter().cloned());
-    for (path, role) in &tool.roles {
-        match role {
-            Role::Money => money(action, path, &mut facts),
-            Role::Named(kind) => named(action, path, kind, &mut facts),
-        }
-    }
+    roles::read(action, tool, around, &mut facts);
     let worst = facts.effects.iter().map(|effect| effect.risk).max().unwrap_or_default();
     facts.risk = tool.risk.unwrap_or(worst);
     facts
-}
-
-fn money(action: &Action, path: &[String], facts: &mut Facts) {
-    let name = format!("args.{}", path.join("."));
-    let found = match action.args().at(path) {
-        None => Err(format!("`{name}` is missing; `{}` needs an amount there", action.tool())),
-        Some(json) => Micros::from_json(json).map_err(|why| format!("`{name}`: {why}")),
-    };
-    match found {
-        Ok(amount) => facts.amounts.push((path.to_vec(), amount)),
-        Err(why) => facts.problem = facts.problem.take().or(Some(why)),
-    }
-}
-
-/// Roles that name an effect directly (`fs.write`) give that effect; the others give the effect of what
-/// they carry.
-fn named(action: &Action, path: &[String], role: &str, facts: &mut Facts) {
-    let kind = match role {
-        "shell" => "process.exec",
-        "code" | "python" => "code.run",
-        // What a query does is not known before it is parsed: it counts as the worst that it may do.
-        "sql" => "sql.schema",
-        "url" | "net" => "net.connect",
-        "secret" => "secret.read",
-        role if role.contains('.') => role,
-        // `recipient` and the like say who, not what: the tool's own effects say what.
-        _ => return,
-    };
-    let texts: Vec<&Json> = match action.args().at(path) {
-        None => return,
-        Some(Json::List(items)) => items.iter().collect(),
-        Some(one) => vec![one],
-    };
-    for text in texts {
-        let target = match text {
-            Json::Str(text) => Target::Named(text.clone()),
-            _ => Target::Unknown,
-        };
-        facts.effects.push(Effect::named(kind, target));
-    }
 }

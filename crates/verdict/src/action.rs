@@ -328,6 +328,10 @@ pub struct Facts {
     pub yields: Vec<String>,
     /// How bad it could get.
     pub risk: Risk,
+    /// The folder that it would happen in, where that is known.
+    pub cwd: Option<String>,
+    /// True where file names that differ only in case are the same file.
+    pub ignores_case: bool,
     /// Why this is no valid action: it then counts against it, whatever the rules say.
     pub problem: Option<String>,
 }

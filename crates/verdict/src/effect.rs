@@ -144,6 +144,8 @@ pub struct PathTarget {
     /// `.`, `..`, or trailing separator. Relative ones are made absolute with the working directory, if known;
     /// else they stay relative, and match no absolute boundary.
     pub path: String,
+    /// As it was spelled, absolute, where that has a `..`: behind a link it leads elsewhere than in `path`.
+    pub spelled: Option<String>,
     /// Where it really is, links followed; filled in by who can look. Empty: nobody looked.
     pub real: Vec<String>,
     /// True if everything below it is meant, too.

@@ -4,6 +4,7 @@
 //! allows it, and what only a person can judge becomes a question.
 
 use crate::action::Facts;
+use crate::boundary::{Answer, Breach, Ground};
 use crate::decide::{Case, Code, Denial};
 use crate::effect::{Effect, Target};
 use crate::json::{Json, Map};
@@ -14,12 +15,17 @@ use crate::screen::{Reaction, Side};
 /// for which a person must agree.
 pub(crate) fn held(agent: &Agent, case: &Case) -> Result<Vec<String>, Denial> {
     let mut questions = Vec::new();
+    let facts = &case.facts;
+    let ground = Ground { cwd: facts.cwd.as_deref(), ignores_case: facts.ignores_case };
     for boundaries in agent.boundaries() {
-        if let Some(breach) = boundaries.breach(&case.facts.effects) {
-            match breach.asks {
-                true => questions.push(breach.reason),
-                false => return Err(Denial::new(Code::Boundary, breach.reason)),
-            }
+        if let Some(breach) = boundaries.breach(&facts.effects, &ground) {
+            return Err(outside(&breach));
+        }
+    }
+    for (answer, breach) in agent.hazards().breaches(&facts.effects) {
+        match answer {
+            Answer::Deny => return Err(outside(&breach)),
+            _ => questions.push(breach.reason),
         }
     }
     let screens = agent.screens();
@@ -32,6 +38,11 @@ pub(crate) fn held(agent: &Agent, case: &Case) -> Result<Vec<String>, Denial> {
         None => (),
     }
     Ok(questions)
+}
+
+fn outside(breach: &Breach) -> Denial {
+    let reason = format!("{} (boundaries: {})", breach.reason, breach.boundary);
+    Denial::new(Code::Boundary, reason)
 }
 
 /// True if an action's effects are those that a rule is for: for a denial any of them, for an allow all.

@@ -50,4 +50,4 @@ pub use record::{
     MeterKind, PolicySet, Record, Settled, Status, ToolSeen,
 };
 pub use screen::{Classifier, NamedPattern, Reacted, Reaction, SCREENED, Screen, Screens, Side};
-pub use settle::Outcome;
+pub use settle::{Outcome, Screened};

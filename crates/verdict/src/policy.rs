@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::boundary::Boundaries;
+use crate::boundary::{Boundaries, Hazards};
 use crate::condition::Condition;
 use crate::effect::Effect;
 use crate::limit::Limit;
@@ -217,6 +217,8 @@ pub struct AgentParts {
     pub limits: Vec<Limit>,
     /// Its own, those of its roles, and those for everyone: all hold.
     pub boundaries: Vec<Boundaries>,
+    /// What is done about what no list of names can bound.
+    pub hazards: Hazards,
     /// Its own, joined with those of its roles and those for everyone.
     pub screens: Screens,
 }
@@ -444,6 +446,10 @@ impl Agent {
     /// What it may touch at all: all of them hold.
     pub fn boundaries(&self) -> &[Boundaries] {
         &self.parts.boundaries
+    }
+    /// What is done about what cannot be undone, and what cannot be told.
+    pub fn hazards(&self) -> &Hazards {
+        &self.parts.hazards
     }
     /// What is done about what stands in its texts.
     pub fn screens(&self) -> &Screens {

@@ -167,6 +167,12 @@ pub struct Settled {
     pub tokens: Option<i64>,
     /// SHA-256 of what was reported (status, cost, result, error), in hex: reporting the same twice is no conflict.
     pub digest: String,
+    /// What detectors saw in what came back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// Why what came back was given to nobody, if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// What changes in which counter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,

@@ -189,7 +189,10 @@ impl Screens {
         let wanted = match kind {
             "pattern" => self.pattern(&finding.name).map_or(Reaction::Flag, |pattern| pattern.then),
             "canary" => Reaction::Deny,
-            "classifier" => self.classifier.as_ref().map_or(Reaction::Flag, |it| it.then),
+            "classifier" => self
+                .classifier
+                .as_ref()
+                .map_or(Reaction::Flag, |it| if finding.name == "silence" { it.on_error } else { it.then }),
             kind => screen.says(kind).unwrap_or_default(),
         };
         let is_score = kind == "prompt_injection" && finding.name == "score";
@@ -228,6 +231,9 @@ impl Screens {
             "hidden_text" => format!("hidden text ({})", finding.name),
             "stack_trace" => format!("an internal error ({})", finding.name),
             "canary" => "a canary token, which is nowhere but where it was planted".to_owned(),
+            "classifier" if finding.name == "silence" => {
+                return "the classifier of texts cannot be asked, and the policy wants its word".to_owned();
+            }
             "classifier" => format!("what the classifier calls {}", finding.name),
             other => format!("{other} ({})", finding.name),
         };

@@ -5,6 +5,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::action::hex;
+use crate::effect::Finding;
 use crate::json::Json;
 use crate::limit::Micro;
 use crate::money::Micros;
@@ -23,16 +24,32 @@ pub struct Outcome {
     pub result: Option<Json>,
     /// What went wrong.
     pub error: Option<String>,
+    /// What the screens made of result and error, once they were looked at.
+    pub screened: Option<Box<Screened>>,
+}
+
+/// What became of a result on its way out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Screened {
+    /// What detectors saw in it.
+    pub findings: Vec<Finding>,
+    /// Why nobody gets it, if nobody does: result and error are then empty.
+    pub withheld: Option<String>,
+    /// The digest of what was reported, before anything was replaced in it.
+    pub reported: String,
 }
 
 impl Outcome {
     /// An outcome of which only the status is known.
     pub fn plain(status: Status) -> Self {
-        Self { status, cost: None, tokens: None, result: None, error: None }
+        Self { status, cost: None, tokens: None, result: None, error: None, screened: None }
     }
 
     /// Identifies the report: the same one twice is no conflict.
     pub fn digest(&self) -> String {
+        if let Some(screened) = &self.screened {
+            return screened.reported.clone();
+        }
         let cost = self.cost.map(|cost| cost.0);
         let result = self.result.as_ref().map(Json::canonical);
         let error = self.error.as_deref().map(|text| Json::Str(text.to_owned()).canonical());
@@ -66,6 +83,8 @@ pub(crate) fn settled(
         cost: outcome.cost,
         tokens: outcome.tokens,
         digest: outcome.digest(),
+        findings: outcome.screened.as_ref().map(|it| it.findings.clone()).unwrap_or_default(),
+        withheld: outcome.screened.as_ref().and_then(|it| it.withheld.clone()),
         changes: changes(decided, outcome),
         agent: decided.agent.clone(),
         realm: decided.realm,

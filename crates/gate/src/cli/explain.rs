@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use inspect::inspect;
 use serde::Serialize;
 use verdict::{
     Action, Agent, Case, Considered, Denial, Draft, Facts, Limit, MeterKind, Micro, Mode, Policy,
@@ -17,6 +16,7 @@ use super::check::ActionArgs;
 use super::print::{self, Hue, Table, clean, hued, paint};
 use super::{Done, Failure, JsonArg, problems};
 use crate::clock::Clock;
+use crate::eyes::Eyes;
 use crate::policy_text;
 use crate::wire::code_word;
 
@@ -68,7 +68,7 @@ pub fn consider(policy: &Policy, draft: Draft, now: Micro) -> Examined {
             return Examined { decision: denied(&denial), rules: Vec::new(), facts: Facts::default() };
         }
     };
-    let facts = inspect(&action, policy.tool(action.tool()));
+    let facts = Eyes::elsewhere().facts(policy, &action);
     let case = Case { action, facts: facts.clone() };
     let rules = verdict::explain(policy, &case, now);
     let name = |rule: Option<&std::sync::Arc<str>>| rule.map(|name| name.to_string());

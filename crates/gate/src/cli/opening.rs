@@ -11,6 +11,7 @@ use verdict::{Command, Halt, Parts, Policy, PolicyVersion};
 use super::{Failure, problems};
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::eyes::Eyes;
 use crate::ink::LedgerInk;
 use crate::path::Gate;
 use crate::policy_text;
@@ -35,17 +36,22 @@ pub struct Opened {
 /// Opens the store, founding it if need be, and puts the policy file in force for the gates of `line`. Of a policy
 /// with mistakes every mistake is printed on stderr.
 pub async fn open_gate(store: &StorePath, policy: &Path, line: &str) -> Result<Opened, Failure> {
-    open(store, policy, line, Desk::open).await
+    open(store, policy, line, (Desk::open, Eyes::elsewhere())).await
 }
 
 /// The same with a desk that needs no thread: for commands that decide one thing after another.
 pub async fn open_gate_inline(store: &StorePath, policy: &Path, line: &str) -> Result<Opened, Failure> {
-    open(store, policy, line, Desk::inline).await
+    open(store, policy, line, (Desk::inline, Eyes::here())).await
 }
 
 type Furnish = fn(LedgerInk, &str, Arc<Policy>, Clock) -> Result<Desk, Halt>;
 
-async fn open(store: &StorePath, policy: &Path, line: &str, furnish: Furnish) -> Result<Opened, Failure> {
+async fn open(
+    store: &StorePath,
+    policy: &Path,
+    line: &str,
+    (furnish, eyes): (Furnish, Eyes),
+) -> Result<Opened, Failure> {
     let read = policy_text::read(policy).map_err(|mistakes| problems::refuse(policy, &mistakes))?;
     problems::warn(&read.loaded.warnings);
     let compiled = Arc::new(read.loaded.policy);
@@ -75,7 +81,7 @@ async fn open(store: &StorePath, policy: &Path, line: &str, furnish: Furnish) ->
         );
     }
     let (policy, line) = (policy.to_owned(), line.to_owned());
-    Ok(Opened { gate: Gate { desk }, policy, files: read.files, version, line, vkey })
+    Ok(Opened { gate: Gate { desk, eyes }, policy, files: read.files, version, line, vkey })
 }
 
 /// Opens the store for a person's command, which needs no policy. `found`: start a ledger where there is none.

@@ -10,7 +10,7 @@ use verdict::{Command, Json, Pin, Realm, Record};
 use super::opening::{self, halted, open_reader};
 use super::person::{self, Need};
 use super::print::{self, Hue, Table, clean, hued, paint};
-use super::{Done, Failure, JsonArg, StoreArg};
+use super::{Done, Failure, JsonArg, StoreArg, infer};
 use crate::ink::record_of;
 use crate::views;
 
@@ -26,6 +26,8 @@ pub enum ToolsCommand {
     List(ListArgs),
     /// Accept the definition that was last seen, after showing what changed
     Accept(AcceptArgs),
+    /// Print what the arguments of tools probably mean, as lines for a policy
+    Infer(infer::InferArgs),
 }
 
 /// `portcullis tools list`
@@ -75,6 +77,7 @@ pub fn run(command: ToolsCommand) -> Done {
     match command {
         ToolsCommand::List(args) => list(&args),
         ToolsCommand::Accept(args) => accept(args),
+        ToolsCommand::Infer(args) => infer::run(&args),
     }
 }
 
@@ -197,7 +200,8 @@ fn find(
     }
 }
 
-fn text_at(reader: &Reader, at: u64) -> Result<Option<String>, Failure> {
+/// The text of a definition, if it has not been erased.
+pub fn text_at(reader: &Reader, at: u64) -> Result<Option<String>, Failure> {
     let entry = reader.get(at).map_err(Failure::said)?;
     Ok(entry.and_then(|entry| match entry.payload {
         Payload::Here(bytes) => String::from_utf8(bytes).ok(),

@@ -7,7 +7,7 @@ use super::reply::{self, Reply};
 use super::{Call, decisions, halted, query::Query};
 use crate::keys::Caller;
 use crate::views;
-use crate::wire::{self, OutcomeReply, OutcomeRequest, decision_id};
+use crate::wire::{self, OutcomeReply, OutcomeRequest, Seen, decision_id};
 
 pub(super) async fn report(call: Call) -> Result<Reply, Problem> {
     Query::read(&call.query, &[])?;
@@ -24,6 +24,7 @@ pub(super) async fn report(call: Call) -> Result<Reply, Problem> {
         let detail = format!("dec_{of} was never allowed, so it has no outcome");
         return Err(Problem::conflict(detail));
     }
+    let outcome = call.app.gate.screen(&decided, outcome);
     settle(&call, of, decided, outcome).await
 }
 
@@ -55,8 +56,10 @@ async fn settle(call: &Call, of: Index, decided: Decided, outcome: Outcome) -> R
 }
 
 fn answer(of: Index, outcome: Outcome) -> Result<Reply, Problem> {
-    let Outcome { status, result, cost: _, tokens: _, error: _ } = outcome;
-    reply::json(&OutcomeReply { decision_id: decision_id(of), status, result, findings: Vec::new() })
+    let Outcome { status, result, cost: _, tokens: _, error: _, screened } = outcome;
+    let (findings, withheld) = screened.map(|it| (it.findings, it.withheld)).unwrap_or_default();
+    let findings = findings.iter().map(Seen::from).collect();
+    reply::json(&OutcomeReply { decision_id: decision_id(of), status, result, withheld, findings })
 }
 
 /// True if the key may speak for the decision: its agent's, or its own. Another's does not exist for it.

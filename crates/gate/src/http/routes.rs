@@ -11,7 +11,9 @@ use verdict::KeyRole::{self, Admin, Agent, Approver, Auditor};
 
 use super::problem::Problem;
 use super::reply::Reply;
-use super::{Call, agents, approvals, check, decisions, keys, ledger, openapi, outcome, policy, probes};
+use super::{
+    Call, agents, approvals, check, decisions, inspect, keys, ledger, openapi, outcome, policy, probes,
+};
 use crate::{views, wire};
 
 /// Who may use a route.
@@ -137,7 +139,7 @@ const PLAIN: Route = Route {
 };
 
 /// All routes. The busiest come first.
-pub static ROUTES: [Route; 31] = [
+pub static ROUTES: [Route; 32] = [
     Route {
         method: Method::POST,
         path: "/v1/check",
@@ -340,6 +342,16 @@ pub static ROUTES: [Route; 31] = [
         summary: "Tool definitions as they were seen and accepted",
         gives: Gives::Json(shape!(views::ToolPage)),
         handler: handler!(agents::tools),
+        ..PLAIN
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/inspect",
+        may: May::Roles(EVERYONE),
+        summary: "What a text would do (shell, sql, path, url, python, javascript) and what stands in it; nothing is recorded",
+        takes: Takes::Json(shape!(crate::examine::InspectRequest)),
+        gives: Gives::Json(shape!(crate::examine::InspectReply)),
+        handler: handler!(inspect::one),
         ..PLAIN
     },
     Route {

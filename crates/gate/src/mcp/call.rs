@@ -223,18 +223,20 @@ impl World for Errand {
         }
     }
 
-    async fn execute(&self, _hold: &Hold) -> Outcome {
+    async fn execute(&self, hold: &Hold) -> Outcome {
         if self.flight.is_cancelled() {
             return Outcome::plain(Status::Cancelled);
         }
         let wait = self.flight.depart();
-        match self.session.to_server(&self.line) {
+        let restored = self.restored(hold);
+        match self.session.to_server(restored.as_deref().unwrap_or(&self.line)) {
             Ok(()) => (),
             Err(Lost::Whole) => return Outcome::plain(Status::Cancelled),
             Err(Lost::InPart) => return Outcome::plain(Status::Unknown),
         }
         let Ok(answer) = wait.await else { return Outcome::plain(Status::Unknown) };
         let outcome = outcome_of(&answer, &self.call);
+        let (answer, outcome) = self.held_back(hold, answer, outcome);
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         outcome
     }

@@ -91,10 +91,7 @@ pub(super) fn filtered(line: &str, page: &Page<'_>, mut keep: impl FnMut() -> bo
         return None;
     }
     // The list is a slice of the line.
-    let list = page.raw.get();
-    let start = (list.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
-    let (before, after) = (line.get(..start)?, line.get(start.checked_add(list.len())?..)?);
-    Some(format!("{before}[{}]{after}", kept.join(",")))
+    super::screen::spliced(line, page.raw.get(), &format!("[{}]", kept.join(",")))
 }
 
 /// What is known of the server's tools.

@@ -220,7 +220,10 @@ fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, O
     match session.answered(id) {
         // An answer to what nobody asked could be taken for another one.
         None => tracing::debug!("the server answers what was not asked, or was taken back; dropped"),
-        Some(Waiting::Plain) => session.to_client(line),
+        Some(Waiting::Plain) => match raw_id(text).and_then(|raw_id| session.screened(line, raw_id)) {
+            Some(screened) => session.to_client(&screened),
+            None => session.to_client(line),
+        },
         Some(Waiting::Initialize) => {
             if let Some(capabilities) = result.and_then(capabilities) {
                 session
@@ -234,6 +237,11 @@ fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, O
             Some(result) => list(session, line, text, result),
         },
     }
+}
+
+/// An answer's id as it was written.
+fn raw_id(text: &str) -> Option<&str> {
+    Fields::strict(text, &[]).ok()?.raw("id").map(RawValue::get)
 }
 
 fn capabilities(result: &RawValue) -> Option<Fields<'_>> {

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use verdict::{Command, Halt, could_allow, hex};
+use verdict::{Command, Halt, Json, Policy, Realm, could_allow, hex};
 
 use super::catalogue::{Catalogue, Item, Offer, Page, Then, canonical};
 use super::envelope::Id;
 use super::flight::Flight;
 use super::lines::{Lost, Out};
 use super::reply;
+use crate::eyes::Shown;
 use crate::path::Gate;
 
 /// The most requests under way at once, and the most bytes of calls among them.
@@ -340,8 +341,26 @@ impl Session {
         let policy = self.gate.desk.policy();
         let (user, here) = (self.user.as_deref(), self.environment.as_deref());
         let may = |tool: &str| could_allow(&policy, &self.agent, tool, user, here);
+        let clean = |item: &Item<'_>| !self.is_poisoned(&policy, item);
         let visible = page.items.iter().zip(accepted);
-        Ok(visible.map(|(item, accepted)| accepted && item.name.as_deref().is_some_and(may)).collect())
+        Ok(visible
+            .map(|(item, accepted)| accepted && item.name.as_deref().is_some_and(may) && clean(item))
+            .collect())
+    }
+
+    /// True if the agent's screens keep the definition's own words back. What is seen in them is logged in any case.
+    fn is_poisoned(&self, policy: &Policy, item: &Item<'_>) -> bool {
+        let Ok(definition) = Json::parse(item.raw.as_bytes()) else { return false };
+        let Shown { findings, withheld, .. } =
+            self.gate.eyes.show_to(policy, &self.agent, (Realm::Live, None), &definition);
+        let told =
+            findings.iter().filter(|it| matches!(it.kind.as_ref(), "prompt_injection" | "hidden_text"));
+        let kinds: Vec<String> = told.map(|it| format!("{}/{}", it.kind, it.name)).collect();
+        if !kinds.is_empty() || withheld.is_some() {
+            let tool = item.name.as_deref().unwrap_or_default();
+            tracing::warn!(server = %self.server, tool, seen = %kinds.join(" "), hidden = withheld.is_some(), "seen in the description of a tool");
+        }
+        withheld.is_some()
     }
 
     /// Records definitions that are new; true for each whose definition is the accepted one.

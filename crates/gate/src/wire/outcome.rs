@@ -47,7 +47,7 @@ impl OutcomeRequest {
     /// As the settlement takes it.
     pub fn into_outcome(self) -> Outcome {
         let Self { status, cost_usd, tokens, result, error } = self;
-        Outcome { status, cost: cost_usd, tokens, result, error }
+        Outcome { status, cost: cost_usd, tokens, result, error, screened: None }
     }
 }
 
@@ -84,6 +84,9 @@ pub struct OutcomeReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Value>")]
     pub result: Option<Json>,
+    /// Why the result is given to nobody, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// What detectors saw in it.
     pub findings: Vec<Seen>,
 }

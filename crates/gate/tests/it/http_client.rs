@@ -86,7 +86,7 @@ pub fn open_gate(folder: &Folder, policy: &str) -> Gate {
         only_after: None,
     };
     block(desk.obey(command)).unwrap().unwrap();
-    Gate { desk }
+    Gate { desk, eyes: gate::eyes::Eyes::elsewhere() }
 }
 
 fn block<F: Future>(future: F) -> F::Output {

@@ -22,6 +22,7 @@ mod http_contract;
 mod http_hostile;
 mod http_races;
 mod http_roles;
+mod inspection;
 mod mcp;
 mod mcp_rig;
 mod model;

@@ -161,7 +161,10 @@ impl Stage {
     fn open(&self) -> Gate {
         let paper = Paper { sheet: Arc::clone(&self.sheet), policies: self.policies.clone(), seen: 0 };
         let clock = Clock::Set(Arc::clone(&self.time));
-        Gate { desk: Desk::inline(paper, "main", Arc::clone(&self.policies[0]), clock).unwrap() }
+        Gate {
+            eyes: gate::eyes::Eyes::elsewhere(),
+            desk: Desk::inline(paper, "main", Arc::clone(&self.policies[0]), clock).unwrap(),
+        }
     }
     fn person(&self) -> Person {
         let name: &str = self.dice.of(&["ann", "bob", "cid", "eve", "u1", "root"]);
@@ -277,7 +280,7 @@ impl World for Chance<'_> {
         stage.ran.lock().unwrap().push(Run { at });
         Pause(stage.dice.roll(3)).await;
         stage.pass_time(3);
-        Outcome { status, cost, tokens: None, result: None, error: None }
+        Outcome { status, cost, tokens: None, result: None, error: None, screened: None }
     }
 }
 

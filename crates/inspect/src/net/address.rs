@@ -4,6 +4,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use verdict::boundary::embedded;
+
 /// Domains whose names resolve to the address that they spell. Anyone may use them to point at anything.
 const EMBEDDING: [&str; 16] = [
     "nip.io",
@@ -48,20 +50,6 @@ pub fn unwrapped(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => embedded(v6).map_or(address, IpAddr::V4),
-    }
-}
-
-/// IPv4-mapped, -translated and -compatible, NAT64, 6to4, Teredo, ISATAP.
-fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let last = |a: u16, b: u16| Ipv4Addr::from_bits(u32::from(a) << 16 | u32::from(b));
-    match v6.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0 | 0xFFFF, a, b] | [0, 0, 0, 0, 0xFFFF, 0, a, b] => Some(last(a, b)),
-        [0x64, 0xFF9B, 0, 0, 0, 0, a, b] | [0x64, 0xFF9B, 1, _, _, _, a, b] => Some(last(a, b)),
-        [0x2002, a, b, ..] => Some(last(a, b)),
-        [0x2001, 0, _, _, _, _, a, b] => Some(last(!a, !b)),
-        [_, _, _, _, 0 | 0x200, 0x5EFE, a, b] => Some(last(a, b)),
-        _ => None,
     }
 }
 

@@ -12,6 +12,10 @@ pub fn all(text: &str) -> Result<Vec<String>, String> {
     loop {
         let last = layers.last().map_or(text, String::as_str);
         let Some(next) = once(last) else { return Ok(layers) };
+        if is_overlong(&next) {
+            return Err("the path holds overlong characters: what programs make of them differs".to_owned());
+        }
+        let next = String::from_utf8_lossy(&next).into_owned();
         if next.contains('\0') {
             return Err("the path holds an encoded NUL: programs disagree on where it ends".to_owned());
         }
@@ -23,7 +27,7 @@ pub fn all(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// One layer off, if there is one.
-fn once(text: &str) -> Option<String> {
+fn once(text: &str) -> Option<Vec<u8>> {
     if !text.bytes().any(|b| matches!(b, b'%' | b'\\' | b'&' | b'=' | b'x' | b'X' | b'2' | b'5')) {
         return None;
     }
@@ -40,7 +44,7 @@ fn once(text: &str) -> Option<String> {
             rest = after;
         }
     }
-    changed.then(|| lenient_utf8(&out))
+    changed.then_some(out)
 }
 
 /// What an escape stands for: a byte of UTF-8, or a character.
@@ -69,14 +73,20 @@ fn escape<'a>(rest: &'a [u8], done: &[u8]) -> Option<(Meant, &'a [u8])> {
             let code = [a, b, c, d].iter().try_fold(0_u32, |sum, byte| Some(sum * 16 + hex(**byte)?))?;
             Some((Meant::Char(char::from_u32(code)?), left))
         }
+        // The two digits of an escape, each of them an escape: `%%32%%66` for `%2f`.
+        [b'%', b'%', a, b, b'%', b'%', c, d, left @ ..] => {
+            let digit = |high: &u8, low: &u8| hex(u8::try_from(hex(*high)? * 16 + hex(*low)?).ok()?);
+            Some((Meant::Byte(low_byte(digit(a, b)? * 16 + digit(c, d)?)), left))
+        }
         [b'%', a, b, left @ ..] => match (hex(*a), hex(*b)) {
             (Some(high), Some(low)) => Some((Meant::Byte(low_byte(high * 16 + low)), left)),
-            // Old decoders took any letter for a digit; it matters after the start of an overlong character.
-            _ if done.last().is_some_and(|lead| *lead >= 0xC0) => {
-                let sum = loose_hex(*a)? * 16 + loose_hex(*b)?;
-                Some((Meant::Byte(low_byte(sum)), left))
+            // Old decoders took any letter for a digit; it matters for overlong characters.
+            _ => {
+                let byte = low_byte(loose_hex(*a)? * 16 + loose_hex(*b)?);
+                let is_lead = matches!(byte, 0xC0 | 0xC1) && left.first() == Some(&b'%');
+                (is_lead || done.last().is_some_and(|lead| *lead >= 0xC0))
+                    .then_some((Meant::Byte(byte), left))
             }
-            _ => None,
         },
         // `0x2f` is where an address starts, too: a separator only behind two dots.
         [b'0', b'x' | b'X', a, b, left @ ..] => {
@@ -132,11 +142,19 @@ fn structural(code: u32, left: &[u8]) -> Option<(Meant, &[u8])> {
     Some((Meant::Byte(byte), left))
 }
 
+/// Whether a component starts with two dots, or with what may be read as two, and ends there.
 fn after_dots(done: &[u8]) -> bool {
-    match done {
-        [before @ .., b'.', b'.'] => before.last().is_none_or(|b| matches!(b, b'/' | b'\\')),
-        _ => false,
+    let mut rest = done;
+    while let [before @ .., 0x01..=0x1F] = rest {
+        rest = before;
     }
+    for _ in 0..2 {
+        rest = match rest {
+            [before @ .., b'.' | b'?'] | [before @ .., 0xEF, 0xBC, 0x8E] => before,
+            _ => return false,
+        };
+    }
+    rest.last().is_none_or(|b| matches!(b, b'/' | b'\\'))
 }
 
 fn hex(byte: u8) -> Option<u32> {
@@ -152,71 +170,15 @@ fn low_byte(code: u32) -> u8 {
     u8::try_from(code & 0xFF).unwrap_or_default()
 }
 
-/// UTF-8 as lenient decoders read it: overlong forms, and continuation bytes that are none, still mean the
-/// character that their low bits spell.
-fn lenient_utf8(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(chunk.valid());
-        let bad = chunk.invalid();
-        if bad.is_empty() {
-            continue;
-        }
-        out.push('\u{FFFD}');
-    }
-    // Nothing was broken: the usual case.
-    if !out.contains('\u{FFFD}') {
-        return out;
-    }
-    overlong(bytes)
-}
-
-fn overlong(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&lead, after)) = rest.split_first() {
-        let (length, low) = match lead {
-            0x00..=0x7F => {
-                out.push(char::from(lead));
-                rest = after;
-                continue;
-            }
-            0xC0..=0xDF => (1, lead & 0x1F),
-            0xE0..=0xEF => (2, lead & 0x0F),
-            0xF0..=0xF7 => (3, lead & 0x07),
-            0xF8..=0xFB => (4, lead & 0x03),
-            _ => (5, lead & 0x01),
-        };
-        if let Some((char, left)) = strict(rest) {
-            out.push(char);
-            rest = left;
-            continue;
-        }
-        let spelled = after.split_at_checked(length).and_then(|(tail, left)| {
-            let code =
-                tail.iter().fold(u32::from(low), |sum, b| sum.saturating_mul(64) | u32::from(b & 0x3F));
-            u8::try_from(code).ok().filter(u8::is_ascii).map(|byte| (byte, left))
-        });
-        match spelled {
-            Some((byte, left)) if !(0x80..0xC0).contains(&lead) => {
-                out.push(char::from(byte));
-                rest = left;
-            }
-            _ => {
-                out.push('\u{FFFD}');
-                rest = after;
-            }
-        }
-    }
-    out
-}
-
-/// The well-formed character that `bytes` start with.
-fn strict(bytes: &[u8]) -> Option<(char, &[u8])> {
-    (2..=4).find_map(|length| {
-        let (head, left) = bytes.split_at_checked(length)?;
-        let char = std::str::from_utf8(head).ok()?.chars().next()?;
-        Some((char, left))
+/// Whether the bytes hold a character in more bytes than it needs, or the start of one: what decoders make of
+/// that differs, and nobody writes it who means well.
+fn is_overlong(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| match pair {
+        [0xC0 | 0xC1, next] => *next < 0xC0 || *next >= 0xFE || (next & 0x3F) == b'.',
+        [0xE0, next] => (0x80..0xA0).contains(next),
+        [0xF0, next] => (0x80..0x90).contains(next),
+        [0xF8..=0xFD, next] => (0x80..0xC0).contains(next),
+        _ => false,
     })
 }
 

@@ -32,6 +32,11 @@ pub fn readings(text: &str, around: &Surroundings, found: &mut Vec<PathTarget>) 
     let mut layers = vec![text.to_owned()];
     layers.extend(decode::all(text)?);
     layers.extend(decode::base64(text));
+    // A percent sign that starts no escape is dropped by some.
+    layers.extend(layers.last().filter(|last| last.contains('%')).map(|last| last.replace('%', "")));
+    if layers.iter().any(|layer| windows::is_drive_relative(layer)) {
+        return Err("the working directory of that drive is not known".to_owned());
+    }
     if found.is_empty() {
         push(found, plain(text, around)?)?;
     }
@@ -50,6 +55,11 @@ fn spellings(text: &str, around: &Surroundings, found: &mut Vec<PathTarget>) -> 
     push(found, plain(text, around)?)?;
     if !text.is_ascii() {
         push(found, plain(&text.nfc().collect::<String>(), around)?)?;
+    }
+    if text.contains('\\') {
+        // A backslash that escapes the next letter, or that is taken out.
+        let bare = text.replace('\\', "");
+        push(found, plain(&bare, around)?)?;
     }
     let folded = fold(text);
     // Taking out what climbs matters only where something that climbs is left.
@@ -135,7 +145,7 @@ fn component(part: &str, is_last: bool, out: &mut String) {
     let dots = name.bytes().filter(|b| *b == b'.').count();
     match bare.is_empty() {
         // Patterns that match `..`: `.*` and `.?` in shells.
-        false if climbs_by_pattern(bare) => out.push_str(".."),
+        false if climbs_by_pattern(name) => out.push_str(".."),
         false => out.push_str(bare),
         true if dots == 2 => out.push_str(".."),
         // Three dots are two folders up to old systems; at the end they are more often a way to say

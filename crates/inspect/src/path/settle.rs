@@ -25,6 +25,13 @@ pub fn settle(text: &str, around: &Surroundings) -> Result<PathTarget, String> {
         target.recursive = text.split('/').any(|part| part == "**");
     }
     walk(text, &mut out, around)?;
+    if text.split('/').any(|part| part == "..") {
+        target.spelled = match &around.cwd {
+            _ if text.starts_with('/') => Some(text.to_owned()),
+            Some(cwd) if cwd.starts_with('/') => Some(format!("{cwd}/{text}")),
+            _ => None,
+        };
+    }
     target.path = match out.is_empty() {
         true => ".".to_owned(),
         false => out,
@@ -70,8 +77,15 @@ fn up(out: &mut String) {
 /// Links that every system follows and that no string comparison sees: `/proc/self/root` is `/`,
 /// `/proc/self/cwd` the working directory, `/dev/fd/7` whatever is open as 7.
 fn magic(out: &mut String, is_last: bool, around: &Surroundings) -> Result<(), String> {
-    if out.as_str() == "/dev/fd" {
-        "/proc/self/fd".clone_into(out);
+    if let Some(number) = out.strip_prefix("/dev/fd/") {
+        let stream = match number {
+            "0" if is_last => "/dev/stdin",
+            "1" if is_last => "/dev/stdout",
+            "2" if is_last => "/dev/stderr",
+            _ => return Err(OPEN.to_owned()),
+        };
+        stream.clone_into(out);
+        return Ok(());
     }
     // macOS: a file by its volume and number; and two prefixes that only say how links are treated.
     if out.as_str() == "/.vol" {
@@ -107,22 +121,9 @@ fn magic(out: &mut String, is_last: bool, around: &Surroundings) -> Result<(), S
             }
             None => Err("the working directory is not known".to_owned()),
         },
-        Some("fd" | "map_files") if is_process => {
-            open_file(out, number.map(str::to_owned).as_deref(), is_own, is_last)
-        }
+        Some("fd" | "map_files") if is_process && number.is_some() => Err(OPEN.to_owned()),
         _ => Ok(()),
     }
 }
 
-/// `/proc/self/fd/1` is where output goes; the others are whatever the program has open.
-fn open_file(out: &mut String, number: Option<&str>, is_own: bool, is_last: bool) -> Result<(), String> {
-    let stream = match number {
-        None => return Ok(()),
-        Some("0") if is_own && is_last => "/dev/stdin",
-        Some("1") if is_own && is_last => "/dev/stdout",
-        Some("2") if is_own && is_last => "/dev/stderr",
-        Some(_) => return Err("the path goes through a file that is open already, and not known".to_owned()),
-    };
-    stream.clone_into(out);
-    Ok(())
-}
+const OPEN: &str = "the path goes through a file that is open already, and not known";

@@ -28,6 +28,12 @@ pub fn has_drive(text: &str) -> bool {
         && matches!(bytes.next(), None | Some(b'/' | b'\\'))
 }
 
+/// `C:x/y`: below wherever that drive was last. `a:b` alone is more often a name.
+pub fn is_drive_relative(text: &str) -> bool {
+    let below = text.split_once(':').filter(|(drive, _)| drive.len() == 1 && has_drive(&format!("{drive}:")));
+    below.is_some_and(|(_, below)| !below.starts_with(['/', '\\']) && below.contains(['/', '\\']))
+}
+
 /// Spells it `C:/x` or `//server/share/x`.
 pub fn settle(text: &str, around: &Surroundings) -> Result<PathTarget, String> {
     let text = text.replace('\\', "/");

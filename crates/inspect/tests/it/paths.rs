@@ -89,6 +89,25 @@ fn patterns_are_patterns_unless_taken_literally() {
     assert_eq!(literal("~", &here()).unwrap().path, "/srv/data/app/~");
 }
 
+#[test]
+fn what_decoders_disagree_on_cannot_be_told() {
+    for text in [
+        "%c0%ae%c0%ae%c0%afx",
+        "%c0%2e%c0%2e/x",
+        "..%c1%9cx",
+        "..%c0%qfx",
+        "%25c0%25ae",
+        "%e0%80%ae%e0%80%ae/x",
+        "%f8%80%80%80%ae",
+        "%bg%qf",
+        "a%00b",
+        "a%2500b",
+        "%25252525252525252e",
+    ] {
+        assert!(targets(text, &here()).is_err(), "{text}: {:?}", targets(text, &here()));
+    }
+}
+
 /// Whatever leads out of the workspace for one program counts.
 #[test]
 fn every_reading_is_there() {
@@ -96,10 +115,9 @@ fn every_reading_is_there() {
         ("%2e%2e/%2e%2e/x", "/srv/x"),
         ("%252e%252e%252fx", "/srv/data/x"),
         ("%%32%65%%32%65/x", "/srv/data/x"),
-        ("%c0%ae%c0%ae%c0%afx", "/srv/data/x"),
-        ("%c0%2e%c0%2e/x", "/srv/data/x"),
-        ("..%c1%9cx", "/srv/data/x"),
-        ("..%c0%qfx", "/srv/data/x"),
+        ("..%%32%%66x", "/srv/data/x"),
+        (".\\./x", "/srv/data/x"),
+        ("?.%2fx", "/srv/data/x"),
         ("..%u2215x", "/srv/data/x"),
         ("..\\..\\x", "/srv/x"),
         ("..%5cx", "/srv/data/x"),

@@ -6,34 +6,100 @@
 use super::form;
 use super::problem::Report;
 use super::yaml::Node;
-use crate::boundary::Boundaries;
+use crate::boundary::{Answer, Boundaries, Commands, Hazards, Hosts, Paths, Sql};
 use crate::screen::{Classifier, NamedPattern, Reaction, Screen, Screens};
 
 /// What one section, or several together, say.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guards {
     pub(super) boundaries: Vec<Boundaries>,
+    /// Where somebody said it: the strictest that was said.
+    destructive: Option<Answer>,
+    unknown: Option<Answer>,
     pub(super) screens: Screens,
 }
 
 impl Guards {
+    /// What is done about what no list of names can bound. Without a word: it is refused.
+    pub(super) fn hazards(&self) -> Hazards {
+        Hazards {
+            destructive: self.destructive.unwrap_or_default(),
+            unknown: self.unknown.unwrap_or_default(),
+        }
+    }
+
     /// Adds others, so that both hold.
     pub(super) fn join(&mut self, other: Self) {
         self.boundaries.extend(other.boundaries);
+        self.destructive = self.destructive.max(other.destructive);
+        self.unknown = self.unknown.max(other.unknown);
         self.screens.join(&other.screens);
     }
 }
 
 /// What the sections of one holder say.
 pub(super) fn read(node: &Node, report: &mut Report) -> Guards {
-    let boundaries = node.get("boundaries").and_then(|node| read_boundaries(node, report));
+    let boundaries = node.get("boundaries");
+    let commands = boundaries.and_then(|node| node.get("commands"));
+    let said = |key: &str| commands.and_then(|node| node.get(key)).and_then(Node::text).map(answer);
     let screens = node.get("screens").map(|node| read_screens(node, report)).unwrap_or_default();
-    Guards { boundaries: boundaries.into_iter().collect(), screens }
+    Guards {
+        destructive: said("destructive"),
+        unknown: said("unknown"),
+        boundaries: boundaries.map(|node| read_boundaries(node, report)).into_iter().collect(),
+        screens,
+    }
 }
 
-fn read_boundaries(node: &Node, report: &mut Report) -> Option<Boundaries> {
-    report.error(node.at, "boundaries are not kept by this version", "remove them".to_owned());
-    None
+fn answer(word: &str) -> Answer {
+    match word {
+        "allow" => Answer::Allow,
+        "ask" => Answer::Ask,
+        _ => Answer::Deny,
+    }
+}
+
+fn read_boundaries(node: &Node, report: &mut Report) -> Boundaries {
+    if report.is_broken(node.at) {
+        return Boundaries::default();
+    }
+    let paths = node.get("paths").map(|node| {
+        let texts = |key: &str| texts(node.get(key));
+        made(node, Paths::new(&texts("read"), &texts("write"), &texts("deny")), report)
+    });
+    let hosts = node.get("hosts").map(|node| {
+        let private = node.get("private_addresses").and_then(Node::text) == Some("allow");
+        made(node, Hosts::new(listed(node, "allow").as_deref(), &texts(node.get("deny")), private), report)
+    });
+    let sql = node.get("sql").map(|node| {
+        made(node, Sql::new(listed(node, "allow").as_deref(), &texts(node.get("deny_tables"))), report)
+    });
+    let commands = node.get("commands").map(|node| {
+        let (allow, deny) = (listed(node, "allow"), texts(node.get("deny")));
+        made(node, Commands::new(allow.as_deref(), &deny, true, true), report)
+    });
+    // What is not said of commands is said once for the agent, by its hazards.
+    let any = || Commands::new::<&str>(None, &[], true, true).unwrap_or_default();
+    Boundaries {
+        paths: paths.flatten(),
+        hosts: hosts.flatten(),
+        sql: sql.flatten(),
+        commands: commands.flatten().unwrap_or_else(any),
+    }
+}
+
+fn listed(node: &Node, key: &str) -> Option<Vec<String>> {
+    node.get(key).map(|node| texts(Some(node)))
+}
+
+/// What was made, or a word about why it could not be.
+fn made<T>(node: &Node, result: Result<T, String>, report: &mut Report) -> Option<T> {
+    result
+        .map_err(|why| {
+            let help = "write it as `portcullis policy schema` describes it".to_owned();
+            report.error(node.at, why, help);
+        })
+        .ok()
 }
 
 /// The keys of a screen, and the kinds of findings they speak of.

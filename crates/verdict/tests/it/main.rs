@@ -16,6 +16,7 @@ mod condition;
 #[path = "../load/mod.rs"]
 mod load;
 
+mod boundaries;
 mod canonical;
 mod decisions;
 mod limits;

@@ -1,0 +1,122 @@
+//! What the gate sees: the facts of an action before it is decided, and what stands in a result before it leaves.
+//!
+//! Answerable for every way in looking through the same eyes: the same parsers, the same detectors, the screens
+//! of the agent's policy. What is pure is `inspect`'s; what only a machine can tell (where a link leads, what a
+//! name resolves to, what a model server thinks) is added by [`look`], and recorded with the rest.
+
+mod lens;
+mod look;
+mod names;
+mod result;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use inspect::Surroundings;
+use verdict::{Action, Facts, Finding, Json, Policy, Side};
+
+use lens::{Lens, Lenses};
+use names::Names;
+
+pub use result::Shown;
+
+/// The eyes of one gate. Cheap to clone.
+#[derive(Clone)]
+pub struct Eyes(Arc<Inner>);
+
+struct Inner {
+    /// True if tools run on this machine, so that its links are theirs.
+    here: bool,
+    around: Surroundings,
+    lenses: ArcSwapOption<Lenses>,
+    /// What stands for which value, by session.
+    names: Mutex<Names>,
+    resolved: look::Resolved,
+}
+
+impl Eyes {
+    /// Eyes for tools that run elsewhere: where links lead is not known.
+    pub fn elsewhere() -> Self {
+        Self::new(false, Surroundings::default())
+    }
+
+    /// Eyes for tools that run on this machine, in this folder, as this user.
+    pub fn here() -> Self {
+        let text = |path: std::path::PathBuf| path.to_str().map(str::to_owned);
+        let home = std::env::var_os("HOME").map(std::path::PathBuf::from).and_then(text);
+        let cwd = std::env::current_dir().ok().and_then(text);
+        Self::new(true, Surroundings { cwd, home, ..Surroundings::default() })
+    }
+
+    fn new(here: bool, around: Surroundings) -> Self {
+        Self(Arc::new(Inner {
+            here,
+            around,
+            lenses: ArcSwapOption::empty(),
+            names: Mutex::new(Names::new()),
+            resolved: look::Resolved::default(),
+        }))
+    }
+
+    /// What the action would do and what stands in its arguments, as far as that can be told from the action
+    /// alone.
+    pub fn facts(&self, policy: &Policy, action: &Action) -> Facts {
+        let mut facts = inspect::inspect(action, policy.tool(action.tool()), &self.0.around);
+        if let Some(agent) = policy.agent(action.agent()) {
+            let lens = self.lens(policy, agent.screens());
+            lens.look(Side::Input, action.args(), &mut facts.findings);
+        }
+        facts
+    }
+
+    /// Adds what only a machine can tell, where the policy depends on it.
+    pub async fn look(&self, policy: &Policy, action: &Action, facts: &mut Facts) {
+        let Some(agent) = policy.agent(action.agent()) else { return };
+        if self.0.here {
+            look::follow(&mut facts.effects);
+        }
+        if agent.boundaries().iter().any(verdict::boundary::Boundaries::asks_for_addresses) {
+            self.0.resolved.resolve(&mut facts.effects).await;
+        }
+        if let Some(classifier) = &agent.screens().classifier {
+            look::classify(classifier, action.args(), &mut facts.findings).await;
+        }
+    }
+
+    /// True if `look` has anything to do; else a decision need not wait for it.
+    pub fn must_look(&self, policy: &Policy, action: &Action, facts: &Facts) -> bool {
+        let Some(agent) = policy.agent(action.agent()) else { return false };
+        let touches = |of: fn(&verdict::Target) -> bool| facts.effects.iter().any(|it| of(&it.target));
+        agent.screens().classifier.is_some()
+            || (self.0.here && touches(|it| matches!(it, verdict::Target::Path(_))))
+            || touches(|it| matches!(it, verdict::Target::Host(_)))
+    }
+
+    /// What detectors see in a text that is no action's: a description, a resource. Places are pointers below it.
+    pub fn read(&self, policy: &Policy, agent: &str, text: &Json) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(agent) = policy.agent(agent) {
+            self.lens(policy, agent.screens()).look(Side::Output, text, &mut findings);
+        }
+        findings
+    }
+
+    /// The detectors for these screens: made once for a policy.
+    fn lens(&self, policy: &Policy, screens: &verdict::Screens) -> Arc<Lens> {
+        if let Some(lenses) = &*self.0.lenses.load()
+            && lenses.is_for(policy)
+            && let Some(lens) = lenses.find(screens)
+        {
+            return lens;
+        }
+        let lenses = Arc::new(Lenses::grind(policy));
+        let lens = lenses.find(screens).unwrap_or_else(|| Arc::new(Lens::grind(screens)));
+        self.0.lenses.store(Some(lenses));
+        lens
+    }
+
+    fn names(&self) -> std::sync::MutexGuard<'_, Names> {
+        // Nothing in here is left half changed by a panic.
+        self.0.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
