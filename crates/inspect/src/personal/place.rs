@@ -1,0 +1,295 @@
+//! Where people live: streets with numbers, boxes at post offices, and what stands behind such a label.
+//!
+//! Answerable for addresses that are written as such. Names of towns and countries alone are nobody's address.
+
+use super::Reader;
+use super::judge::Found;
+
+/// How streets end in English, and what follows a house.
+const STREETS: &[&str] = &[
+    "street",
+    "st",
+    "avenue",
+    "ave",
+    "av",
+    "road",
+    "rd",
+    "lane",
+    "ln",
+    "drive",
+    "dr",
+    "boulevard",
+    "blvd",
+    "court",
+    "ct",
+    "place",
+    "pl",
+    "terrace",
+    "ter",
+    "way",
+    "circle",
+    "cir",
+    "square",
+    "sq",
+    "highway",
+    "hwy",
+    "parkway",
+    "pkwy",
+    "trail",
+    "trl",
+    "close",
+    "crescent",
+    "cres",
+    "grove",
+    "gardens",
+    "mews",
+    "row",
+    "hill",
+    "loop",
+    "alley",
+    "plaza",
+    "esplanade",
+    "parade",
+    "quay",
+    "turnpike",
+    "expressway",
+    "freeway",
+    "broadway",
+    "route",
+];
+/// How streets begin in other languages.
+const BEFORE: &[&str] = &[
+    "rue",
+    "via",
+    "calle",
+    "rua",
+    "avenida",
+    "avenue",
+    "boulevard",
+    "place",
+    "piazza",
+    "plaza",
+    "viale",
+    "corso",
+    "camino",
+    "carrera",
+    "calle",
+    "paseo",
+    "travessa",
+    "chemin",
+    "allée",
+    "quai",
+    "impasse",
+    "ul.",
+    "ulica",
+    "ulitsa",
+    "улица",
+    "ул.",
+    "jalan",
+    "jl.",
+    "c/",
+    "av.",
+    "avda.",
+    "largo",
+    "praça",
+    "strada",
+    "str.",
+    "os.",
+    "aleja",
+    "al.",
+];
+/// How the names of streets end where they are one word.
+const ENDS: &[&str] = &[
+    "straße", "strasse", "str.", "weg", "platz", "allee", "gasse", "damm", "ufer", "ring", "chaussee",
+    "straat", "laan", "plein", "gracht", "kade", "dreef", "steenweg", "gata", "gatan", "gate", "vägen",
+    "väg", "veien", "vegen", "vej", "gade", "allé", "katu", "tie", "kuja", "polku", "utca", "út", "tér",
+    "körút", "iela", "gatvė", "ulice", "ulica", "stræde",
+];
+const REGIONS: &[&str] = &[
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
+    "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC",
+    "ND", "OH", "OK", "OR", "PA", "PR", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI",
+    "WY", "ON", "QC", "BC", "AB", "MB", "SK", "NS", "NB", "NL", "PE", "NSW", "VIC", "QLD", "TAS", "ACT",
+];
+
+impl Reader<'_, '_> {
+    /// The address that has the number at `start..end` for its house or its box.
+    pub(super) fn place(&self, start: usize, end: usize) -> Option<Found> {
+        let house = end - start <= 6 && self.byte(start).is_ascii_digit() && !self.joined(start, end);
+        if !house {
+            return None;
+        }
+        let found = self.number_first(start, end).or_else(|| self.number_last(start, end));
+        let (from, to, confidence) = found.or_else(|| self.boxed(start, end))?;
+        let to = self.rest_of_place(to);
+        Some(Found { name: "postal_address", start: from, end: to, confidence, verified: None })
+    }
+
+    /// `123 Oak Street`, `12 rue de la Paix`.
+    fn number_first(&self, start: usize, end: usize) -> Option<(usize, usize, u8)> {
+        if self.byte(end) != b' ' {
+            return None;
+        }
+        let rest = self.line(end + 1, 80)?;
+        let mut at = end + 1;
+        let first_small = rest.split(' ').next()?.to_lowercase();
+        if BEFORE.contains(&first_small.as_str()) && rest.split(' ').nth(1).is_some_and(is_name_or_particle) {
+            let words: Vec<&str> = rest.split([',', '\n']).next()?.split(' ').take(6).collect();
+            let count = words.iter().rposition(|word| word.chars().next().is_some_and(char::is_uppercase))?;
+            let length: usize = words.iter().take(count + 1).map(|word| word.len() + 1).sum();
+            return Some((start, at + length - 1, 66));
+        }
+        for (n, word) in rest.split(' ').take(6).enumerate() {
+            let bare = word.trim_end_matches([',', '.', ';', '"', '\'']);
+            let small = bare.to_ascii_lowercase();
+            let capital = bare.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+            if n > 0 && capital && STREETS.contains(&small.as_str()) {
+                let long = small.len() > 3 || matches!(small.as_str(), "st" | "ave" | "rd");
+                return Some((start, at + bare.len(), if long { 76 } else { 68 }));
+            }
+            if !capital || bare.len() != word.len() && !word.ends_with('.') {
+                return None;
+            }
+            at += word.len() + 1;
+        }
+        None
+    }
+
+    /// `Hauptstraße 12`, `Calle Mayor 5`, `Keizersgracht 174`.
+    fn number_last(&self, start: usize, end: usize) -> Option<(usize, usize, u8)> {
+        let gap = start.checked_sub(1).filter(|at| self.byte(*at) == b' ')?;
+        let floor = self.boundary(gap.saturating_sub(60).max(self.floor));
+        let before = self.text.get(floor..gap)?;
+        let line = before.rsplit(['\n', ',', '"', ':', ';']).next()?.trim_start();
+        let last = line.rsplit(' ').next()?.trim_end_matches(',');
+        let small = last.to_lowercase();
+        if ENDS.iter().any(|it| small.ends_with(it) && small.len() > it.len() + 2)
+            && last.chars().next()?.is_uppercase()
+        {
+            return Some((gap - last.len(), end, 72));
+        }
+        let words: Vec<&str> = line.split(' ').collect();
+        let at = words.iter().rposition(|word| BEFORE.contains(&word.to_lowercase().as_str()))?;
+        let name = words.get(at + 1..)?;
+        let named = !name.is_empty() && name.len() <= 5 && name.iter().all(|word| is_name_or_particle(word));
+        let begins = words.get(at)?.chars().next()?.is_uppercase();
+        let length: usize = words.get(at..)?.iter().map(|word| word.len() + 1).sum::<usize>() - 1;
+        (named && begins).then_some((gap - length, end, 66))
+    }
+
+    /// `P.O. Box 123`.
+    fn boxed(&self, start: usize, end: usize) -> Option<(usize, usize, u8)> {
+        let floor = self.boundary(start.saturating_sub(12).max(self.floor));
+        let before = self.text.get(floor..start)?.to_ascii_lowercase();
+        let boxes = [
+            "p.o. box ",
+            "po box ",
+            "p.o.box ",
+            "p.o. box #",
+            "postfach ",
+            "boîte postale ",
+            "bp ",
+            "apartado ",
+        ];
+        let label = boxes.iter().find(|it| before.ends_with(*it) && it.len() > 3)?;
+        Some((start - label.len(), end, 75))
+    }
+
+    /// Where an address ends that goes on behind its street: flat, town, region, code.
+    fn rest_of_place(&self, end: usize) -> usize {
+        let Some(rest) = self.line(end, 110) else { return end };
+        let mut best = end;
+        let mut at = end;
+        for (n, part) in rest.split(',').take(7).enumerate() {
+            let trimmed = part.trim();
+            let stop = at + part.len();
+            let length = trimmed.len();
+            let words: Vec<&str> = trimmed.split(' ').collect();
+            let unit = words.first().is_some_and(|word| {
+                let word = word.trim_end_matches('.').to_ascii_lowercase();
+                ["apt", "suite", "unit", "flat", "floor", "#", "ste", "apartment", "room"]
+                    .contains(&word.as_str())
+            });
+            let coded = words.last().is_some_and(|word| is_code(word)) && length < 40;
+            let town = (1..=4).contains(&words.len())
+                && words.iter().all(|word| word.chars().next().is_some_and(char::is_uppercase));
+            let trailing = part.len() - part.trim_end_matches(['"', '\'', '.', ' ', '}', ')']).len();
+            if n == 0 && length > 0 && !unit && !coded {
+                break;
+            }
+            if unit || coded || REGIONS.contains(&trimmed) || (town && n > 0) {
+                best = stop - trailing;
+            } else if n > 0 {
+                // A code, then the sentence goes on: `CA 94086 by Friday`.
+                let code = words.iter().take(4).position(|word| is_code(word));
+                if let Some(code) = code.filter(|_| {
+                    words.first().is_some_and(|word| word.chars().next().is_some_and(char::is_uppercase))
+                }) {
+                    let lead = part.len() - part.trim_start().len();
+                    best =
+                        at + lead + words.iter().take(code + 1).map(|word| word.len() + 1).sum::<usize>() - 1;
+                }
+                break;
+            }
+            at = stop + 1;
+        }
+        best
+    }
+
+    /// The value of a field that is called an address, if it may be one.
+    pub(super) fn whole_place(&self, from: usize) -> Option<Found> {
+        let line = self.line(from, 160)?;
+        let quoted = matches!(self.before(from), b'"' | b'\'').then(|| char::from(self.before(from)));
+        let value = match quoted {
+            Some(quote) => line.split(quote).next()?,
+            None => line.split(['|', ';', '<', '{']).next()?,
+        };
+        let value = value.split("\\n").next()?.trim_end();
+        let words = value.split([' ', ',']).filter(|word| !word.is_empty()).count();
+        let digits = value.bytes().filter(u8::is_ascii_digit).count();
+        let letters = value.chars().filter(|c| c.is_alphabetic()).count();
+        let foreign =
+            value.contains("://") || value.contains('@') || value.contains('/') && !value.contains(' ');
+        let whole = (1..=12).contains(&digits) && letters > digits && words >= 3 && words <= 18 && !foreign;
+        let capital =
+            value.split(' ').filter(|word| word.chars().next().is_some_and(char::is_uppercase)).count() >= 2;
+        (whole && capital).then_some(Found {
+            name: "postal_address",
+            start: from,
+            end: from + value.len(),
+            confidence: 68,
+            verified: None,
+        })
+    }
+
+    /// The text from `from` to the end of the line, `most` bytes of it at most.
+    fn line(&self, from: usize, most: usize) -> Option<&str> {
+        let to = self.boundary((from + most).min(self.text.len()));
+        self.text.get(from..to)?.split(['\n', '\r']).next()
+    }
+
+    fn boundary(&self, at: usize) -> usize {
+        (0..4).map(|back| at.saturating_sub(back)).find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
+    }
+}
+
+fn is_name_or_particle(word: &str) -> bool {
+    let capital = word.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+    capital
+        || [
+            "de", "del", "della", "la", "le", "du", "des", "di", "da", "do", "dos", "las", "los", "el",
+            "van", "der", "den",
+        ]
+        .contains(&word)
+}
+
+/// Five digits, or four, or letters and digits as in Britain, Canada and the Netherlands.
+fn is_code(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',', ')', '"', '\'', '}', ';', '?', '!']);
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let letters = word.bytes().filter(u8::is_ascii_uppercase).count();
+    let zip = matches!(word.len(), 5 | 10)
+        && digits == word.len() - usize::from(word.len() == 10)
+        && digits + letters + usize::from(word.contains('-')) == word.len();
+    zip || (word.len() == 3 && digits == 1 && letters == 2)
+}
