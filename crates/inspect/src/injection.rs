@@ -82,7 +82,7 @@ pub fn score(text: &str) -> u8 {
 /// What the model sees of `text`, word by word: the hash of the word and that of the word with the one before
 /// it. For training.
 pub fn features(text: &str, mut each: impl FnMut([u16; 2])) {
-    walk::walk(text, |word| each([walk::alone(word.key), walk::pair(word.before, word.key)]), |_| ());
+    walk::walk(text, |word| each([walk::alone(word.key).index, walk::pair(word.before, word.key).index]), |_| ());
 }
 
 /// Joins windows that overlap.

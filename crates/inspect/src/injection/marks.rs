@@ -97,7 +97,7 @@ const PATTERNS: &[(Sort, &str)] = &[
     ),
     (
         Sort::Role(74),
-        r"(?i)\[\s*(?:system|admin|developer|assistant|ai|llm)[ _-]*(?:message|override|prompt|instructions?|note|notice|command|directive|alert|update)\s*\]|\[\s*(?:end|begin|start) (?:of )?(?:system|user|document|context|data|input|prompt|tool|conversation|instructions?)[a-z ]*\]",
+        r"(?i)\[\s*(?:system|admin|developer|assistant|ai|llm)[ _-]+(?:message|override|prompt|instructions?|note|notice|command|directive|alert|update)\s*\]|\[\s*(?:end|begin|start) (?:of )?(?:system|user|document|context|data|input|prompt|tool|conversation|instructions?)[a-z ]*\]",
     ),
     (
         Sort::Role(68),
@@ -188,7 +188,7 @@ fn carries(link: &str) -> Option<u8> {
         });
         return match (asked, named) {
             (true, true) => Some(86),
-            (true, false) => Some(62),
+            (true, false) => Some(56),
             (false, true) => Some(66),
             (false, false) => None,
         };

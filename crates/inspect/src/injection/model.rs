@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::grammar::Trigger;
 use super::marks;
-use super::walk::{Word, alone, key_of, pair};
+use super::walk::{Place, Word, alone, key_of, pair};
 
 /// How many words a window holds.
 pub const WINDOW: usize = 32;
@@ -18,27 +18,35 @@ static WRITTEN: &[u8] = include_bytes!("../../data/injection.model");
 
 const SCORES: usize = 100;
 
-/// Weights and triggers in one table, so that a word costs two look-ups: the lowest bit says that a trigger
-/// has this hash, the seven above are the weight.
+/// Weights and triggers in one table, so that a word costs two look-ups.
 pub(super) struct Table {
-    entries: Box<[i8; 65_536]>,
+    entries: Box<[Entry; 65_536]>,
     words: BTreeSet<u64>,
     pairs: BTreeSet<(u64, u64)>,
     marks: BTreeSet<u64>,
 }
 
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    weight: i8,
+    /// The [`Place::mark`] of the trigger that points here; 0 if there is none, [`MANY`] if there are several.
+    trigger: u8,
+}
+
+const MANY: u8 = 255;
+
 impl Table {
     /// The weights, and what wakes the search.
     pub fn new(triggers: &[Trigger]) -> Self {
         let mut table = Self {
-            entries: Box::new([0; 65_536]),
+            entries: Box::new([Entry::default(); 65_536]),
             words: BTreeSet::new(),
             pairs: BTreeSet::new(),
             marks: marks::WORDS.iter().map(|word| key_of(word)).collect(),
         };
         let weights = WRITTEN.get(2 * SCORES..).unwrap_or_default();
         for (entry, weight) in table.entries.iter_mut().zip(weights) {
-            *entry = i8::from_le_bytes([*weight]).saturating_mul(2);
+            entry.weight = i8::from_le_bytes([*weight]);
         }
         for (before, word) in triggers {
             for (before, word) in cases(*before, word) {
@@ -50,9 +58,9 @@ impl Table {
         }
         let words = table.words.iter().chain(&table.marks).map(|key| alone(*key));
         let pairs = table.pairs.iter().map(|(before, key)| pair(*before, *key));
-        for hash in words.chain(pairs).collect::<Vec<u16>>() {
-            if let Some(entry) = table.entries.get_mut(usize::from(hash)) {
-                *entry |= 1;
+        for place in words.chain(pairs).collect::<Vec<Place>>() {
+            if let Some(entry) = table.entries.get_mut(usize::from(place.index)) {
+                entry.trigger = if [0, place.mark].contains(&entry.trigger) { place.mark } else { MANY };
             }
         }
         table
@@ -61,12 +69,14 @@ impl Table {
     /// A word's weight, and whether it may be a trigger.
     #[inline]
     pub fn weigh(&self, word: Word) -> (i32, bool) {
-        let entry = |hash: u16| self.entries.get(usize::from(hash)).copied().unwrap_or_default();
-        let (one, two) = (entry(alone(word.key)), entry(pair(word.before, word.key)));
-        (i32::from(one >> 1) + i32::from(two >> 1), (one | two) & 1 != 0)
+        let (one, two) = (alone(word.key), pair(word.before, word.key));
+        let entry = |place: Place| self.entries.get(usize::from(place.index)).copied().unwrap_or_default();
+        let wakes = |entry: Entry, place: Place| (entry.trigger == place.mark) | (entry.trigger == MANY);
+        let (alone, pair) = (entry(one), entry(two));
+        (i32::from(alone.weight) + i32::from(pair.weight), wakes(alone, one) | wakes(pair, two))
     }
 
-    /// Whether it is one: many words share a hash.
+    /// Whether it is one: some words share a place and a mark.
     #[cold]
     pub fn wakes(&self, text: &str, word: Word) -> bool {
         self.words.contains(&word.key)
