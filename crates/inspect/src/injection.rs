@@ -48,7 +48,7 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
         if sum.add(weight, word.at) {
             note(&mut scored, sum.window(word.at), model::calibrated(sum.now()));
         }
-        if woken && table.wakes(text, word) {
+        if woken && (table.marks(text, word) || (table.triggers(word) && is_phrase(text, word.at))) {
             stretches.around(word.at, text.len());
         }
     };
@@ -82,7 +82,16 @@ pub fn score(text: &str) -> u8 {
 /// What the model sees of `text`, word by word: the hash of the word and that of the word with the one before
 /// it. For training.
 pub fn features(text: &str, mut each: impl FnMut([u16; 2])) {
-    walk::walk(text, |word| each([walk::alone(word.key).index, walk::pair(word.before, word.key).index]), |_| ());
+    walk::walk(
+        text,
+        |word| each([walk::alone(word.key).index, walk::pair(word.before, word.key).index]),
+        |_| (),
+    );
+}
+
+/// Whether the words around a trigger are all of the phrase that it belongs to.
+fn is_phrase(text: &str, at: usize) -> bool {
+    GRAMMAR.is_woken_by(&Tokens::of(text, stretch::around(text, at)))
 }
 
 /// Joins windows that overlap.

@@ -46,8 +46,6 @@ struct Element {
 struct Phrase {
     class: usize,
     words: Vec<Spelling>,
-    /// Its first slot in [`State::phrases`].
-    slot: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,10 +60,12 @@ pub(super) struct Grammar {
     /// The patterns, in the order of the table.
     pub patterns: Vec<Pattern>,
     phrases: Vec<Phrase>,
-    /// By the first four bytes of a word: the phrases and which of their words it may be.
-    by_word: BTreeMap<[u8; 4], Vec<(usize, usize)>>,
+    /// By a hash of the first four bytes of their rarest word: the phrases, and which of their words that is.
+    by_word: Vec<Vec<(usize, usize)>>,
     /// By class: the patterns and which of their elements it is.
     by_class: Vec<Vec<(usize, usize)>>,
+    /// By class: whether it wakes the search.
+    wakes: Vec<bool>,
 }
 
 /// What wakes the search: a word, or two words in a row, by their first letters.
@@ -77,8 +77,9 @@ impl Grammar {
         let mut grammar = Self {
             patterns: Vec::new(),
             phrases: Vec::new(),
-            by_word: BTreeMap::new(),
+            by_word: vec![Vec::new(); BUCKETS],
             by_class: Vec::new(),
+            wakes: Vec::new(),
         };
         let mut names: BTreeMap<&'static str, usize> = BTreeMap::new();
         let lines = || table.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -106,8 +107,7 @@ impl Grammar {
                 let named = names.get(name).copied()?;
                 let of_it = self.phrases.iter().filter(|phrase| phrase.class == named);
                 for words in of_it.map(|phrase| phrase.words.clone()).collect::<Vec<Vec<Spelling>>>() {
-                    let slot = self.phrases.last().map_or(0, |last| last.slot + last.words.len());
-                    self.phrases.push(Phrase { class, words, slot });
+                    self.phrases.push(Phrase { class, words });
                 }
                 continue;
             }
@@ -115,8 +115,7 @@ impl Grammar {
             let words = words
                 .map(|word| Spelling { text: word.trim_end_matches('*'), stem: word.ends_with('*') })
                 .collect();
-            let slot = self.phrases.last().map_or(0, |last| last.slot + last.words.len());
-            self.phrases.push(Phrase { class, words, slot });
+            self.phrases.push(Phrase { class, words });
         }
         Some(class)
     }
@@ -150,14 +149,19 @@ impl Grammar {
 
     fn index(&mut self) {
         for (at, phrase) in self.phrases.iter().enumerate() {
-            for (nth, spelling) in phrase.words.iter().enumerate() {
-                self.by_word.entry(first_four(spelling.text)).or_default().push((at, nth));
+            let rarest = phrase.words.iter().enumerate().max_by_key(|(_, word)| rarity(word));
+            if let Some((nth, word)) = rarest
+                && let Some(list) = self.by_word.get_mut(bucket(word.text.as_bytes()))
+            {
+                list.push((at, nth));
             }
         }
-        // Later words first, so that one word is never two of the same phrase.
-        self.by_word.values_mut().for_each(|list| list.sort_by_key(|(_, nth)| std::cmp::Reverse(*nth)));
+        self.wakes = vec![false; self.by_class.len()];
         for (at, pattern) in self.patterns.iter().enumerate() {
             for (nth, element) in pattern.elements.iter().enumerate().rev() {
+                if let Some(wakes) = self.wakes.get_mut(element.class) {
+                    *wakes |= element.wakes;
+                }
                 if let Some(list) = self.by_class.get_mut(element.class) {
                     list.push((at, nth));
                 }
@@ -179,50 +183,47 @@ impl Grammar {
         triggers
     }
 
-    fn waking(&self) -> impl Iterator<Item = &Phrase> {
-        let wakes = |class| {
-            let of = |pattern: &Pattern| pattern.elements.iter().any(|it| it.wakes && it.class == class);
-            self.patterns.iter().any(of)
+    /// Whether the words hold a whole phrase that wakes the search.
+    pub fn is_woken_by(&self, tokens: &Tokens) -> bool {
+        let near = |at: usize, token| {
+            let mut here = self.by_word.get(bucket(tokens.form(token).as_bytes())).into_iter().flatten();
+            here.any(|(phrase, nth)| {
+                let said = self.phrases.get(*phrase).filter(|rule| self.wakes.get(rule.class) == Some(&true));
+                said.is_some_and(|rule| rule.stands_at(at, *nth, tokens).is_some())
+            })
         };
-        self.phrases.iter().filter(move |phrase| wakes(phrase.class))
+        tokens.list.iter().enumerate().any(|(at, token)| near(at, token))
+    }
+
+    fn waking(&self) -> impl Iterator<Item = &Phrase> {
+        self.phrases.iter().filter(|phrase| self.wakes.get(phrase.class) == Some(&true))
     }
 
     /// Calls `found` for every phrase among the words. `state` is what remains of earlier stretches of the same
     /// text: it saves making a new one, and no phrase spans two stretches.
     pub fn find(&self, tokens: &Tokens, state: &mut State, mut found: impl FnMut(Found)) {
-        let mut said = Vec::new();
         for (at, token) in tokens.list.iter().enumerate() {
-            self.say(tokens.form(token), state.base + at, state, &mut said);
-            for (class, start) in said.drain(..) {
-                let words = start..state.base + at + 1;
-                for (pattern, nth) in self.by_class.get(class).into_iter().flatten() {
+            for (phrase, nth) in self.by_word.get(bucket(tokens.form(token).as_bytes())).into_iter().flatten()
+            {
+                let Some((rule, start)) = self.phrases.get(*phrase).zip(at.checked_sub(*nth)) else {
+                    continue;
+                };
+                let said = || rule.words.iter().zip(tokens.list.get(start..).unwrap_or_default());
+                if start + rule.words.len() > tokens.list.len()
+                    || !said().all(|(word, token)| word.fits(tokens.form(token)))
+                {
+                    continue;
+                }
+                let end = start + rule.words.len();
+                let words = state.base + start..state.base + end;
+                for (pattern, nth) in self.by_class.get(rule.class).into_iter().flatten() {
                     if let Some(first) = self.step(*pattern, *nth, &words, state) {
-                        found(Found { pattern: *pattern, words: first - state.base..at + 1 });
+                        found(Found { pattern: *pattern, words: first - state.base..end });
                     }
                 }
             }
         }
         state.base += tokens.list.len() + APART;
-    }
-
-    /// The classes that end with this word, and the word each began with.
-    fn say(&self, form: &str, at: usize, state: &mut State, said: &mut Vec<(usize, usize)>) {
-        for (phrase, nth) in self.by_word.get(&first_four(form)).into_iter().flatten() {
-            let Some(rule) = self.phrases.get(*phrase) else { continue };
-            let fits = rule
-                .words
-                .get(*nth)
-                .is_some_and(|word| if word.stem { form.starts_with(word.text) } else { form == word.text });
-            let before = nth.checked_sub(1).map(|nth| state.phrases.get(rule.slot + nth).copied());
-            if !fits || before.is_some_and(|last| last != Some(at)) {
-                continue;
-            }
-            if nth + 1 == rule.words.len() {
-                said.push((rule.class, at - nth));
-            } else if let Some(slot) = state.phrases.get_mut(rule.slot + nth) {
-                *slot = at + 1;
-            }
-        }
     }
 
     /// Notes that the element was seen; the first word of the pattern if that completes it.
@@ -250,12 +251,10 @@ impl Grammar {
 /// How far apart the words of two stretches count as being: more than any gap.
 const APART: usize = 1_000;
 
-/// Where each word of each phrase and each element of each pattern was last seen.
+/// Where each element of each pattern was last seen.
 pub(super) struct State {
     /// The number of the first word of the stretch.
     base: usize,
-    /// The word after; 0 if it was not seen.
-    phrases: Vec<usize>,
     patterns: Vec<Seen>,
 }
 
@@ -270,9 +269,8 @@ struct Seen {
 impl State {
     /// Nothing was seen yet.
     pub fn of(grammar: &Grammar) -> Self {
-        let phrases = grammar.phrases.last().map_or(0, |last| last.slot + last.words.len());
         let patterns = grammar.patterns.last().map_or(0, |last| last.slot + last.elements.len());
-        Self { base: APART, phrases: vec![0; phrases], patterns: vec![Seen::default(); patterns] }
+        Self { base: APART, patterns: vec![Seen::default(); patterns] }
     }
 }
 
@@ -283,19 +281,103 @@ fn rarity(word: &Spelling) -> usize {
 
 /// The commonest words.
 const COMMON: &[&str] = &[
-    "a", "all", "also", "an", "and", "any", "are", "as", "at", "be", "been", "before", "by", "can", "do", "don",
-    "for", "from", "has", "have", "i", "if", "in", "into", "is", "it", "its", "longer", "must", "my", "no",
-    "not", "of", "on", "only", "or", "re", "s", "so", "t", "that", "the", "their", "them", "this", "to", "use",
-    "user", "using", "was", "we", "were", "what", "when", "will", "with", "without", "won", "you", "your",
-    "following", "language", "data", "file", "information", "de", "la", "el", "des", "von", "da",
+    "a",
+    "all",
+    "also",
+    "an",
+    "and",
+    "any",
+    "are",
+    "as",
+    "at",
+    "be",
+    "been",
+    "before",
+    "by",
+    "can",
+    "do",
+    "don",
+    "for",
+    "from",
+    "has",
+    "have",
+    "i",
+    "if",
+    "in",
+    "into",
+    "is",
+    "it",
+    "its",
+    "must",
+    "my",
+    "no",
+    "not",
+    "of",
+    "on",
+    "only",
+    "or",
+    "re",
+    "s",
+    "so",
+    "t",
+    "that",
+    "the",
+    "their",
+    "them",
+    "this",
+    "to",
+    "use",
+    "user",
+    "using",
+    "was",
+    "we",
+    "were",
+    "what",
+    "when",
+    "will",
+    "with",
+    "without",
+    "won",
+    "you",
+    "your",
+    "following",
+    "language",
+    "data",
+    "file",
+    "information",
+    "de",
+    "la",
+    "el",
+    "des",
+    "von",
+    "da",
 ];
 
-fn first_four(word: &str) -> [u8; 4] {
+const BUCKETS: usize = 2_048;
+
+/// Where words that begin with the same four bytes are kept.
+fn bucket(word: &[u8]) -> usize {
     let mut four = [0; 4];
-    for (to, from) in four.iter_mut().zip(word.bytes()) {
-        *to = from;
+    for (to, from) in four.iter_mut().zip(word) {
+        *to = *from;
     }
-    four
+    let [_, _, low, high] = u32::from_le_bytes(four).wrapping_mul(0x9e37_79b1).to_le_bytes();
+    usize::from(u16::from_le_bytes([low, high])) % BUCKETS
+}
+
+impl Phrase {
+    /// The first word of the phrase if the word at `at` is its word `nth` and the others stand around it.
+    fn stands_at(&self, at: usize, nth: usize, tokens: &Tokens) -> Option<usize> {
+        let start = at.checked_sub(nth)?;
+        let words = tokens.list.get(start..start + self.words.len())?;
+        self.words.iter().zip(words).all(|(word, token)| word.fits(tokens.form(token))).then_some(start)
+    }
+}
+
+impl Spelling {
+    fn fits(&self, form: &str) -> bool {
+        if self.stem { form.starts_with(self.text) } else { form == self.text }
+    }
 }
 
 #[cfg(test)]

@@ -151,19 +151,36 @@ pub(super) fn worth(text: &str, at: usize) -> bool {
     let bytes = text.as_bytes();
     let before = |back: usize| at.checked_sub(back).and_then(|at| bytes.get(at)).copied();
     let rest = bytes.get(at..).unwrap_or_default();
-    if rest.get(..4).is_some_and(|it| it.eq_ignore_ascii_case(b"http")) {
-        let line = rest.iter().take(2_000);
+    let says = |words: &[&str]| {
+        let is =
+            |word: &&str| rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word.as_bytes()));
+        words.iter().any(|word| is(&word))
+    };
+    if says(&["http"]) {
+        let picture = || (2..8).any(|back| before(back) == Some(b'=')) && !says(&["https://img.shields.io"]);
+        let placed = match before(1) {
+            Some(b'(' | b'<') => true,
+            Some(b' ') => before(2) == Some(b':') && before(3) == Some(b']'),
+            Some(b'"' | b'\'' | b'=') => picture() || before(2) == Some(b'='),
+            _ => false,
+        };
         let ends = |byte: &&u8| !matches!(byte, b'\n' | b')' | b'"' | b'>');
-        return before(1).is_some_and(|byte| matches!(byte, b'(' | b'<' | b'"' | b'\'' | b'=' | b' '))
-            && line.take_while(ends).any(|byte| *byte == b'?' || *byte == b'{');
+        return placed && rest.iter().take(2_000).take_while(ends).any(|byte| matches!(byte, b'?' | b'{'));
     }
     let colon = || rest.iter().take(24).any(|byte| *byte == b':');
+    let speaks = || says(&["system", "human", "assistant", "ai:", "h:"]) && colon();
     match before(1) {
-        Some(b'<' | b'|' | b'[' | b'/' | b'_' | b'-' | b'=' | b'*' | b'~') => true,
-        Some(b'#' | b'"' | b'\'' | b'\n' | b'>') | None => colon(),
+        Some(b'<' | b'|' | b'[' | b'/') => true,
+        Some(b'_') => matches!(before(2), Some(b'<' | b'|' | b'/' | b'[')) || before(8) == Some(b'<'),
+        Some(b'-' | b'=' | b'*' | b'~') => before(2) == before(1),
+        Some(b'"' | b'\'') => says(&["role"]),
+        Some(b'#') => colon(),
+        Some(b'\n' | b'>') | None => speaks(),
         Some(b' ' | b'\t') => match before(2) {
-            Some(b'#' | b'\n') => colon(),
-            Some(b'[' | b'<' | b'|' | b'-' | b'=' | b'*' | b'~' | b'>') => true,
+            Some(b'#') => colon(),
+            Some(b'\n') => speaks(),
+            Some(b'[' | b'<' | b'|') => true,
+            Some(b'-' | b'=' | b'*' | b'~') => before(3) == before(2),
             _ => false,
         },
         _ => false,

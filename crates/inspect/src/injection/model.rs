@@ -78,10 +78,14 @@ impl Table {
 
     /// Whether it is one: some words share a place and a mark.
     #[cold]
-    pub fn wakes(&self, text: &str, word: Word) -> bool {
-        self.words.contains(&word.key)
-            || self.pairs.contains(&(word.before, word.key))
-            || (self.marks.contains(&word.key) && marks::worth(text, word.at))
+    pub fn triggers(&self, word: Word) -> bool {
+        self.words.contains(&word.key) || self.pairs.contains(&(word.before, word.key))
+    }
+
+    /// Whether it may be part of a mark.
+    #[cold]
+    pub fn marks(&self, text: &str, word: Word) -> bool {
+        self.marks.contains(&word.key) && marks::worth(text, word.at)
     }
 }
 

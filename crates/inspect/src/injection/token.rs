@@ -39,7 +39,11 @@ impl Tokens {
             }
             let from = tokens.forms.len();
             let token = open.get_or_insert(Token { span: at..at, form: from..from });
-            tokens.forms.extend(letter.to_lowercase());
+            if letter.is_ascii() {
+                tokens.forms.push(letter.to_ascii_lowercase());
+            } else {
+                tokens.forms.extend(letter.to_lowercase());
+            }
             token.span.end = at + letter.len_utf8();
             token.form.end = tokens.forms.len();
             if sort == Sort::Alone {
