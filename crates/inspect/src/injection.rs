@@ -48,8 +48,8 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
         if sum.add(weight, word.at) {
             note(&mut scored, sum.window(word.at), model::calibrated(sum.now()));
         }
-        if woken && (table.marks(text, word) || (table.triggers(word) && is_phrase(text, word.at))) {
-            stretches.around(word.at, text.len());
+        if woken {
+            wake(text, word, table, &mut stretches);
         }
     };
     let spelled = std::cell::RefCell::new(stretch::Stretches::default());
@@ -89,12 +89,23 @@ pub fn features(text: &str, mut each: impl FnMut([u16; 2])) {
     );
 }
 
+/// Wakes the search around a word, if it really is a trigger.
+#[cold]
+#[inline(never)]
+fn wake(text: &str, word: walk::Word, table: &Table, stretches: &mut stretch::Stretches) {
+    if table.marks(text, word) || (table.triggers(word) && is_phrase(text, word.at)) {
+        stretches.around(word.at, text.len());
+    }
+}
+
 /// Whether the words around a trigger are all of the phrase that it belongs to.
 fn is_phrase(text: &str, at: usize) -> bool {
     GRAMMAR.is_woken_by(&Tokens::of(text, stretch::around(text, at)))
 }
 
 /// Joins windows that overlap.
+#[cold]
+#[inline(never)]
 fn note(scored: &mut Vec<(Range<usize>, u8)>, window: Range<usize>, score: u8) {
     match scored.last_mut() {
         Some((last, best)) if window.start <= last.end => {

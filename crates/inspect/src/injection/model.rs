@@ -85,7 +85,7 @@ impl Table {
     /// Whether it may be part of a mark.
     #[cold]
     pub fn marks(&self, text: &str, word: Word) -> bool {
-        self.marks.contains(&word.key) && marks::worth(text, word.at)
+        marks::worth(text, word.at) && self.marks.contains(&word.key)
     }
 }
 

@@ -9,8 +9,8 @@ use super::token::Tokens;
 use super::{SPEAKS, hit, keep};
 use crate::Hit;
 
-const BEFORE: usize = 224;
-const AFTER: usize = 352;
+const BEFORE: usize = 128;
+const AFTER: usize = 224;
 
 /// Stretches of a text, in order, none touching the next.
 #[derive(Default)]

@@ -162,13 +162,13 @@ impl Edges {
     fn beyond_ascii(&mut self, words: &[[u8; 8]], word: u64, hole: u64) -> (u64, u64) {
         let (mut two, mut three, mut single) = (0, 0, 0);
         for (index, eight) in words.iter().enumerate() {
-            let bits = |wanted: fn(u8) -> bool| {
-                eight.iter().rev().fold(0_u64, |sum, byte| (sum << 1) | u64::from(wanted(*byte)))
-                    << (8 * index)
-            };
-            two |= bits(|byte| byte == 0xc2);
-            three |= bits(|byte| byte == 0xe2);
-            single |= bits(|byte| (0xe3..=0xed).contains(&byte));
+            let eight = u64::from_le_bytes(*eight);
+            let low = eight & !HIGHS;
+            let is = |byte: u8| !(((eight ^ each(byte)) & !HIGHS) + !HIGHS | (eight ^ each(byte))) & HIGHS;
+            let is_single = eight & (low + each(0x80 - 0x63)) & !(low + each(0x80 - 0x6e)) & HIGHS;
+            two |= gather(is(0xc2)) << (8 * index);
+            three |= gather(is(0xe2)) << (8 * index);
+            single |= gather(is_single) << (8 * index);
         }
         let holes = two | (two << 1) | three | (three << 1) | (three << 2) | hole;
         self.hole = (two >> 63) | (three >> 63) | (three >> 62);
