@@ -1,6 +1,6 @@
 //! What a script has set so far: variables, functions, aliases, its arguments, and the folder it is in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::Surroundings;
@@ -12,8 +12,11 @@ use super::tree::Command;
 #[derive(Clone, Default)]
 pub struct Scope {
     vars: BTreeMap<String, Vec<Field>>,
-    pub functions: BTreeMap<String, Rc<Command>>,
+    /// Functions, and whether they are certainly the ones that a name means.
+    pub functions: BTreeMap<String, (Rc<Command>, bool)>,
     pub aliases: BTreeMap<String, String>,
+    /// Variables whose value is not simply what is assigned to them.
+    fixed: BTreeSet<String>,
     /// `$1` and after; absent at the top, where nobody knows.
     pub args: Option<Rc<Vec<Field>>>,
     /// The working directory as the script spells it: empty where it began.
@@ -46,6 +49,7 @@ impl Scope {
     }
 
     pub fn set(&mut self, name: &str, values: Vec<Field>) {
+        let values = if self.fixed.contains(name) { vec![Field::unknown()] } else { values };
         self.vars.insert(name.to_owned(), values);
     }
 
@@ -58,6 +62,19 @@ impl Scope {
         if self.vars.contains_key(name) {
             self.vars.insert(name.to_owned(), vec![Field::unknown()]);
         }
+    }
+
+    /// From now on, assignments do not simply decide what it holds; `now`: nor did the last one.
+    pub fn fix(&mut self, name: &str, now: bool) {
+        self.fixed.insert(name.to_owned());
+        if now {
+            self.vars.insert(name.to_owned(), vec![Field::unknown()]);
+        }
+    }
+
+    /// Any variable may have changed.
+    pub fn forget_all(&mut self) {
+        self.vars.values_mut().for_each(|it| *it = vec![Field::unknown()]);
     }
 
     /// Changes the folder; an unknown one stays unknown until an absolute one is named.
@@ -87,9 +104,14 @@ impl Scope {
                 }
             }
         }
-        for (name, body) in &other.functions {
-            self.functions.entry(name.clone()).or_insert_with(|| Rc::clone(body));
+        for (name, (body, sure)) in &other.functions {
+            let mine = self.functions.entry(name.clone()).or_insert_with(|| (Rc::clone(body), false));
+            mine.1 &= *sure && Rc::ptr_eq(&mine.0, body);
         }
+        for (name, mine) in &mut self.functions {
+            mine.1 &= other.functions.contains_key(name);
+        }
+        self.fixed.extend(other.fixed.iter().cloned());
         for (name, text) in &other.aliases {
             self.aliases.entry(name.clone()).or_insert_with(|| text.clone());
         }

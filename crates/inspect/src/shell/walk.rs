@@ -19,7 +19,7 @@ const MOST_STEPS: usize = 4096;
 /// How many effects are kept.
 const MOST_EFFECTS: usize = 4096;
 /// How deep scripts may call scripts: `bash -c "bash -c ..."`, functions, `eval`.
-const DEEPEST: usize = 16;
+const DEEPEST: usize = 24;
 /// For how many values a loop is gone through one by one.
 const MOST_TURNS: usize = 8;
 
@@ -99,6 +99,20 @@ impl<'a> Walk<'a> {
                 Feed::Unknown
             }
         }
+    }
+
+    /// One program within another; false if they are too many.
+    pub fn enter(&mut self) -> bool {
+        if self.depth >= DEEPEST {
+            self.unknown_exec("programs within programs, too deep to follow");
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    pub fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
     }
 
     /// In a shell of its own: what it sets is gone afterwards.
@@ -214,7 +228,7 @@ impl<'a> Walk<'a> {
                 Feed::Nothing
             }
             What::Function { name, body } => {
-                self.scope.functions.insert(name.clone(), Rc::clone(body));
+                self.scope.functions.insert(name.clone(), (Rc::clone(body), true));
                 Feed::Nothing
             }
             What::Coproc(command) => {
@@ -234,14 +248,26 @@ impl<'a> Walk<'a> {
     }
 
     fn simple(&mut self, assigns: &[Assign], words: &[Word], feed: Feed) -> Feed {
-        if let Some(text) = words.first().and_then(Word::bare).and_then(|it| self.scope.aliases.get(it)) {
-            let (text, mut rest) = (text.clone(), self.fields(words.get(1..).unwrap_or_default()));
-            assigns.iter().for_each(|assign| self.assign(assign, false));
-            return self.aliased(&text, &mut rest, feed);
-        }
+        let alias = words.first().and_then(Word::bare).and_then(|it| self.scope.aliases.get(it)).cloned();
         let fields = self.fields(words);
         assigns.iter().for_each(|assign| self.assign(assign, fields.is_empty()));
-        if fields.is_empty() { Feed::Nothing } else { self.call(&fields, feed) }
+        if fields.is_empty() {
+            return Feed::Nothing;
+        }
+        let fed = self.call(&fields, feed.clone());
+        match alias {
+            None => fed,
+            // Only some shells expand aliases in scripts, so both may be meant.
+            Some(text) => {
+                let name = words.first().and_then(Word::bare).unwrap_or_default();
+                let mut rest = fields.get(1..).unwrap_or_default().to_vec();
+                // None is expanded within itself.
+                self.scope.aliases.remove(name);
+                let fed = fed.then(self.aliased(&text, &mut rest, feed)).maybe();
+                self.scope.aliases.insert(name.to_owned(), text);
+                fed
+            }
+        }
     }
 
     /// An alias is text in front of the other words: simple ones become words, others a script before them.
