@@ -17,9 +17,20 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// The longest text that is worked on.
 const LONGEST: usize = 1 << 16;
 
+/// Programs that print what others wrote.
+const PRINTERS: &[&str] = &[
+    "echo", "printf", "cat", "head", "tail", "curl", "wget", "git", "grep", "sed", "awk", "jq", "ssh", "docker", "kubectl", "tee",
+    "base64", "xxd", "tr", "rev", "sort", "cut", "aws", "python", "python3", "node", "perl", "ruby", "sh", "bash", "env", "yq",
+];
+
 /// What a program prints.
 pub fn of(walk: &Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Feed {
     let has = |names: &[&str]| args.iter().any(|it| names.contains(&it.text.as_str()));
+    // What a program prints for the shell to take over is as much its own as what it does when it runs.
+    let is_setup = args.iter().take(3).any(|it| matches!(it.text.as_str(), "completion" | "completions" | "shellenv" | "hook" | "init"));
+    if name == "ssh-agent" || (is_setup && args.iter().all(Field::is_known) && !PRINTERS.contains(&name)) {
+        return Feed::Nothing;
+    }
     match name {
         "echo" => echo(args),
         "printf" => printf(args),

@@ -29,7 +29,7 @@ const CHANGES: &[&str] = &[
     "unlink", "upgrade", "install", "publish", "promote", "tag", "untag", "modify", "register", "invite", "send", "invoke",
     "rename", "resize", "reboot", "merge", "close", "reopen", "archive", "unarchive", "fork", "clone", "pull", "build",
     "up", "down", "launch", "suspend", "resume", "cancel", "retry", "rerun", "restore", "backup", "snapshot", "lock",
-    "unlock", "grant", "assign", "use", "configure", "switch", "ssh", "port-forward", "proxy", "connect", "console",
+    "unlock", "grant", "write", "assign", "use", "configure", "switch", "ssh", "port-forward", "proxy", "connect", "console",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,9 +70,23 @@ pub fn is_deletion(word: &str) -> bool {
     spaced.split(['-', '_', ':', '.']).any(|it| strong.contains(&it))
 }
 
+/// Verbs that are as often the names of things: they count only where no other verb is.
+const NOUNS: &[&str] = &[
+    "backup", "restore", "snapshot", "release", "ssh", "tag", "label", "lock", "proxy", "import", "export", "archive", "fork",
+    "run", "build", "auth", "env", "log", "logs", "events", "test", "template", "graph", "report", "batch", "output", "outputs",
+    "plan", "scan", "query", "resources", "monitor", "history", "link", "deploy", "install", "console", "connect", "config",
+    "set", "grant", "view", "schedule", "metadata", "policy", "stat", "stats", "format", "head", "estimate", "clone", "init",
+    "use", "check", "watch", "status", "info", "login", "switch", "ls", "open", "new", "preview", "doctor",
+];
+
 /// Adds what the words say. A rehearsal changes nothing.
 pub fn apply(walk: &mut Walk<'_>, args: &Args) {
-    let found = args.rest.iter().take(5).enumerate().find_map(|(at, it)| Some((at, verb(it.known()?)?)));
+    let words = || args.rest.iter().take(4).enumerate();
+    let is_noun = |it: &Field| it.text.split(['-', '_']).next().is_some_and(|it| NOUNS.contains(&it));
+    let found = words()
+        .filter(|(_, it)| !is_noun(it))
+        .find_map(|(at, it)| Some((at, verb(it.known()?)?)))
+        .or_else(|| words().find_map(|(at, it)| Some((at, verb(it.known()?)?))));
     let (at, verb) = found.unwrap_or((0, Verb::Changes));
     let name: Vec<Field> = args.rest.iter().take(at + 4).cloned().collect();
     let is_known = name.iter().all(Field::is_known);

@@ -242,7 +242,10 @@ pub fn filled(command: &[Field], more: &[Field], place: &str, replaces: bool) ->
         [only] => only.clone(),
         _ => Field::unknown(),
     };
-    let fill = |it: &Field| Field { text: it.text.replace(place, &one.text), glob: it.glob || one.glob };
+    let fill = |it: &Field| {
+        let has_place = it.text.contains(place);
+        Field { text: it.text.replace(place, &one.text), glob: it.glob || (has_place && one.glob) }
+    };
     command.iter().map(fill).collect()
 }
 
