@@ -1,0 +1,95 @@
+//! What one command does: functions, built-ins, shells, wrappers and programs each go where they are known.
+
+use std::rc::Rc;
+
+use verdict::{Effect, ProgramTarget, Target};
+
+use super::field::{Feed, Field, UNKNOWN};
+use super::walk::Walk;
+use super::{
+    builtins, delete, find, foreign, git, http, outputs, programs, remote, runners, shells, store, streams, wrappers,
+};
+
+/// A program that has code of its own here: what it does beyond the table.
+type Special = fn(&mut Walk<'_>, &str, &[Field], &Feed) -> bool;
+
+const SPECIAL: &[Special] = &[
+    shells::apply,
+    wrappers::apply,
+    remote::apply,
+    runners::apply,
+    foreign::apply,
+    streams::apply,
+    delete::apply,
+    find::apply,
+    git::apply,
+    http::apply,
+    store::apply,
+];
+
+/// The name of a program without its folder.
+pub fn base(name: &str) -> &str {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    base.strip_suffix(".exe").unwrap_or(base)
+}
+
+impl Walk<'_> {
+    /// A command as the shell runs it: functions come first.
+    pub fn call(&mut self, fields: &[Field], feed: Feed) -> Feed {
+        let Some((first, rest)) = fields.split_first() else { return Feed::Nothing };
+        let found = self.scope.functions.get(&first.text).map(|(body, sure)| (Rc::clone(body), *sure));
+        match found {
+            None => self.program(fields, feed),
+            Some((body, sure)) => {
+                let before = self.scope.clone();
+                let mut fed = self.function(&first.text, &body, rest, feed.clone());
+                // It may return before its end.
+                self.scope.merge(&before);
+                if !sure {
+                    fed = fed.then(self.program(fields, feed)).maybe();
+                }
+                fed
+            }
+        }
+    }
+
+    /// A command that is no function: a built-in or a program, with all that it starts in turn.
+    pub fn program(&mut self, fields: &[Field], feed: Feed) -> Feed {
+        let Some((first, rest)) = fields.split_first() else { return Feed::Nothing };
+        if !self.enter() {
+            return Feed::Unknown;
+        }
+        let is_certain = first.is_known() && !first.glob;
+        if is_certain {
+            let words = rest.iter().map(|it| it.known().map(str::to_owned)).collect();
+            let name = first.text.clone();
+            self.effect(Effect::new("process.exec", Target::Program(ProgramTarget { name, words })));
+        } else {
+            self.unknown_exec("which program runs is known only when it runs");
+        }
+        // Whatever folder it is in: what it does goes by its name.
+        let text = first.text.rsplit(UNKNOWN).next().unwrap_or_default();
+        let name = if self.around.ignores_case { base(text).to_lowercase() } else { base(text).to_owned() };
+        let fed = if name.is_empty() { Feed::Unknown } else { self.named(&name, first, rest, feed) };
+        self.leave();
+        fed
+    }
+
+    fn named(&mut self, name: &str, first: &Field, rest: &[Field], feed: Feed) -> Feed {
+        if let Some(fed) = builtins::apply(self, name, rest, &feed) {
+            return fed;
+        }
+        if first.text.contains('/')
+            && let Some(content) = self.content(&first.text)
+        {
+            return shells::content(self, content, rest, feed);
+        }
+        let fed = outputs::of(self, name, rest, &feed);
+        if !SPECIAL.iter().any(|apply| apply(self, name, rest, &feed))
+            && let Some(program) = programs::find(name)
+        {
+            self.tabled(program, rest);
+        }
+        fed
+    }
+}

@@ -1,0 +1,204 @@
+//! `curl`, `wget` and their kin: where they connect, what they send and save, and what they ask to be deleted.
+
+use verdict::{Effect, Target};
+
+use super::field::{Feed, Field};
+use super::options::{self, Args, Style};
+use super::walk::Walk;
+use super::{reach, verbs};
+
+const CURL: &[&str] = &[
+    "-X", "-d", "-o", "-H", "-u", "-A", "-e", "-b", "-c", "-F", "-T", "-K", "-x", "-m", "-w", "-r", "-E", "-C", "-D", "-P", "-Q",
+    "-U", "-y", "-Y", "-z", "-t", "-h", "--request", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii",
+    "--json", "--output", "--output-dir", "--header", "--user", "--user-agent", "--referer", "--cookie", "--cookie-jar", "--form",
+    "--form-string", "--upload-file", "--config", "--proxy", "--max-time", "--write-out", "--range", "--cert", "--key",
+    "--cacert", "--capath", "--connect-timeout", "--retry", "--retry-delay", "--retry-max-time", "--resolve", "--connect-to",
+    "--url", "--url-query", "--unix-socket", "--abstract-unix-socket", "--interface", "--limit-rate", "--max-filesize",
+    "--max-redirs", "--dump-header", "--trace", "--trace-ascii", "--stderr", "--netrc-file", "--oauth2-bearer", "--aws-sigv4",
+    "--preproxy", "--socks5", "--socks5-hostname", "--socks4", "--socks4a", "--noproxy", "--dns-servers", "--doh-url",
+    "--hostpubmd5", "--pubkey", "--quote", "--ciphers", "--engine", "--variable", "--expand-url", "--hsts", "--alt-svc",
+    "--etag-save", "--etag-compare", "--tls-max", "--keepalive-time", "--proto", "--proto-default", "--mail-from", "--mail-rcpt",
+];
+const WGET: &[&str] = &[
+    "-O", "-o", "-a", "-i", "-P", "-t", "-T", "-w", "-Q", "-U", "-e", "-l", "-A", "-R", "-D", "-I", "-X", "--output-document",
+    "--output-file", "--append-output", "--input-file", "--directory-prefix", "--tries", "--timeout", "--header", "--user-agent",
+    "--user", "--password", "--post-data", "--post-file", "--body-data", "--body-file", "--method", "--execute", "--referer",
+    "--load-cookies", "--save-cookies", "--ca-certificate", "--certificate", "--private-key", "--level", "--accept", "--reject",
+    "--domains", "--limit-rate", "--wait", "--quota", "--base", "--config", "--bind-address", "--progress", "--use-askpass",
+];
+
+/// One of these programs, and what its words say.
+pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) -> bool {
+    match name {
+        "curl" | "curlie" => curl(walk, fields),
+        "wget" | "wget2" => wget(walk, fields),
+        "http" | "https" | "xh" | "xhs" | "httpie" => httpie(walk, fields),
+        "aria2c" | "axel" | "lynx" | "w3m" | "elinks" | "links" => {
+            let args = options::split(fields, &["-o", "-d", "-O", "--out", "--dir"], Style::default());
+            args.rest.iter().for_each(|it| visit(walk, it));
+            args.values(&["-o", "-d", "--out", "--dir"]).iter().for_each(|it| walk.writes(it));
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn visit(walk: &mut Walk<'_>, url: &Field) {
+    if let Some(path) = url.text.strip_prefix("file://") {
+        walk.reads(&Field::new(path));
+    } else {
+        walk.connects(&url.text.clone());
+    }
+}
+
+/// A request that asks for a deletion, by its method or by the end of its path.
+fn asks(walk: &mut Walk<'_>, method: &str, urls: &[Field], body: &str) {
+    let deletes = method.eq_ignore_ascii_case("DELETE") || method.eq_ignore_ascii_case("PURGE");
+    let changes = !deletes && !matches!(method.to_ascii_uppercase().as_str(), "" | "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY");
+    for url in urls {
+        let path = url.text.split(['?', '#']).next().unwrap_or_default();
+        let after = path.split_once("://").map_or(path, |(_, rest)| rest);
+        let last = after.split_once('/').map_or("", |(_, path)| path.trim_end_matches('/')).rsplit('/').next().unwrap_or_default();
+        let asked = changes && (verbs::is_deletion(last) || is_destructive_query(body));
+        let name = Target::Named(url.text.chars().take(200).collect());
+        if deletes || asked {
+            walk.effect(Effect::new("cloud.delete", name).destroying("asks a service to delete"));
+        } else if changes {
+            walk.effect(Effect::new("cloud.change", name));
+        }
+    }
+}
+
+/// A query that drops something, sent to a database that speaks HTTP.
+fn is_destructive_query(body: &str) -> bool {
+    let upper = body.trim_start_matches(['"', '\'', '{', ' ', 'q', '=']).to_ascii_uppercase();
+    ["DROP TABLE", "DROP DATABASE", "TRUNCATE TABLE", "DROP SCHEMA", "DROP MEASUREMENT"].iter().any(|it| upper.starts_with(it))
+}
+
+fn sent(walk: &mut Walk<'_>, values: &[Field]) -> String {
+    for value in values {
+        let file = value.text.strip_prefix('@').or_else(|| value.text.split_once("=@").map(|(_, file)| file));
+        let file = file.or_else(|| value.text.split_once("=<").map(|(_, file)| file));
+        if let Some(file) = file {
+            walk.reads(&Field::new(file.split(';').next().unwrap_or_default()));
+        }
+    }
+    values.first().map_or_else(String::new, |it| it.text.clone())
+}
+
+fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
+    let args = options::split(fields, CURL, Style::default());
+    if args.has(&["--help", "--version", "-V", "-h", "--manual"]) {
+        return;
+    }
+    let mut urls = args.rest.clone();
+    urls.extend(args.values(&["--url", "--expand-url"]));
+    urls.iter().for_each(|it| visit(walk, it));
+    let via = ["-x", "--proxy", "--preproxy", "--socks5", "--socks5-hostname", "--socks4", "--socks4a", "--doh-url", "--connect-to"];
+    for proxy in args.values(&via) {
+        walk.connects(&proxy.text.clone());
+    }
+    for address in args.values(&["--resolve"]) {
+        if let Some((_, to)) = address.text.rsplit_once(':') {
+            walk.connects(&to.to_owned());
+        }
+    }
+    for socket in args.values(&["--unix-socket", "--abstract-unix-socket"]) {
+        walk.writes(&socket);
+    }
+    let reads = ["-T", "--upload-file", "-K", "--config", "-E", "--cert", "--key", "--cacert", "--netrc-file"];
+    args.values(&reads).iter().for_each(|it| walk.reads(it));
+    if args.has(&["-K", "--config"]) {
+        walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
+    }
+    let data = ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json"];
+    let body = sent(walk, &args.values(&data));
+    let form = sent(walk, &args.values(&["-F", "--form"]));
+    let method = method(&args, &["-X", "--request"], &[(&data, "POST"), (&["-F", "--form"], "POST"), (&["-T", "--upload-file"], "PUT")]);
+    asks(walk, &method, &urls, &body);
+    let _ = form;
+    let writes = ["-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--trace-ascii", "--output-dir", "--stderr", "--hsts"];
+    for file in args.values(&writes) {
+        walk.writes(&file);
+        if let Some(path) = file.known() {
+            walk.files.insert(path.trim_start_matches("./").to_owned(), Feed::Downloaded);
+        }
+    }
+    if args.has(&["-O", "--remote-name", "--remote-name-all", "-J"]) {
+        urls.iter().for_each(|it| saved(walk, it, None));
+    }
+}
+
+fn method(args: &Args, names: &[&str], implied: &[(&[&str], &str)]) -> String {
+    match args.values(names).last() {
+        Some(given) => given.text.clone(),
+        None => implied.iter().find(|(names, _)| args.has(names)).map_or_else(String::new, |(_, it)| (*it).to_owned()),
+    }
+}
+
+/// A file that takes the name of what was fetched.
+fn saved(walk: &mut Walk<'_>, url: &Field, folder: Option<&Field>) {
+    let path = url.text.split(['?', '#']).next().unwrap_or_default();
+    let rest = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let name = rest.split_once('/').map_or("", |(_, path)| path.rsplit('/').next().unwrap_or_default());
+    let name = if name.is_empty() { "index.html" } else { name };
+    let file = match folder {
+        Some(folder) => format!("{}/{name}", folder.text.trim_end_matches('/')),
+        None => name.to_owned(),
+    };
+    walk.files.insert(file.trim_start_matches("./").to_owned(), Feed::Downloaded);
+    walk.writes(&Field::new(file));
+}
+
+fn wget(walk: &mut Walk<'_>, fields: &[Field]) {
+    let args = options::split(fields, WGET, Style { abbreviates: true, ..Style::default() });
+    if args.has(&["--help", "--version", "-V", "-h"]) {
+        return;
+    }
+    args.rest.iter().for_each(|it| visit(walk, it));
+    for proxy in args.values(&["-e", "--execute"]) {
+        if let Some((key, value)) = proxy.text.split_once('=').filter(|(key, _)| key.contains("proxy")) {
+            let _ = key;
+            walk.connects(&value.trim().to_owned());
+        }
+    }
+    let reads = ["-i", "--input-file", "--post-file", "--body-file", "--load-cookies", "--config", "--certificate", "--private-key"];
+    args.values(&reads).iter().for_each(|it| walk.reads(it));
+    if args.has(&["-i", "--input-file"]) {
+        walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
+    }
+    let body = args.values(&["--post-data", "--body-data"]).first().map_or_else(String::new, |it| it.text.clone());
+    let method = method(&args, &["--method"], &[(&["--post-data", "--post-file"], "POST")]);
+    asks(walk, &method, &args.rest, &body);
+    let outs = args.values(&["-O", "--output-document"]);
+    for file in args.values(&["-o", "-a", "--output-file", "--append-output", "--save-cookies"]).iter().chain(&outs) {
+        walk.writes(file);
+    }
+    if let Some(path) = outs.first().and_then(Field::known) {
+        walk.files.insert(path.trim_start_matches("./").to_owned(), Feed::Downloaded);
+    }
+    if outs.is_empty() && !args.has(&["--spider", "--delete-after"]) {
+        let folders = args.values(&["-P", "--directory-prefix"]);
+        args.rest.iter().for_each(|it| saved(walk, it, folders.first()));
+    }
+}
+
+fn httpie(walk: &mut Walk<'_>, fields: &[Field]) {
+    let values = ["-o", "-a", "-A", "-s", "-p", "--output", "--auth", "--session", "--print", "--verify", "--timeout", "--proxy"];
+    let args = options::split(fields, &values, Style::default());
+    let is_method = |it: &Field| !it.text.is_empty() && it.text.bytes().all(|it| it.is_ascii_uppercase());
+    let (method, rest) = match args.rest.split_first() {
+        Some((first, rest)) if is_method(first) => (first.text.clone(), rest),
+        _ => (String::new(), args.rest.as_slice()),
+    };
+    let urls: Vec<Field> = rest.iter().take(1).cloned().collect();
+    urls.iter().for_each(|it| visit(walk, it));
+    let method = if method.is_empty() && rest.len() > 1 { "POST".to_owned() } else { method };
+    asks(walk, &method, &urls, "");
+    args.values(&["-o", "--output"]).iter().for_each(|it| walk.writes(it));
+}
+
+/// True if a word names a machine that is not this one, as far as it can be told.
+pub fn is_url(text: &str) -> bool {
+    text.contains("://") && reach::host(text).is_some()
+}

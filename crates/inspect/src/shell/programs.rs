@@ -1,0 +1,313 @@
+//! The table of programs: what they do by their words and options. The rules are data, in
+//! `data/programs.txt`, whose head says how they are written; this reads and applies them.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use verdict::{Effect, Target, risk_of};
+
+use super::field::{Field, joined};
+use super::options::{self, Args, Style};
+use super::verbs;
+use super::walk::Walk;
+
+static TEXT: &str = include_str!("../../data/programs.txt");
+static TABLE: LazyLock<HashMap<&'static str, Program>> = LazyLock::new(|| read(TEXT));
+
+/// What is known of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    values: Vec<&'static str>,
+    style: Style,
+    /// Falls back to what its words say: `list`, `create`, `delete`.
+    verbs: bool,
+    rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    also: bool,
+    when: Vec<Cond>,
+    does: Vec<Does>,
+    note: &'static str,
+}
+
+#[derive(Clone, Debug)]
+enum Cond {
+    Word(Vec<&'static str>),
+    Any,
+    Somewhere(Vec<&'static str>),
+    Has(Vec<&'static str>),
+    Lacks(Vec<&'static str>),
+    Value(Vec<&'static str>, &'static str),
+    AtLeast(usize),
+}
+
+#[derive(Clone, Debug)]
+struct Does {
+    kind: &'static str,
+    destroys: bool,
+    to: To,
+}
+
+#[derive(Clone, Debug)]
+enum To {
+    Nothing,
+    All,
+    At(usize),
+    From(usize),
+    Last,
+    Init,
+    Value(Vec<&'static str>),
+    Here,
+}
+
+/// What is known of the program of this name, version numbers and endings such as `mkfs.ext4` minded.
+pub fn find(name: &str) -> Option<&'static Program> {
+    if let Some(found) = TABLE.get(name) {
+        return Some(found);
+    }
+    let stem = name.split_once('.').map(|(stem, _)| stem)?;
+    TABLE.get(format!("{stem}.*").as_str())
+}
+
+/// How many programs the table knows.
+#[must_use]
+pub fn count() -> usize {
+    TABLE.len()
+}
+
+fn read(text: &'static str) -> HashMap<&'static str, Program> {
+    let mut table = HashMap::new();
+    let mut names: Vec<&'static str> = Vec::new();
+    let mut program = Program::default();
+    let lines = text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#'));
+    for line in lines.chain(["@"]) {
+        match line.split_at_checked(1) {
+            Some(("@", rest)) => {
+                for name in names.drain(..) {
+                    table.insert(name, program.clone());
+                }
+                program = Program::default();
+                names.extend(rest.split_whitespace());
+            }
+            Some(("=", rest)) if !rest.starts_with('>') => program.values.extend(rest.split_whitespace()),
+            Some(("~", rest)) => {
+                for word in rest.split_whitespace() {
+                    match word {
+                        "single" => program.style.single = true,
+                        "abbreviates" => program.style.abbreviates = true,
+                        "first" => program.style.first = true,
+                        "verbs" => program.verbs = true,
+                        _ => {}
+                    }
+                }
+            }
+            _ => program.rules.extend(rule(line)),
+        }
+    }
+    table
+}
+
+fn rule(line: &'static str) -> Option<Rule> {
+    let (when, does) = line.split_once("=>")?;
+    let (does, note) = does.split_once(';').unwrap_or((does, ""));
+    let when = when.trim();
+    let (also, when) = when.strip_prefix('+').map_or((false, when), |rest| (true, rest));
+    let does = does.split(',').filter_map(effect).collect();
+    Some(Rule { also, when: when.split_whitespace().map(cond).collect(), does, note: note.trim() })
+}
+
+fn cond(token: &'static str) -> Cond {
+    let alternatives = |text: &'static str| text.split('|').collect::<Vec<_>>();
+    if token == "*" {
+        return Cond::Any;
+    }
+    if let Some(rest) = token.strip_prefix('!') {
+        return Cond::Lacks(alternatives(rest));
+    }
+    if let Some(rest) = token.strip_prefix('%') {
+        return Cond::Somewhere(alternatives(rest));
+    }
+    if let Some(count) = token.strip_prefix('#') {
+        return Cond::AtLeast(count.parse().unwrap_or(0));
+    }
+    if token.starts_with('-') {
+        return match token.split_once('=') {
+            Some((names, value)) => Cond::Value(alternatives(names), value),
+            None => Cond::Has(alternatives(token)),
+        };
+    }
+    Cond::Word(alternatives(token))
+}
+
+fn effect(text: &'static str) -> Option<Does> {
+    let mut words = text.split_whitespace();
+    let kind = words.next()?;
+    let (kind, destroys) = kind.strip_suffix('!').map_or((kind, false), |kind| (kind, true));
+    let to = match words.next() {
+        None => To::Nothing,
+        Some("all") => To::All,
+        Some("last") => To::Last,
+        Some("init") => To::Init,
+        Some("here") => To::Here,
+        Some(word) if word.starts_with('-') => To::Value(word.split('|').collect()),
+        Some(word) => match word.strip_suffix('+') {
+            Some(from) => To::From(from.parse().unwrap_or(1)),
+            None => To::At(word.parse().unwrap_or(1)),
+        },
+    };
+    Some(Does { kind, destroys, to })
+}
+
+impl Rule {
+    /// How many of the words it takes as its own, if it applies.
+    fn fits(&self, args: &Args) -> Option<usize> {
+        let mut taken = 0;
+        for cond in &self.when {
+            let fits = match cond {
+                Cond::Word(words) => {
+                    let found = args.rest.get(taken).and_then(Field::known);
+                    taken += 1;
+                    found.is_some_and(|it| words.contains(&it))
+                }
+                Cond::Any => {
+                    taken += 1;
+                    args.rest.len() >= taken
+                }
+                Cond::Somewhere(words) => args.rest.iter().any(|it| words.contains(&it.text.as_str())),
+                Cond::Has(names) => args.has(names),
+                Cond::Lacks(names) => !args.has(names),
+                Cond::Value(names, value) => args.values(names).iter().any(|it| it.text.eq_ignore_ascii_case(value)),
+                Cond::AtLeast(count) => args.rest.len().saturating_sub(taken) >= *count,
+            };
+            if !fits {
+                return None;
+            }
+        }
+        Some(taken)
+    }
+}
+
+impl Program {
+    pub fn args(&self, fields: &[Field]) -> Args {
+        options::split(fields, &self.values, self.style)
+    }
+}
+
+impl Walk<'_> {
+    /// What a program of the table does with these words.
+    pub fn tabled(&mut self, program: &'static Program, fields: &[Field]) {
+        let args = program.args(fields);
+        if is_question(&args) {
+            return;
+        }
+        let mut decided = false;
+        for rule in &program.rules {
+            if decided && !rule.also {
+                continue;
+            }
+            if let Some(taken) = rule.fits(&args) {
+                decided |= !rule.also;
+                let rest = args.rest.get(taken..).unwrap_or_default();
+                for does in &rule.does {
+                    self.does(does, rest, &args, rule.note);
+                }
+            }
+        }
+        if !decided && program.verbs {
+            verbs::apply(self, &args);
+        }
+    }
+
+    fn does(&mut self, does: &Does, rest: &[Field], args: &Args, note: &'static str) {
+        let count = rest.len();
+        let fields: Vec<Field> = match &does.to {
+            To::Nothing => {
+                let name = joined(rest, " ");
+                let target = if name.is_empty() { Target::None } else { Target::Named(name.chars().take(200).collect()) };
+                return self.done(does, target, note);
+            }
+            To::Here => vec![Field::new(".")],
+            To::All => rest.to_vec(),
+            To::At(at) => rest.iter().skip(at.saturating_sub(1)).take(1).cloned().collect(),
+            To::From(at) => rest.iter().skip(at.saturating_sub(1)).cloned().collect(),
+            To::Last => rest.last().cloned().into_iter().collect(),
+            To::Init => rest.iter().take(count.saturating_sub(1)).cloned().collect(),
+            To::Value(names) => args.values(names),
+        };
+        for field in fields {
+            match (does.kind, does.destroys) {
+                ("fs.read", _) => self.reads(&field),
+                ("fs.write", false) => self.writes(&field),
+                ("fs.delete", false) => self.deletes(&field, false),
+                ("fs.write" | "fs.delete", true) => match self.path(&field) {
+                    Ok(target) => self.done(does, target, note),
+                    Err(()) => {}
+                },
+                ("net.connect", false) => self.connects(&field.text),
+                _ if field.is_known() => self.done(does, Target::Named(field.text), note),
+                _ => self.done(does, Target::Unknown, note),
+            }
+        }
+    }
+
+    fn done(&mut self, does: &Does, target: Target, note: &'static str) {
+        let mut effect = Effect::new(does.kind, target);
+        effect.risk = risk_of(does.kind);
+        if does.destroys {
+            effect = effect.destroying(if note.is_empty() { "cannot be undone" } else { note });
+        } else if !note.is_empty() {
+            effect = effect.noting(note);
+        }
+        self.effect(effect);
+    }
+}
+
+/// True if the program only says how it is used.
+pub fn is_question(args: &Args) -> bool {
+    args.options.iter().any(|(name, value)| matches!(name.as_str(), "--help" | "--version" | "-help") && value.is_none())
+        || args.rest.first().is_some_and(|it| it.text == "help")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_table_is_well_formed() {
+        let mut names = std::collections::BTreeSet::new();
+        let mut inside = false;
+        for (at, line) in TEXT.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
+            match line.chars().next() {
+                None | Some('#') => {}
+                Some('@') => {
+                    inside = true;
+                    for name in line[1..].split_whitespace() {
+                        assert!(names.insert(name.to_owned()), "line {at}: `{name}` is there twice");
+                    }
+                }
+                Some('~') => {
+                    for word in line[1..].split_whitespace() {
+                        assert!(["single", "abbreviates", "first", "verbs"].contains(&word), "line {at}: `{word}`");
+                    }
+                }
+                Some('=') if !line.starts_with("=>") => {
+                    assert!(line[1..].split_whitespace().all(|it| it.starts_with('-')), "line {at}: no option");
+                }
+                Some(_) => {
+                    assert!(inside, "line {at}: a rule of no program");
+                    let rule = rule(Box::leak(line.to_owned().into_boxed_str()));
+                    let rule = rule.unwrap_or_else(|| panic!("line {at}: no rule"));
+                    assert!(!rule.does.is_empty() || line.contains("=> -"), "line {at}: does nothing");
+                    for does in &rule.does {
+                        let known = verdict::KINDS.iter().any(|(kind, ..)| *kind == does.kind);
+                        assert!(known || does.kind == "-", "line {at}: `{}` is no kind of effect", does.kind);
+                        assert!(!does.destroys || !rule.note.is_empty(), "line {at}: says not what it destroys");
+                    }
+                }
+            }
+        }
+        assert!(count() > 300, "only {} programs", count());
+    }
+}

@@ -1,0 +1,241 @@
+//! Programs that are little languages over streams, or that copy whole devices: `sed`, `awk`, `dd`, `tee`.
+
+use verdict::{Effect, Target};
+
+use super::field::{Feed, Field};
+use super::options::{self, Style};
+use super::walk::Walk;
+use super::{foreign, judge};
+
+/// One of these programs, and what its words say.
+pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
+    match name {
+        "sed" | "gsed" => sed(walk, fields),
+        "awk" | "gawk" | "mawk" | "nawk" | "busybox-awk" => awk(walk, fields, feed),
+        "dd" | "dcfldd" | "dc3dd" | "pv-dd" => dd(walk, fields),
+        "tee" | "sponge" => tee(walk, fields, feed),
+        "truncate" => truncate(walk, fields),
+        "cp" | "mv" | "ln" | "install" | "gcp" | "gmv" => return copy(walk, name, fields),
+        _ => return false,
+    }
+    true
+}
+
+fn sed(walk: &mut Walk<'_>, fields: &[Field]) {
+    let values = ["-e", "-f", "-l", "--expression", "--file", "--line-length"];
+    // `-i` takes its ending glued only.
+    let args = options::split(fields, &values, Style { abbreviates: true, ..Style::default() });
+    let mut rest = args.rest.as_slice();
+    let mut scripts = args.values(&["-e", "--expression"]);
+    for file in args.values(&["-f", "--file"]) {
+        walk.reads(&file);
+    }
+    if scripts.is_empty() && !args.has(&["-f", "--file"]) {
+        if let Some((first, after)) = rest.split_first() {
+            scripts.push(first.clone());
+            rest = after;
+        }
+    }
+    let in_place = args.has(&["-i", "--in-place"]) || fields.iter().any(|it| it.text.starts_with("-i"));
+    for file in rest {
+        walk.reads(file);
+        if in_place {
+            walk.writes(file);
+        }
+    }
+    for script in scripts {
+        for line in script.text.split([';', '\n', '{', '}']) {
+            sed_command(walk, line.trim());
+        }
+        if script.text.contains('e') {
+            sed_flags(walk, &script.text);
+        }
+    }
+}
+
+/// `e command` runs it, `w file` writes it, `r file` reads it.
+fn sed_command(walk: &mut Walk<'_>, line: &str) {
+    let line = line.trim_start_matches(|it: char| it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' ' | '~' | '+'));
+    let line = match line.strip_prefix('/').and_then(|rest| rest.split_once('/')) {
+        Some((_, rest)) => rest.trim_start(),
+        None => line,
+    };
+    let (command, rest) = line.split_at_checked(1).unwrap_or_default();
+    match command {
+        "e" if rest.is_empty() => walk.unknown_exec("runs lines of its input"),
+        "e" if rest.starts_with([' ', '\t']) => {
+            walk.apart(|walk| walk.text(rest.trim(), Feed::Nothing));
+        }
+        "w" | "W" if rest.starts_with(' ') => walk.writes(&Field::new(rest.trim())),
+        "r" | "R" if rest.starts_with(' ') => walk.reads(&Field::new(rest.trim())),
+        _ => {}
+    }
+}
+
+/// The flags of `s/../../`: `e` runs what comes out, `w` writes it.
+fn sed_flags(walk: &mut Walk<'_>, script: &str) {
+    let text = script.trim_start_matches(|it: char| it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' '));
+    let Some(rest) = text.strip_prefix('s') else { return };
+    let Some(mark) = rest.chars().next().filter(|it| !it.is_alphanumeric() && !it.is_whitespace()) else { return };
+    let parts: Vec<&str> = rest.split(mark).collect();
+    let Some(flags) = parts.get(3) else { return };
+    let flags = flags.split([';', '\n', '}']).next().unwrap_or_default();
+    if let Some((_, file)) = flags.split_once('w') {
+        walk.writes(&Field::new(file.trim()));
+    } else if flags.contains('e') {
+        walk.unknown_exec("runs what a replacement makes");
+    }
+}
+
+fn awk(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    let values = ["-F", "-v", "-f", "-e", "-i", "-E", "-l", "--field-separator", "--assign", "--file", "--source", "--include"];
+    let args = options::split(fields, &values, Style { first: true, ..Style::default() });
+    let mut rest = args.rest.as_slice();
+    let mut programs = args.values(&["-e", "--source"]);
+    for file in args.values(&["-f", "--file", "-E"]) {
+        match walk.content(&file.text) {
+            Some(Feed::Text(text)) => programs.push(Field::new(&*text)),
+            Some(Feed::Downloaded | Feed::Decoded) => walk.unknown_exec("runs what it downloads"),
+            _ => walk.reads(&file),
+        }
+    }
+    if programs.is_empty() && !args.has(&["-f", "--file", "-E"]) {
+        if let Some((first, after)) = rest.split_first() {
+            programs.push(first.clone());
+            rest = after;
+        }
+    }
+    for file in rest.iter().filter(|it| !it.text.contains('=')) {
+        walk.reads(file);
+        if args.values(&["-i", "--include"]).iter().any(|it| it.text == "inplace") {
+            walk.writes(file);
+        }
+    }
+    for program in programs {
+        awk_program(walk, &program.text, feed);
+    }
+}
+
+fn awk_program(walk: &mut Walk<'_>, text: &str, _feed: &Feed) {
+    if text.contains("system") {
+        foreign::scan(walk, text);
+    }
+    // `"command" | getline`, `print | "command"`, `print > "file"`.
+    let pieces: Vec<&str> = text.split('"').collect();
+    for (at, piece) in pieces.iter().enumerate().filter(|(at, _)| at % 2 == 1) {
+        let before = pieces.get(at - 1).map_or("", |it| it.trim_end());
+        let after = pieces.get(at + 1).map_or("", |it| it.trim_start());
+        let is_piped = before.ends_with('|') && !before.ends_with("||") || before.ends_with("|&");
+        if is_piped || (after.starts_with('|') && !after.starts_with("||")) {
+            walk.apart(|walk| walk.text(piece, Feed::Unknown));
+        } else if before.ends_with('>') && before.contains("print") {
+            walk.writes(&Field::new(*piece));
+        } else if before.ends_with('<') && before.contains("getline") {
+            walk.reads(&Field::new(*piece));
+        } else if piece.starts_with("/inet") {
+            let mut parts = piece.split('/').skip(4);
+            let (host, port) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            walk.connects(&format!("{host}:{port}"));
+        }
+    }
+    let flat: String = text.split_whitespace().collect();
+    let is_dynamic = flat.contains("|getline") && !flat.contains("\"|getline");
+    if is_dynamic || flat.contains("system($") || flat.contains("|$") {
+        walk.unknown_exec("runs lines of its input");
+    }
+}
+
+fn dd(walk: &mut Walk<'_>, fields: &[Field]) {
+    for field in fields {
+        if let Some(source) = field.after("if=") {
+            walk.reads(&source);
+        } else if let Some(sink) = field.after("of=") {
+            if sink.is_known() || sink.text.starts_with('/') && !sink.text.starts_with("/dev") {
+                walk.writes(&sink);
+            } else {
+                walk.effect(Effect::new("fs.write", Target::Unknown).destroying("writes over what cannot be told"));
+            }
+        }
+    }
+}
+
+fn tee(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    let args = options::split(fields, &[], Style::default());
+    for file in &args.rest {
+        if args.has(&["-a", "--append"]) && walk.settled(file).is_some_and(|it| judge::appends(&it).is_none()) {
+            let Ok(target) = walk.path(file) else { continue };
+            walk.effect(Effect::new("fs.write", target));
+        } else {
+            walk.writes(file);
+        }
+        if let Some(path) = file.known() {
+            walk.files.insert(path.trim_start_matches("./").to_owned(), feed.clone());
+        }
+    }
+}
+
+fn truncate(walk: &mut Walk<'_>, fields: &[Field]) {
+    let args = options::split(fields, &["-s", "-r", "--size", "--reference"], Style { abbreviates: true, ..Style::default() });
+    let empties = args.values(&["-s", "--size"]).iter().any(|it| it.text.trim_start_matches('-').trim_start_matches('0').is_empty());
+    for file in &args.rest {
+        let path = walk.settled(file);
+        let is_loss = empties
+            && path.as_ref().is_none_or(|it| !judge::is_temporary(&it.path) && !it.path.ends_with(".log"));
+        if is_loss && let Ok(target) = walk.path(file) {
+            walk.effect(Effect::new("fs.write", target).destroying("empties a file"));
+        } else {
+            walk.writes(file);
+        }
+    }
+}
+
+/// Copies and moves: what is read, what is written, and what is gone afterwards.
+fn copy(walk: &mut Walk<'_>, name: &str, fields: &[Field]) -> bool {
+    let values = ["-t", "-S", "-m", "-o", "-g", "--target-directory", "--suffix", "--mode", "--owner", "--group"];
+    let args = options::split(fields, &values, Style { abbreviates: true, ..Style::default() });
+    if super::programs::is_question(&args) {
+        return true;
+    }
+    let mut to = args.values(&["-t", "--target-directory"]);
+    let mut from = args.rest.clone();
+    if name == "install" && args.has(&["-d", "--directory"]) {
+        from.iter().for_each(|it| walk.writes(it));
+        return true;
+    }
+    if to.is_empty() {
+        to.extend(from.pop());
+    }
+    let is_void = to.iter().any(|it| it.text == "/dev/null");
+    for source in &from {
+        match name {
+            "mv" | "gmv" => moved(walk, source, is_void),
+            "ln" if args.has(&["-s", "--symbolic"]) => {}
+            _ => walk.reads(source),
+        }
+    }
+    for target in &to {
+        let empties = from.iter().any(|it| it.text == "/dev/null") && name != "ln";
+        let path = walk.settled(target);
+        if empties && path.as_ref().is_none_or(|it| !judge::is_temporary(&it.path)) && let Ok(target) = walk.path(target) {
+            walk.effect(Effect::new("fs.write", target).destroying("empties a file"));
+        } else {
+            walk.writes(target);
+        }
+        if let ([source], Some(path)) = (from.as_slice(), target.known())
+            && let Some(content) = walk.content(&source.text)
+        {
+            walk.files.insert(path.trim_start_matches("./").to_owned(), content);
+        }
+    }
+    true
+}
+
+fn moved(walk: &mut Walk<'_>, source: &Field, is_void: bool) {
+    let Ok(target) = walk.path(source) else { return };
+    let is_root = matches!(&target, Target::Path(it) if {
+        let depth = it.path.matches('/').count();
+        (it.path.starts_with('/') && depth <= 1) || judge::deletes(it, false, walk.around).is_some()
+    });
+    let effect = Effect::new("fs.delete", target).noting("moves it elsewhere");
+    walk.effect(if is_void || is_root { effect.destroying("moves away what is not to be moved") } else { effect });
+}

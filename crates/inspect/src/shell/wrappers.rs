@@ -1,0 +1,370 @@
+//! Programs that start the program that follows them: `sudo`, `env`, `timeout`, `xargs` and many more.
+
+use verdict::{Effect, Target};
+
+use super::field::{Feed, Field, joined};
+use super::options::{self, Args, Style};
+use super::walk::Walk;
+use super::{environment, shells};
+
+const FIRST: Style = Style { single: false, abbreviates: false, first: true };
+
+/// Name, options that take a value, and how many words come before the program.
+const PLAIN: &[(&str, &[&str], usize)] = &[
+    ("nice", &["-n", "--adjustment"], 0),
+    ("ionice", &["-c", "-n", "-p", "-P", "-u", "--class", "--classdata"], 0),
+    ("chrt", &["-T", "-P", "-D"], 1),
+    ("nohup", &[], 0),
+    ("setsid", &[], 0),
+    ("stdbuf", &["-i", "-o", "-e", "--input", "--output", "--error"], 0),
+    ("unbuffer", &[], 0),
+    ("timeout", &["-s", "-k", "--signal", "--kill-after"], 1),
+    ("gtimeout", &["-s", "-k", "--signal", "--kill-after"], 1),
+    ("time", &["-f", "-o", "--format", "--output"], 0),
+    ("gtime", &["-f", "-o", "--format", "--output"], 0),
+    ("taskset", &["-c", "--cpu-list"], 1),
+    ("numactl", &["-N", "-m", "-C", "-i", "-p", "--cpunodebind", "--membind", "--physcpubind", "--interleave"], 0),
+    ("strace", &["-e", "-o", "-p", "-s", "-u", "-E", "-a", "-b", "-I", "-O", "-P", "-S", "-X"], 0),
+    ("ltrace", &["-e", "-o", "-p", "-s", "-u", "-a", "-n", "-l", "-x"], 0),
+    ("valgrind", &[], 0),
+    ("catchsegv", &[], 0),
+    ("setarch", &["-p"], 1),
+    ("linux32", &[], 0),
+    ("linux64", &[], 0),
+    ("arch", &["-e"], 0),
+    ("fakeroot", &["-l", "-s", "-i", "-b", "--lib", "--faked"], 0),
+    ("faketime", &["-p"], 1),
+    ("xvfb-run", &["-n", "-s", "-e", "-f", "-p", "-w", "--server-args", "--server-num", "--error-file"], 0),
+    ("dbus-run-session", &["--config-file", "--dbus-daemon"], 0),
+    ("dbus-launch", &[], 0),
+    ("torsocks", &["-u", "-p", "-a", "-P"], 0),
+    ("torify", &[], 0),
+    ("tsocks", &[], 0),
+    ("proxychains", &["-f"], 0),
+    ("proxychains4", &["-f"], 0),
+    ("rlwrap", &["-a", "-b", "-f", "-H", "-s", "-P", "-S"], 0),
+    ("winpty", &[], 0),
+    ("caffeinate", &["-t", "-w"], 0),
+    ("daemonize", &["-c", "-e", "-o", "-p", "-l", "-u", "-E"], 0),
+    ("setlock", &[], 1),
+    ("lockf", &["-t"], 1),
+    ("busybox", &[], 0),
+    ("toybox", &[], 0),
+    ("cgexec", &["-g"], 0),
+    ("firejail", &[], 0),
+    ("bwrap", &[], 0),
+    ("proot", &["-r", "-b", "-w", "-q"], 0),
+    ("exec", &[], 0),
+    ("prlimit", &["-p", "-o"], 0),
+    ("softlimit", &["-a", "-m", "-d", "-s", "-l", "-f", "-c", "-o", "-p", "-t"], 0),
+    ("eatmydata", &[], 0),
+    ("sshpass", &["-p", "-f", "-d", "-P"], 0),
+    ("dotenv", &["-e", "-f", "-p", "-c"], 0),
+    ("dotenvx", &["-f"], 1),
+    ("cross-env", &[], 0),
+    ("env-cmd", &["-f", "-r", "-e"], 0),
+    ("pty", &[], 0),
+    ("logexec", &[], 0),
+    ("systemd-inhibit", &["--what", "--who", "--why", "--mode"], 0),
+    ("systemd-cat", &["-t", "-p", "--identifier", "--priority"], 0),
+    ("chronic", &[], 0),
+    ("ts", &[], 9),
+    ("envdir", &[], 1),
+    ("chpst", &["-u", "-U", "-e", "-/", "-n", "-m", "-d", "-o", "-p", "-f", "-c"], 0),
+    ("reptyr", &[], 9),
+    ("perf", &["-e", "-o", "-p", "-F", "-g"], 1),
+    ("doppler", &["-p", "-c", "-t", "--project", "--config", "--token"], 1),
+    ("zsh-run", &[], 0),
+];
+
+/// The same, for those that also act as another user.
+const RAISING: &[(&str, &[&str], usize)] = &[
+    (
+        "sudo",
+        &[
+            "-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "-a", "--user", "--group", "--host", "--prompt",
+            "--close-from", "--role", "--type", "--command-timeout", "--other-user", "--chdir", "--chroot",
+        ],
+        0,
+    ),
+    ("doas", &["-u", "-C", "-a"], 0),
+    ("pkexec", &["--user"], 0),
+    ("gosu", &[], 1),
+    ("su-exec", &[], 1),
+    ("setuidgid", &[], 1),
+    ("gksudo", &["-u"], 0),
+    ("kdesudo", &["-u"], 0),
+    ("run0", &["-u", "--user", "--property", "--setenv"], 0),
+    ("setpriv", &["--reuid", "--regid", "--groups", "--inh-caps", "--ambient-caps", "--bounding-set"], 0),
+    ("chroot", &[], 1),
+    ("unshare", &["-S", "-G", "-R", "-w", "--root", "--wd", "--setuid", "--setgid", "--map-user", "--map-group"], 0),
+    ("nsenter", &["-t", "-S", "-G", "-r", "-w", "--target", "--setuid", "--setgid", "--root", "--wd"], 0),
+    ("systemd-run", &["-p", "-u", "-E", "-M", "-H", "-d", "--unit", "--property", "--setenv", "--uid", "--gid", "--on-calendar",
+        "--on-active", "--slice", "--description", "--working-directory"], 0),
+    ("runuser", &["-u", "-g", "-G", "-s", "-c", "--user", "--group", "--shell", "--command"], 0),
+    ("su", &["-c", "-g", "-G", "-s", "-w", "--command", "--group", "--shell"], 0),
+    ("sg", &["-c"], 1),
+    ("machinectl", &[], 2),
+];
+
+/// A program that starts another: the other's effects, too.
+pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
+    match name {
+        "env" => env(walk, fields, feed),
+        "xargs" | "parallel" => many(walk, name, fields, feed),
+        "watch" => joined_text(walk, fields, &["-n", "--interval", "-q"], feed),
+        "script" => script(walk, fields, feed),
+        "flock" => flock(walk, fields, feed),
+        "hyperfine" => each_text(walk, fields, feed),
+        "at" | "batch" => shells::fed(walk, feed.clone()).then_system(walk),
+        "crontab" => crontab(walk, fields, feed),
+        "entr" => inner(walk, fields, &[], 0, feed),
+        "capsh" => after_dashes(walk, fields, feed),
+        "su" | "runuser" | "sg" => user(walk, name, fields, feed),
+        "doppler" if fields.first().is_none_or(|it| it.text != "run") => return false,
+        "perf" if fields.first().is_none_or(|it| !matches!(it.text.as_str(), "stat" | "record" | "trace")) => return false,
+        "machinectl" if fields.first().is_none_or(|it| it.text != "shell") => return false,
+        _ => return listed(walk, name, fields, feed),
+    }
+    true
+}
+
+fn listed(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
+    if let Some((_, values, skip)) = RAISING.iter().find(|(known, ..)| *known == name) {
+        raise(walk, name, fields);
+        inner(walk, fields, values, *skip, feed);
+        return true;
+    }
+    let Some((_, values, skip)) = PLAIN.iter().find(|(known, ..)| *known == name) else { return false };
+    inner(walk, fields, values, *skip, feed);
+    true
+}
+
+fn raise(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
+    let users = options::split(fields, &["-u", "--user"], FIRST).values(&["-u", "--user"]);
+    let user = users.first().map_or_else(|| "root".to_owned(), |it| it.text.clone());
+    let target = if name == "unshare" || name == "systemd-run" { Target::None } else { Target::Named(user) };
+    walk.effect(Effect::new("privilege.raise", target));
+}
+
+/// The program after the wrapper's own words.
+fn inner(walk: &mut Walk<'_>, fields: &[Field], values: &[&str], skip: usize, feed: &Feed) {
+    let args = options::split(fields, values, FIRST);
+    let rest = args.rest.get(skip..).unwrap_or_default();
+    started(walk, rest, feed);
+}
+
+/// A program with assignments before it, as `env` and `sudo` take them.
+pub fn started(walk: &mut Walk<'_>, mut rest: &[Field], feed: &Feed) {
+    while let Some((first, after)) = rest.split_first() {
+        if first.text == "--" {
+            rest = after;
+            continue;
+        }
+        match first.text.split_once('=') {
+            Some((name, value)) if !name.is_empty() && !name.contains('/') && !name.starts_with('-') => {
+                let (name, value) = (name.to_owned(), value.to_owned());
+                walk.environment(&name, &value);
+                rest = after;
+            }
+            _ => break,
+        }
+    }
+    if !rest.is_empty() {
+        walk.program(rest, feed.clone());
+    }
+}
+
+fn env(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    let values = ["-u", "-C", "-S", "-P", "-a", "--unset", "--chdir", "--split-string", "--argv0"];
+    let args = options::split(fields, &values, FIRST);
+    for gone in args.values(&["-u", "--unset"]) {
+        if environment::matters(&gone.text) {
+            walk.effect(Effect::new("env.change", Target::Named(gone.text)));
+        }
+    }
+    if let Some(folder) = args.values(&["-C", "--chdir"]).first() {
+        walk.scope.enter(&folder.text.clone());
+    }
+    let text = joined(&args.values(&["-S", "--split-string"]), " ");
+    if text.is_empty() {
+        return started(walk, &args.rest, feed);
+    }
+    let mut words: Vec<Field> = text.split_whitespace().map(Field::new).collect();
+    words.extend(args.rest);
+    started(walk, &words, feed);
+}
+
+const XARGS: &[&str] = &[
+    "-I", "-i", "-n", "-P", "-d", "-a", "-E", "-L", "-s", "--replace", "--max-args", "--max-procs", "--delimiter", "--arg-file",
+    "--max-lines", "--max-chars",
+];
+const PARALLEL: &[&str] = &[
+    "-j", "-a", "-S", "-I", "-n", "-N", "-L", "-d", "-C", "--jobs", "--arg-file", "--sshlogin", "--colsep", "--delay",
+    "--timeout", "--joblog", "--results", "--retries", "--wd", "--workdir", "--basefile", "--sshloginfile", "--max-args",
+    "--delimiter",
+];
+
+/// A program with words that come from elsewhere.
+fn many(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
+    let values: Vec<&str> = if name == "xargs" { XARGS } else { PARALLEL }.iter().copied().filter(|it| *it != "-i").collect();
+    let args = options::split(fields, &values, FIRST);
+    for file in args.values(&["-a", "--arg-file"]) {
+        walk.reads(&file);
+    }
+    let cut = args.rest.iter().position(|it| it.text.starts_with(":::")).unwrap_or(args.rest.len());
+    let (command, given) = args.rest.split_at_checked(cut).unwrap_or_default();
+    let more: Vec<Field> = if given.is_empty() {
+        match feed {
+            Feed::Text(text) => text.split_whitespace().map(|it| Field::new(it.trim_matches(['"', '\'']))).take(64).collect(),
+            _ => vec![Field::unknown()],
+        }
+    } else {
+        given.iter().filter(|it| !it.text.starts_with(":::")).cloned().collect()
+    };
+    let place = args.values(&["-I", "--replace"]).first().map_or_else(|| "{}".to_owned(), |it| it.text.clone());
+    if name == "parallel" {
+        return in_parallel(walk, command, &more);
+    }
+    let words = filled(command, &more, &place, args.has(&["-I", "--replace", "-i"]));
+    if command.is_empty() {
+        return;
+    }
+    walk.program(&words, Feed::Nothing);
+}
+
+/// The words of a command with a place filled in, or more words at its end.
+pub fn filled(command: &[Field], more: &[Field], place: &str, replaces: bool) -> Vec<Field> {
+    if !replaces {
+        return command.iter().chain(more).cloned().collect();
+    }
+    let one = match more {
+        [only] => only.clone(),
+        _ => Field::unknown(),
+    };
+    let fill = |it: &Field| {
+        let has_place = it.text.contains(place);
+        Field { text: it.text.replace(place, &one.text), glob: it.glob || (has_place && one.glob) }
+    };
+    command.iter().map(fill).collect()
+}
+
+/// GNU parallel gives its words to a shell, one more at a time.
+fn in_parallel(walk: &mut Walk<'_>, command: &[Field], more: &[Field]) {
+    if command.is_empty() {
+        for line in more {
+            walk.text(&line.text.clone(), Feed::Nothing);
+        }
+        return;
+    }
+    let has_place = command.iter().any(|it| it.text.contains("{}"));
+    let words = filled(command, more, "{}", has_place);
+    let is_plain = command.iter().all(|it| !it.text.contains([' ', ';', '|', '&', '$', '`', '>', '<']));
+    if is_plain {
+        walk.program(&words, Feed::Nothing);
+    } else {
+        walk.text(&joined(&words, " "), Feed::Nothing);
+    }
+}
+
+fn joined_text(walk: &mut Walk<'_>, fields: &[Field], values: &[&str], feed: &Feed) {
+    let args = options::split(fields, values, FIRST);
+    if args.has(&["-x", "--exec"]) {
+        walk.program(&args.rest, feed.clone());
+    } else {
+        walk.apart(|walk| walk.text(&joined(&args.rest, " "), feed.clone()));
+    }
+}
+
+fn script(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    let values = ["-c", "--command", "-T", "-B", "-I", "-O", "-E", "-m", "-o", "--log-out", "--log-in", "--log-timing"];
+    let args = options::split(fields, &values, Style::default());
+    let texts = args.values(&["-c", "--command"]);
+    if texts.is_empty() && args.rest.len() > 1 {
+        // As BSD has it: a file, then a program.
+        started(walk, args.rest.get(1..).unwrap_or_default(), feed);
+    }
+    texts_of(walk, &texts, feed);
+    args.rest.iter().take(1).for_each(|it| walk.writes(it));
+}
+
+fn texts_of(walk: &mut Walk<'_>, texts: &[Field], feed: &Feed) {
+    for text in texts {
+        walk.apart(|walk| walk.text(&text.text, feed.clone()));
+    }
+}
+
+fn flock(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    let values = ["-w", "-E", "--timeout", "--wait", "--conflict-exit-code"];
+    let args = options::split(fields, &values, FIRST);
+    match args.rest.get(1..).unwrap_or_default() {
+        [option, text, ..] if matches!(option.text.as_str(), "-c" | "--command") => {
+            texts_of(walk, std::slice::from_ref(text), feed);
+        }
+        rest => started(walk, rest, feed),
+    }
+}
+
+fn each_text(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    let values = ["-w", "-r", "-m", "-M", "-p", "-c", "-s", "-S", "-n", "-L", "-P", "--warmup", "--runs", "--prepare", "--setup",
+        "--cleanup", "--shell", "--export-json", "--export-markdown", "--command-name"];
+    let args = options::split(fields, &values, Style::default());
+    texts_of(walk, &args.values(&["-p", "-c", "-s", "--prepare", "--setup", "--cleanup"]), feed);
+    texts_of(walk, &args.rest, feed);
+}
+
+fn after_dashes(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    if let Some(at) = fields.iter().position(|it| it.text == "--") {
+        let rest: Vec<Field> = std::iter::once(Field::new("bash")).chain(fields.iter().skip(at + 1).cloned()).collect();
+        walk.program(&rest, feed.clone());
+    }
+}
+
+/// `su`: a user, and a text for that user's shell.
+fn user(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
+    let values = ["-c", "-g", "-G", "-s", "-u", "-w", "--command", "--group", "--shell", "--user", "--session-command"];
+    let args: Args = options::split(fields, &values, Style::default());
+    let user = args.values(&["-u", "--user"]).first().or(args.rest.first()).map_or("root", |it| it.text.as_str()).to_owned();
+    walk.effect(Effect::new("privilege.raise", Target::Named(user)));
+    let texts = args.values(&["-c", "--command", "--session-command"]);
+    texts_of(walk, &texts, feed);
+    if name == "runuser" && args.has(&["-u", "--user"]) {
+        let first = options::split(fields, &values, FIRST);
+        started(walk, &first.rest, feed);
+    } else if name == "sg" && texts.is_empty() {
+        texts_of(walk, args.rest.get(1..).unwrap_or_default(), feed);
+    } else if texts.is_empty() {
+        shells::fed(walk, feed.clone());
+    }
+}
+
+fn crontab(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+    let args = options::split(fields, &["-u"], Style::default());
+    if args.has(&["-l"]) {
+        return;
+    }
+    let effect = Effect::new("system.change", Target::Named("crontab".to_owned()));
+    if args.has(&["-r"]) {
+        return walk.effect(effect.destroying("removes every scheduled job of a user"));
+    }
+    walk.effect(effect);
+    let content = match args.rest.first() {
+        Some(file) if file.text != "-" => {
+            walk.reads(file);
+            walk.content(&file.text)
+        }
+        _ => Some(feed.clone()),
+    };
+    let Some(Feed::Text(text)) = content else { return };
+    for line in text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#')) {
+        let skip = if line.starts_with('@') { 1 } else { 5 };
+        let command = line.split_whitespace().skip(skip).collect::<Vec<_>>().join(" ");
+        walk.apart(|walk| walk.text(&command, Feed::Nothing));
+    }
+}
+
+impl Feed {
+    fn then_system(self, walk: &mut Walk<'_>) {
+        walk.effect(Effect::new("system.change", Target::Named("scheduled job".to_owned())));
+    }
+}
