@@ -1,1 +1,217 @@
 //! Secrets in texts: keys, tokens, passwords.
+//!
+//! One pass over the text looks for some hundreds of words at once; whatever costs more happens only where
+//! one of them stands. Answerable for which words there are and what is tried at each; what a token looks
+//! like is in `data/`, what a value must be like in `judge`. Confidence says how much the text itself proves:
+//! below fifty it is a note, never a ground to refuse.
+
+mod assign;
+mod base;
+mod checksum;
+mod grams;
+mod judge;
+mod known;
+mod links;
+mod pem;
+mod shape;
+mod table;
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+pub(crate) use base::decode64;
+use grams::Grams;
+pub(crate) use judge::{is_stand_in, makeup};
+use verdict::Risk;
+
+use crate::Hit;
+use table::{Format, Table};
+
+/// What a word leads to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trigger {
+    /// A format of the table.
+    Format(u16),
+    /// A word that secrets go by.
+    Key,
+    /// A word that formats want nearby.
+    Near(u8),
+    /// `://`
+    Link,
+    /// `-----BEGIN`
+    Pem,
+    /// `eyJ`
+    Jwt,
+    /// `bearer`, `basic`: a scheme of authorization.
+    Scheme,
+    /// `curl` and its like.
+    Client,
+    /// `-u`, `--user`
+    UserFlag,
+}
+
+/// Everything that is built once.
+struct Engine {
+    grams: Grams,
+    triggers: Vec<Trigger>,
+    table: Table,
+}
+
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let table = Table::read();
+        let mut engine = Engine { grams: Grams::default(), triggers: Vec::new(), table };
+        for (number, format) in engine.table.formats.iter().enumerate() {
+            engine.grams.add(&format.shape.anchor(), &format.shape.follows());
+            engine.triggers.push(Trigger::Format(u16::try_from(number).unwrap_or(u16::MAX)));
+        }
+        for (number, word) in engine.table.near.iter().enumerate() {
+            engine.grams.add(word.as_bytes(), &[]);
+            engine.triggers.push(Trigger::Near(u8::try_from(number).unwrap_or(u8::MAX)));
+        }
+        let keys = assign::WORDS.iter().copied().chain(engine.table.words.iter().map(String::as_str));
+        for word in keys {
+            engine.grams.add(word.as_bytes(), &[]);
+            engine.triggers.push(Trigger::Key);
+        }
+        let plain = [
+            ("://", Trigger::Link),
+            ("-----begin ", Trigger::Pem),
+            ("eyj", Trigger::Jwt),
+            ("bearer", Trigger::Scheme),
+            ("basic ", Trigger::Scheme),
+            ("curl", Trigger::Client),
+            (" -u", Trigger::UserFlag),
+            ("--user", Trigger::UserFlag),
+        ];
+        for (word, trigger) in plain {
+            engine.grams.add(word.as_bytes(), &[]);
+            engine.triggers.push(trigger);
+        }
+        engine
+    })
+}
+
+/// Finds secrets in one text; spans are bytes of that text.
+pub fn find(text: &str, hits: &mut Vec<Hit>) {
+    let engine = engine();
+    let mut search = Search { text, engine, near: [usize::MAX; 64], client: usize::MAX, parsed: 0, hits };
+    engine.grams.each(text.as_bytes(), |at, word| search.at(at, word));
+}
+
+/// How many formats with a fixed part, and how many that go by a name, are known.
+pub fn known_formats() -> (usize, usize) {
+    let table = &engine().table;
+    (table.formats.len(), table.named.len())
+}
+
+struct Search<'t, 'h> {
+    text: &'t str,
+    engine: &'static Engine,
+    /// Where each word that formats want nearby was seen last.
+    near: [usize; 64],
+    client: usize,
+    /// Up to where names were already read.
+    parsed: usize,
+    hits: &'h mut Vec<Hit>,
+}
+
+/// What was found, before it becomes a hit.
+struct Found<'n> {
+    name: &'n str,
+    span: Range<usize>,
+    confidence: u8,
+    verified: Option<bool>,
+}
+
+impl Search<'_, '_> {
+    fn at(&mut self, at: usize, word: u16) {
+        let Some(trigger) = self.engine.triggers.get(usize::from(word)) else { return };
+        match trigger {
+            Trigger::Format(number) => {
+                if let Some(format) = self.engine.table.formats.get(usize::from(*number)) {
+                    self.format(at, format);
+                }
+            }
+            Trigger::Near(number) => {
+                if let Some(seen) = self.near.get_mut(usize::from(*number)) {
+                    *seen = at;
+                }
+            }
+            Trigger::Key => self.key(at),
+            Trigger::Link => links::userinfo(self.text, at).into_iter().for_each(|found| self.push(&found)),
+            Trigger::Pem => pem::block(self.text, at).into_iter().for_each(|found| self.push(&found)),
+            Trigger::Jwt => links::jwt(self.text, at).into_iter().for_each(|found| self.push(&found)),
+            Trigger::Scheme => links::authorization(self.text, at).into_iter().for_each(|found| self.push(&found)),
+            Trigger::Client => self.client = at,
+            Trigger::UserFlag if at.checked_sub(self.client).is_some_and(|far| far < 600) => {
+                links::user_flag(self.text, at).into_iter().for_each(|found| self.push(&found));
+            }
+            Trigger::UserFlag => {}
+        }
+    }
+
+    fn format(&mut self, at: usize, format: &'static Format) {
+        let Some(span) = format.shape.find(self.text.as_bytes(), at) else { return };
+        let wanted = &format.near;
+        let close = |word: &u8| self.near.get(usize::from(*word)).is_some_and(|seen| at.wrapping_sub(*seen) < 300);
+        if !wanted.is_empty() && !wanted.iter().any(close) {
+            return;
+        }
+        let Some(token) = self.text.get(span.clone()) else { return };
+        let weak = format.entropy > 0 && makeup(token.as_bytes()).entropy < format.entropy;
+        let ends_wrong = !format.tail.is_empty() && !token.ends_with(format.tail.as_str());
+        // A file called `video.ico-7a38.png`, not a key of Infracost's.
+        if weak || ends_wrong || judge::is_file_name(self.text, span.end) || is_spelled_out(token, format) {
+            return;
+        }
+        let verified = checksum::holds(&format.checksum, token);
+        let confidence = match (format.identifier, verified) {
+            (true, _) => 30,
+            (_, Some(true)) => 99,
+            // Tokens of before there were checksums, and examples that people made up.
+            (_, Some(false)) => 80,
+            (_, None) => 95,
+        };
+        self.push(&Found { name: &format.name, span, confidence, verified });
+    }
+
+    fn key(&mut self, at: usize) {
+        if at < self.parsed {
+            return;
+        }
+        let Some(pair) = assign::read(self.text, at) else { return };
+        self.parsed = pair.key.end;
+        if let Some(found) = assign::judge(self.text, &pair, &self.engine.table.named) {
+            self.push(&found);
+        }
+    }
+
+    fn push(&mut self, found: &Found<'_>) {
+        let Some(value) = self.text.get(found.span.clone()) else { return };
+        if known::is_public(value) {
+            return;
+        }
+        let identifier = found.confidence < 40;
+        let severity = match () {
+            () if self.engine.table.critical.contains(found.name) => Risk::Critical,
+            () if identifier => Risk::Low,
+            () => Risk::High,
+        };
+        self.hits.push(Hit {
+            kind: "secret",
+            name: self.engine.table.interned(found.name),
+            span: found.span.clone(),
+            severity,
+            confidence: found.confidence,
+            verified: found.verified,
+        });
+    }
+}
+
+/// True if the random part is no such thing: `ghp_xxxx...`, `AKIAIOSFODNN7EXAMPLE`, `sk_live_your_key_here`.
+fn is_spelled_out(token: &str, format: &Format) -> bool {
+    let tail = token.get(format.fixed.min(token.len().saturating_sub(8))..).unwrap_or(token);
+    !format.identifier && (token.ends_with("EXAMPLE") || judge::is_example(tail))
+}

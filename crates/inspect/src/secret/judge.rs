@@ -1,0 +1,223 @@
+//! Whether a value is one: random enough for a key, no example, no reference to a value kept elsewhere.
+//!
+//! Answerable for telling a secret from what people write where a secret will be. Sees the value alone; what
+//! it is called and where it stands is for the caller.
+
+/// What a value is made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Makeup {
+    /// Its length in bytes.
+    pub len: usize,
+    /// How many digits.
+    pub digits: usize,
+    /// How many small letters.
+    pub lower: usize,
+    /// How many capitals.
+    pub upper: usize,
+    /// How many of anything else.
+    pub signs: usize,
+    /// How often the next character is of another sort.
+    pub jumps: usize,
+    /// How many different characters.
+    pub different: usize,
+    /// Bits per character, in tenths.
+    pub entropy: u32,
+    /// True if digits and `a` to `f` in one case make it up, dashes aside.
+    pub is_hex: bool,
+}
+
+/// Looks at the first 256 bytes.
+pub fn makeup(value: &[u8]) -> Makeup {
+    let value = value.get(..256).unwrap_or(value);
+    let mut counts = [0_u16; 256];
+    let mut made = Makeup { len: value.len(), ..Makeup::default() };
+    let mut before = 0;
+    for byte in value {
+        let sort = match byte {
+            b'0'..=b'9' => {
+                made.digits += 1;
+                1
+            }
+            b'a'..=b'z' => {
+                made.lower += 1;
+                2
+            }
+            b'A'..=b'Z' => {
+                made.upper += 1;
+                3
+            }
+            _ => {
+                made.signs += 1;
+                4
+            }
+        };
+        if before != 0 && sort != before && sort != 4 && before != 4 {
+            made.jumps += 1;
+        }
+        before = sort;
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    made.different = counts.iter().filter(|count| **count > 0).count();
+    made.entropy = tenths(&counts, value.len());
+    let hex = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    made.is_hex = made.lower.min(made.upper) == 0 && value.iter().all(hex);
+    made
+}
+
+fn tenths(counts: &[u16; 256], len: usize) -> u32 {
+    let len = f32::from(u16::try_from(len.max(1)).unwrap_or(u16::MAX));
+    let bits: f32 = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| {
+            let share = f32::from(*count) / len;
+            -share * share.log2()
+        })
+        .sum();
+    (0..=80_u16).rev().find(|tenth| f32::from(*tenth) <= bits * 10.0).map_or(0, u32::from)
+}
+
+impl Makeup {
+    /// True if it looks thrown together rather than written: characters of different sorts alternate.
+    pub fn is_random(&self) -> bool {
+        if self.is_hex {
+            return self.len >= 16 && self.digits * 8 >= self.len && self.digits < self.len && self.entropy >= 25;
+        }
+        let alnum = self.len - self.signs;
+        let mixed = self.digits > 0 && self.lower + self.upper > 0 || self.lower > 1 && self.upper > 1;
+        // Words in one case with a number behind them jump once or twice; keys at nearly every other character.
+        mixed && self.entropy >= least_entropy(self.len) && self.jumps * 100 >= alnum * 22 && self.jumps >= 3
+    }
+}
+
+/// What a random string of this length has at least, in tenths of a bit.
+fn least_entropy(len: usize) -> u32 {
+    match len {
+        0..12 => 24,
+        12..16 => 29,
+        16..24 => 32,
+        _ => 35,
+    }
+}
+
+/// Words that only examples have. In lower case; found anywhere.
+const EXAMPLES: [&str; 42] = [
+    "example", "placeholder", "changeme", "change_me", "change-me", "changeit", "dummy", "redacted", "replace",
+    "insert", "your-", "your_", "yourpass", "yourtoken", "yourkey", "yourapi", "yoursecret", "your ", "_here", "-here", "xxxx",
+    "todo", "fixme", "sample", "foobar", "fakekey", "fake_", "fake-", "-fake", "_fake", "mocked", "mock_", "mock-", "lorem",
+    "notreal", "not-real", "not_real", "not-a-real", "supersecret", "super_secret", "super-secret", "secret-here",
+];
+
+/// What stands for a value and is none. In lower case; the whole value.
+const STAND_INS: [&str; 66] = [
+    "password", "passwd", "pass", "pwd", "passphrase", "secret", "token", "key", "apikey", "api_key", "api-key", "api_token", "access_token",
+    "auth_token", "none", "null", "nil", "undefined", "true", "false", "string", "str", "text", "value", "test", "testing",
+    "user", "username", "admin", "root", "default", "hidden", "optional", "required", "yes", "no", "on", "off", "empty",
+    "bar", "foo", "baz", "abc", "abc123", "mytoken", "my-token", "my_token", "mykey", "my-key", "my_key", "mysecret", "my-secret",
+    "my_secret", "mypassword", "my-password", "my_password", "secretkey", "secret_key", "secret-key", "some-secret", "some-token", "bearer", "basic",
+    "uuid", "postgres", "mysql",
+];
+
+/// True if the value is an example, or stands for one kept elsewhere.
+pub fn is_stand_in(value: &str) -> bool {
+    is_reference(value) || is_example(value)
+}
+
+/// True if whoever wrote the value did not mean it.
+pub fn is_example(value: &str) -> bool {
+    let lower = value.get(..256).unwrap_or(value).to_ascii_lowercase();
+    STAND_INS.contains(&lower.trim_matches(['_', '-', '.', '!', ':']))
+        || EXAMPLES.iter().any(|word| lower.contains(word))
+        || is_monotonous(lower.as_bytes())
+        || lower.contains("...")
+        || lower.contains('…')
+        || lower.contains("***")
+        || lower.contains("##")
+        || lower.contains('•')
+}
+
+/// The same again and again, or the alphabet.
+pub fn is_monotonous(value: &[u8]) -> bool {
+    let mut same = 1_usize;
+    let mut rising = 1_usize;
+    let mut rises = 0_usize;
+    for pair in value.array_windows::<2>() {
+        let [a, b] = *pair;
+        same = if a == b { same + 1 } else { 1 };
+        rising = if a.is_ascii_alphabetic() && b == a.wrapping_add(1) { rising + 1 } else { 1 };
+        rises += usize::from(rising > 1);
+        if same >= 8 || same * 2 >= value.len().max(8) || rising >= 14 {
+            return true;
+        }
+    }
+    let different = value.iter().fold(0_u128, |seen, byte| seen | 1 << (byte & 127)).count_ones();
+    different <= 3 && value.len() >= 8 || rises * 10 >= value.len() * 8 && value.len() >= 10
+}
+
+/// A variable, a template's hole, a call: the value itself is elsewhere.
+pub fn is_reference(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or(b' '), bytes.last().copied().unwrap_or(b' '));
+    let closed = matches!((first, last), (b'<', b'>') | (b'[', b']') | (b'{', b'}') | (b'%', b'%') | (b'@', b'@') | (b'_', b'_'));
+    // A `$` opens a variable where nothing but a name follows; `$2a$10$...` and `$ecret!1` are none.
+    let named = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'>' | b'-'));
+    let variable = value.strip_prefix('$').or_else(|| value.strip_prefix("@")).is_some_and(|rest| {
+        !rest.is_empty() && named(rest) && !(rest.bytes().any(|byte| byte.is_ascii_digit()) && rest.len() < 14 && rest.bytes().any(|byte| byte.is_ascii_uppercase()) && rest.bytes().any(|byte| byte.is_ascii_lowercase()))
+    });
+    let holes = ["${", "{{", "#{", "<%", "$(", "%(", "{0}", "{1}", "{}", "%s", "&lt;", "process.env", "os.environ", "getenv", "ENV["];
+    closed
+        || variable
+        || matches!(first, b'<' | b'`' | b'{' | b'(' | b'*')
+        || holes.iter().any(|hole| value.contains(hole))
+        || first == b'[' && !value.contains(']')
+}
+
+/// A name, path, address, version or date rather than something random.
+pub fn is_named_thing(value: &str, made: &Makeup) -> bool {
+    let bytes = value.as_bytes();
+    if value.contains("://") || bytes.first() == Some(&b'/') || value.starts_with("./") || value.starts_with("~/") {
+        return true;
+    }
+    if value.contains('\\') || value.starts_with("arn:") || value.starts_with("sha256:") || value.starts_with("sha512-") {
+        return true;
+    }
+    let ending = value.rsplit_once('.').map_or("", |(_, end)| end);
+    if ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
+        return true;
+    }
+    // Parts that read like words, with signs between them.
+    let parts = value.split(['-', '_', '.', ':', '/', ',', ' ']).filter(|part| !part.is_empty());
+    let wordy = |part: &str| {
+        let made = makeup(part.as_bytes());
+        made.len <= 4 || made.digits == made.len || made.digits == 0 && made.jumps <= 2 || made.jumps <= 1 && made.digits <= 4
+    };
+    let (mut words, mut all) = (0, 0);
+    for part in parts {
+        all += 1;
+        words += usize::from(wordy(part));
+    }
+    !made.is_hex && all > 1 && words == all && !(all >= 4 && made.jumps * 4 > made.len)
+}
+
+/// How files end.
+const ENDINGS: [&str; 48] = [
+    "png", "jpg", "jpeg", "gif", "svg", "ico", "webp", "css", "js", "mjs", "ts", "tsx", "jsx", "json", "yaml", "yml", "toml", "xml",
+    "html", "htm", "md", "txt", "pem", "crt", "cer", "key", "p12", "pfx", "jks", "keytab", "log", "csv", "tar", "gz", "zip", "tgz", "whl", "py",
+    "rb", "go", "rs", "java", "php", "sh", "so", "dll", "com", "org",
+];
+
+/// True if what follows makes a file name of it.
+pub fn is_file_name(text: &str, end: usize) -> bool {
+    let Some(rest) = text.get(end..).and_then(|rest| rest.strip_prefix('.')) else { return false };
+    let len = rest.bytes().take(6).take_while(u8::is_ascii_alphanumeric).count();
+    let ending = rest.get(..len).unwrap_or_default();
+    ENDINGS.get(..19).is_some_and(|endings| endings.contains(&ending))
+}
+
+/// True for eight, four, four, four and twelve hexadecimal digits.
+pub fn is_uuid(value: &str) -> bool {
+    let mut lengths = value.split('-').map(|part| if part.bytes().all(|byte| byte.is_ascii_hexdigit()) { part.len() } else { 0 });
+    [8, 4, 4, 4, 12].iter().all(|len| lengths.next() == Some(*len)) && lengths.next().is_none()
+}
