@@ -70,7 +70,7 @@ impl Glob {
     pub fn covers(&self, path: &str) -> bool {
         self.ways.iter().any(|way| match way.alone() {
             // By far the most: one name, at any depth.
-            Some(part) => path.split('/').any(|name| !name.is_empty() && part.is(name)),
+            Some(part) => part.is_in(path),
             None => way.follow(path, &|part, name| part.is(name)).0,
         })
     }
@@ -179,6 +179,24 @@ impl Part {
             Self::Name(own) => own.chars().map(Token::Is).collect(),
             Self::Ending(own) => std::iter::once(Token::Star).chain(own.chars().map(Token::Is)).collect(),
             Self::Pattern(tokens) => tokens.clone(),
+        }
+    }
+
+    /// Whether a component of `path` matches, in any case.
+    fn is_in(&self, path: &str) -> bool {
+        let bytes = path.as_bytes();
+        match self {
+            Self::Name(own) if bytes.is_ascii() => {
+                let own = own.as_bytes();
+                bytes
+                    .split(|b| *b == b'/')
+                    .any(|name| name.len() == own.len() && name.eq_ignore_ascii_case(own))
+            }
+            Self::Ending(own) if bytes.is_ascii() => bytes.split(|b| *b == b'/').any(|name| {
+                let end = name.len().checked_sub(own.len()).and_then(|start| name.get(start..));
+                end.is_some_and(|end| !name.is_empty() && end.eq_ignore_ascii_case(own.as_bytes()))
+            }),
+            _ => path.split('/').any(|name| !name.is_empty() && self.is(name)),
         }
     }
 
