@@ -1,7 +1,7 @@
 //! The part of a URL that says whom to ask: user, host and port, in every way that parsers cut it out.
 //!
 //! The standard's cut comes first; the others matter where a text was made so that a filter and a client
-//! disagree: `http://a\@b`, `http://a#@b`, `http://a@b@c`, `http://a:80:443`.
+//! disagree: `http://a\@b`, `http://a#@b`, `http://a@b@c`.
 
 use verdict::HostTarget;
 
@@ -104,54 +104,35 @@ pub fn read_bare(text: &str) -> Result<Vec<Reached>, String> {
 
 /// The readings of `host:port`.
 fn hosts(user: &str, host: &str, scheme: Option<&str>, port: Option<u16>) -> Result<Vec<HostTarget>, String> {
-    let (host, ports) = ports(host, port)?;
+    let (host, port) = split_port(host, port)?;
     if host.is_empty() {
         return Err("the address names no host".to_owned());
     }
     let odd = name::host_like(user).then_some("the user information looks like a host");
-    let mut found = Vec::new();
-    for one in name::read(&host)? {
-        for port in &ports {
-            let mut one = one.clone();
-            one.port = *port;
-            one.scheme = scheme.map(str::to_owned);
-            one.odd = one.odd.or(odd.map(Into::into));
-            found.push(one);
-        }
+    let mut found = name::read(host)?;
+    for one in &mut found {
+        one.port = port;
+        one.scheme = scheme.map(str::to_owned);
+        one.odd = one.odd.take().or(odd.map(Into::into));
     }
     Ok(found)
 }
 
-/// Takes the port off. Two ports are two readings: some take the first, some the last.
-fn ports(text: &str, default: Option<u16>) -> Result<(String, Vec<Option<u16>>), String> {
-    let (host, after) = match text.starts_with('[') {
-        true => match text.split_once(']') {
-            Some((host, after)) => (format!("{host}]"), after),
-            None => return Err("the address opens a bracket and does not close it".to_owned()),
-        },
-        false => {
-            let (host, _) = text.split_once(':').unwrap_or((text, ""));
-            (host.to_owned(), text.strip_prefix(host).unwrap_or_default())
-        }
+/// Takes the port off. Two ports are none: some would take the first, some the last.
+fn split_port(text: &str, default: Option<u16>) -> Result<(&str, Option<u16>), String> {
+    let end = match text.starts_with('[') {
+        true => text.find(']').map(|at| at + 1).ok_or("the address opens a bracket and does not close it")?,
+        false => text.find(':').unwrap_or(text.len()),
     };
-    if after.is_empty() {
-        return Ok((host, vec![default]));
-    }
-    let Some(after) = after.strip_prefix(':') else {
-        return Err("there is something between the address and its port".to_owned());
+    let (host, after) = text.split_at_checked(end).unwrap_or((text, ""));
+    let port = match after.strip_prefix(':') {
+        None if after.is_empty() => default,
+        None => return Err("there is something between the address and its port".to_owned()),
+        Some("") => default,
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(number(digits)?),
+        Some(_) => return Err("the port is not a number".to_owned()),
     };
-    let mut ports = Vec::new();
-    for part in after.split(':').take(4) {
-        let port = match part {
-            "" => default,
-            digits if digits.bytes().all(|b| b.is_ascii_digit()) => Some(number(digits)?),
-            _ => return Err("the port is not a number".to_owned()),
-        };
-        if !ports.contains(&port) {
-            ports.push(port);
-        }
-    }
-    Ok((host, ports))
+    Ok((host, port))
 }
 
 fn number(digits: &str) -> Result<u16, String> {

@@ -19,9 +19,11 @@ pub fn read(spelled: &str) -> Result<Vec<HostTarget>, String> {
         return Ok(vec![named(spelled.trim_end_matches('.').to_owned(), None)]);
     }
     let bracketed = spelled.starts_with('[');
-    // A zone says through which of our own cables; the address is the same.
+    // A zone says through which of our own cables; the address is the same. Only link-local ones have any.
     let bare = match spelled.split_once('%') {
-        Some((before, _)) if bracketed => Cow::Owned(format!("{before}]")),
+        Some((before, _)) if bracketed && spelled.to_ascii_lowercase().starts_with("[fe80:") => {
+            Cow::Owned(format!("{before}]"))
+        }
         _ => Cow::Borrowed(spelled),
     };
     let standard = parse(&bare)?;

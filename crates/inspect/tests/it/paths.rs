@@ -2,6 +2,9 @@
 
 use inspect::Surroundings;
 use inspect::path::{literal, target, targets};
+use proptest::prelude::*;
+use verdict::boundary::{Boundaries, Ground, Paths};
+use verdict::{Effect, Json, Target};
 
 fn here() -> Surroundings {
     Surroundings {
@@ -180,6 +183,133 @@ fn honest_names_lead_nowhere_else() {
     ] {
         for one in targets(text, &here()).unwrap_or_else(|why| panic!("{text}: {why}")) {
             assert!(one.path.starts_with("/srv/data/app"), "{text}: {one:?}");
+        }
+    }
+}
+
+/// What a boundary of `/srv/data/app` without `.env` and `.git` makes of `text`.
+fn judged(text: &str, real: &[String]) -> &'static str {
+    let Ok(mut found) = targets(text, &here()) else { return "unknown" };
+    if let Some(first) = found.first_mut() {
+        first.real.extend_from_slice(real);
+    }
+    let paths = Paths::new(&["/srv/data/app"], &[], &["**/.env", "**/.git/**"]).unwrap();
+    let boundaries = Boundaries { paths: Some(paths), ..Boundaries::default() };
+    let effects: Vec<Effect> =
+        found.into_iter().map(|one| Effect::new("fs.read", Target::Path(one))).collect();
+    match boundaries.breach(&effects, &Ground { cwd: Some("/srv/data/app"), ignores_case: false }) {
+        None => "inside",
+        Some(breach) if breach.boundary == "paths.deny" => "denied",
+        Some(_) => "outside",
+    }
+}
+
+/// The cases of a file below `corpus/`: given, expected, why.
+pub fn cases(file: &str) -> Vec<(Json, String, String)> {
+    let path = format!("{}/../../corpus/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{path}: {why}"));
+    let rows = text.lines().map(|line| {
+        let row = verdict::json::parse(line.as_bytes()).unwrap_or_else(|why| panic!("{line}: {why:?}"));
+        let at = |key: &str| row.at(&[key.to_owned()]).unwrap_or_else(|| panic!("{line}: no {key}")).clone();
+        let (Json::Str(expect), Json::Str(why)) = (at("expect"), at("why")) else { panic!("{line}") };
+        (at("given"), expect, why)
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_workspace_holds() {
+    for (given, expected, why) in cases("paths/workspace.jsonl") {
+        let Json::Str(text) = given else { panic!("{given:?}") };
+        assert_eq!(judged(&text, &[]), expected, "{text}: {why}; {:?}", targets(&text, &here()));
+    }
+}
+
+#[test]
+fn links_count_where_they_lead() {
+    for (given, expected, why) in cases("paths/links.jsonl") {
+        let Some(Json::Str(text)) = given.at(&["path".to_owned()]) else { panic!("{given:?}") };
+        let Some(Json::List(real)) = given.at(&["real".to_owned()]) else { panic!("{given:?}") };
+        let real: Vec<String> = real
+            .iter()
+            .map(|one| match one {
+                Json::Str(text) => text.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(judged(text, &real), expected, "{text}: {why}");
+    }
+}
+
+/// Pieces that mean something to some reading, and some that mean nothing.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("..".to_owned()),
+        Just("/".to_owned()),
+        Just("\\".to_owned()),
+        Just("%2e".to_owned()),
+        Just("%25".to_owned()),
+        Just("~".to_owned()),
+        Just("C:".to_owned()),
+        Just("{a,".to_owned()),
+        Just("}".to_owned()),
+        Just("[".to_owned()),
+        Just("*".to_owned()),
+        Just("\u{FF0E}".to_owned()),
+        Just("/proc/self/".to_owned()),
+        Just("root".to_owned()),
+        Just("file:".to_owned()),
+        Just(" ".to_owned()),
+        "[a-z.]{1,4}",
+        any::<char>().prop_map(String::from),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_canonical_readings_or_none(text in prop::collection::vec(piece(), 0..14)) {
+        let text = text.concat();
+        for around in [here(), Surroundings::default(), Surroundings { cwd: Some("C:\\w".into()), ..here() }] {
+            for one in targets(&text, &around).unwrap_or_default() {
+                prop_assert!(!one.path.is_empty());
+                prop_assert!(one.path.len() < 4 || !one.path.ends_with('/'), "{text:?} {one:?}");
+                let is_absolute = one.path.starts_with('/') || one.path.get(1..3) == Some(":/");
+                let mut parts = one.path.split('/').peekable();
+                if !is_absolute {
+                    while parts.next_if_eq(&"..").is_some() {}
+                }
+                prop_assert!(one.path == "." || parts.all(|part| part != "." && part != ".."), "{text:?} {one:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_plain_reading_comes_first_and_reads_as_itself(text in prop::collection::vec(piece(), 0..10)) {
+        let text = text.concat();
+        if let (Ok(one), Ok(all)) = (target(&text, &here()), targets(&text, &here())) {
+            prop_assert_eq!(Some(&one), all.first());
+            if let Ok(again) = literal(&one.path, &here()) {
+                prop_assert_eq!(again.path, one.path, "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_names_have_one_reading(text in "[a-zA-Z][a-zA-Z0-9_-]{0,8}(/[a-zA-Z][a-zA-Z0-9_-]{0,8}){0,4}\\.[a-z]{1,4}") {
+        prop_assert_eq!(targets(&text, &here()).unwrap().len(), 1);
+    }
+}
+
+/// Whatever the text, the time is bounded: these took the worst ways that we know.
+#[test]
+fn hostile_texts_take_no_time() {
+    for unit in ["{a,b}", "{", "{a,{b,", "%25", "%2e", "../", ".../", "\\", "*?", "\u{FF0E}/", "a", "~", "[", "\u{301}", "&#46;"] {
+        for length in [32 * 1024, 1024 * 1024] {
+            let text = unit.repeat(length / unit.len());
+            let start = std::time::Instant::now();
+            let _ = targets(&text, &here());
+            let _ = inspect::net::reached(&text);
+            assert!(start.elapsed().as_millis() < 2000, "{unit}: {:?}", start.elapsed());
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Hosts, addresses and URLs: one spelling for each machine, and every machine that a text may mean.
 
 use inspect::net::{Reached, reached, target, targets};
+use proptest::prelude::*;
+use verdict::boundary::{Boundaries, Ground, Hosts};
+use verdict::{Effect, Json, Target};
+
+use crate::paths::cases;
 
 #[test]
 fn a_machine_has_one_spelling() {
@@ -91,5 +96,77 @@ fn what_was_made_to_be_misread_is_odd() {
     }
     for text in ["https://user:pw@host.example", "https://\u{43f}\u{440}\u{438}\u{43c}\u{435}\u{440}.com"] {
         assert_eq!(target(text).unwrap().odd, None, "{text}");
+    }
+}
+
+/// What a boundary that allows two names makes of `text`: `own` if it is refused as private without any list.
+fn judged(text: &str) -> &'static str {
+    let Ok(found) = reached(text) else { return "unknown" };
+    if found.iter().any(|one| matches!(one, Reached::File(_))) {
+        return "file";
+    }
+    let effects: Vec<Effect> = found
+        .into_iter()
+        .filter_map(|one| match one {
+            Reached::Host(host) => Some(Effect::new("net.connect", Target::Host(host))),
+            _ => None,
+        })
+        .collect();
+    if effects.is_empty() {
+        return "nothing";
+    }
+    let breached = |allow: Option<&[&str]>| {
+        let hosts = Hosts::new(allow, &[], false).unwrap();
+        let boundaries = Boundaries { hosts: Some(hosts), ..Boundaries::default() };
+        boundaries.breach(&effects, &Ground::default()).is_some()
+    };
+    match (breached(None), breached(Some(&["api.example.com", "*.ok.example:443"]))) {
+        (true, true) => "own",
+        (false, true) => "refused",
+        (false, false) => "allowed",
+        (true, false) => "inconsistent",
+    }
+}
+
+#[test]
+fn the_hosts_hold() {
+    for (given, expected, why) in cases("urls/hosts.jsonl") {
+        let Json::Str(text) = given else { panic!("{given:?}") };
+        assert_eq!(judged(&text), expected, "{text}: {why}; {:?}", reached(&text));
+    }
+}
+
+proptest! {
+    /// Our cut of a URL and the standard library's agree on the host and the port, wherever both have one.
+    #[test]
+    fn the_first_reading_is_the_standards(
+        scheme in prop::sample::select(vec!["http", "https", "ftp", "ws"]),
+        rest in "[:/\\\\@?#.a-c0-2\\[\\]%x\\t é]{0,16}",
+    ) {
+        let text = format!("{scheme}:{rest}");
+        let ours = target(&text);
+        let Ok(standard) = url::Url::parse(&text) else {
+            prop_assert!(ours.is_err() || text.contains("[fe80:"), "{text:?} {ours:?}");
+            return Ok(());
+        };
+        if let Ok(ours) = ours {
+            let host = standard.host_str().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
+            prop_assert_eq!(ours.host.as_str(), host, "{:?}", text);
+            prop_assert_eq!(ours.port, standard.port_or_known_default(), "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn any_text_has_readings_or_none(text in any::<String>()) {
+        let _ = reached(&text);
+        let _ = reached(&format!("http://{text}"));
+        let _ = targets(&text);
+    }
+
+    #[test]
+    fn a_host_reads_as_itself(text in "[a-z0-9.-]{1,20}") {
+        if let Ok(one) = target(&text) {
+            prop_assert_eq!(target(&one.to_string()).map(|it| it.host), Ok(one.host));
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Time is bounded by the product of the lengths of pattern and path; nothing backtracks further than to the
 //! last star of one component. Knows what matches, not what that means.
 
+use std::borrow::Cow;
+
 /// How many patterns the braces of one may stand for.
 const MOST: usize = 64;
 
@@ -28,6 +30,8 @@ enum Part {
     Depth,
     /// A name without wildcards, folded.
     Name(String),
+    /// `*` and a plain ending, folded.
+    Ending(String),
     /// A name with wildcards.
     Pattern(Vec<Token>),
 }
@@ -64,7 +68,11 @@ impl Glob {
 
     /// Whether `path` or a folder that it is in matches.
     pub fn covers(&self, path: &str) -> bool {
-        self.ways.iter().any(|way| way.follow(path, &|part, name| part.is(name)).0)
+        self.ways.iter().any(|way| match way.alone() {
+            // By far the most: one name, at any depth.
+            Some(part) => part.is_in(path),
+            None => way.follow(path, &|part, name| part.is(name)).0,
+        })
     }
 
     /// Whether something that the pattern `path` stands for may match. `*` alone is not taken to name
@@ -101,6 +109,16 @@ impl Way {
             return Err(format!("`{text}` has too many components"));
         }
         Ok(Self { absolute, parts })
+    }
+
+    /// The only name of a way that holds at any depth.
+    fn alone(&self) -> Option<&Part> {
+        match self.parts.as_slice() {
+            [Part::Depth, part] | [part] if !self.absolute || self.parts.len() == 2 => {
+                Some(part).filter(|part| **part != Part::Depth)
+            }
+            _ => None,
+        }
     }
 
     /// Goes along the components of `path` with every state at once. Says whether the pattern was fulfilled on
@@ -145,9 +163,41 @@ impl Way {
 impl Part {
     fn new(text: &str) -> Result<Self, String> {
         if !text.contains(['*', '?', '[']) {
-            return Ok(Self::Name(fold(text)));
+            return Ok(Self::Name(fold(text).into_owned()));
         }
-        tokens(text, true).map(Self::Pattern)
+        let tokens = tokens(text, true)?;
+        Ok(match text.strip_prefix('*') {
+            Some(ending) if !ending.contains(['*', '?', '[']) => Self::Ending(fold(ending).into_owned()),
+            _ => Self::Pattern(tokens),
+        })
+    }
+
+    /// As tokens, whatever it is.
+    fn spelled(&self) -> Vec<Token> {
+        match self {
+            Self::Depth => vec![Token::Star],
+            Self::Name(own) => own.chars().map(Token::Is).collect(),
+            Self::Ending(own) => std::iter::once(Token::Star).chain(own.chars().map(Token::Is)).collect(),
+            Self::Pattern(tokens) => tokens.clone(),
+        }
+    }
+
+    /// Whether a component of `path` matches, in any case.
+    fn is_in(&self, path: &str) -> bool {
+        let bytes = path.as_bytes();
+        match self {
+            Self::Name(own) if bytes.is_ascii() => {
+                let own = own.as_bytes();
+                bytes
+                    .split(|b| *b == b'/')
+                    .any(|name| name.len() == own.len() && name.eq_ignore_ascii_case(own))
+            }
+            Self::Ending(own) if bytes.is_ascii() => bytes.split(|b| *b == b'/').any(|name| {
+                let end = name.len().checked_sub(own.len()).and_then(|start| name.get(start..));
+                end.is_some_and(|end| !name.is_empty() && end.eq_ignore_ascii_case(own.as_bytes()))
+            }),
+            _ => path.split('/').any(|name| !name.is_empty() && self.is(name)),
+        }
     }
 
     /// Whether `name` matches, in any case.
@@ -156,7 +206,12 @@ impl Part {
             Self::Depth => true,
             Self::Name(own) if name.is_ascii() => own.eq_ignore_ascii_case(name),
             Self::Name(own) => *own == fold(name),
-            Self::Pattern(tokens) => matches(tokens, &fold(name).chars().collect::<Vec<_>>()),
+            Self::Ending(own) if name.is_ascii() => {
+                let end = name.len().checked_sub(own.len()).and_then(|start| name.as_bytes().get(start..));
+                end.is_some_and(|end| end.eq_ignore_ascii_case(own.as_bytes()))
+            }
+            Self::Ending(own) => fold(name).ends_with(own.as_str()),
+            Self::Pattern(tokens) => matches(tokens, &fold(name)),
         }
     }
 
@@ -171,6 +226,7 @@ impl Part {
         let starts_with_dot = match self {
             Self::Depth => return true,
             Self::Name(own) => own.starts_with('.'),
+            Self::Ending(_) => false,
             Self::Pattern(tokens) => tokens.first() == Some(&Token::Is('.')),
         };
         if starts_with_dot && name.starts_with(['*', '?']) && name != "**" {
@@ -179,21 +235,16 @@ impl Part {
         if name.len() > 1024 || name == "**" {
             return true;
         }
-        let Ok(theirs) = tokens(name, false) else { return true };
-        match self {
-            Self::Depth => true,
-            Self::Name(own) => overlap(&own.chars().map(Token::Is).collect::<Vec<_>>(), &theirs),
-            Self::Pattern(own) => overlap(own, &theirs),
-        }
+        tokens(name, false).map_or(true, |theirs| overlap(&self.spelled(), &theirs))
     }
 }
 
 /// Lower case, as file systems that ignore case have it: by way of upper case, so that the long s is an s.
-fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
+fn fold(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
     }
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    Cow::Owned(text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect())
 }
 
 /// The tokens of one component. `strict`: an open bracket without its end is an error, else a letter.
@@ -257,30 +308,28 @@ impl Token {
 }
 
 /// Whether `text` matches; goes back to the last star only.
-fn matches(tokens: &[Token], text: &[char]) -> bool {
-    let (mut at, mut of) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = text.get(at) {
-        match tokens.get(of) {
-            Some(Token::Star) => {
-                star = Some((of, at));
-                of += 1;
+fn matches(tokens: &[Token], text: &str) -> bool {
+    let (mut rest, mut of) = (text.chars(), tokens);
+    // What comes behind the last star, and the text that the star has not taken yet.
+    let mut star: Option<(&[Token], std::str::Chars<'_>)> = None;
+    loop {
+        let here = rest.clone();
+        match (of.split_first(), rest.next()) {
+            (Some((Token::Star, after)), _) => {
+                star = Some((after, here.clone()));
+                (rest, of) = (here, after);
             }
-            Some(token) if token.takes(*c) => {
-                at += 1;
-                of += 1;
-            }
-            _ => match star {
-                Some((back, from)) => {
-                    star = Some((back, from + 1));
-                    at = from + 1;
-                    of = back + 1;
+            (Some((token, after)), Some(c)) if token.takes(c) => of = after,
+            (None, None) => return true,
+            _ => {
+                let Some((after, taken)) = &mut star else { return false };
+                if taken.next().is_none() {
+                    return false;
                 }
-                None => return false,
-            },
+                (rest, of) = (taken.clone(), *after);
+            }
         }
     }
-    tokens.iter().skip(of).all(|token| *token == Token::Star)
 }
 
 /// Whether two patterns have a text in common: each pair of positions is looked at once.
