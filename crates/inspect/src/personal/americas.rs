@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Row] = rows![
     mx_nss              mx "99-99-99-9999-9"    nss         20 60 85 0   "health_insurance";
     ar_cuil             ar "99-99999999-9"      cuil        45 85 92 60  "tax_id national_id";
     ar_dni              ar "99.999.999"         plain       5  10 80 0   "national_id";
-    cl_rut              cl "99.999.999-X"       rut         40 90 92 60  "tax_id national_id";
+    cl_rut              cl "99.999.999-X"       rut         30 90 92 60  "tax_id national_id";
     cl_rut              cl "9.999.999-X"        rut         20 85 92 60  "tax_id national_id";
     cl_rut              cl "99999999-X"         rut         20 60 92 60  "tax_id national_id";
     co_nit              co "999.999.999-9"      nit         20 85 90 55  "tax_id company_id";

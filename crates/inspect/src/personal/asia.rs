@@ -143,10 +143,10 @@ fn my_number(text: &[u8]) -> Held {
     summed(!same(text), (if rest < 2 { 0 } else { 11 - rest }) == digit(text, 11))
 }
 
-/// Residents have 0 to 4 and 9 after the birthday, foreigners 5 to 8. Since October 2020 there is no check digit.
+/// Residents have 1 to 4 after the birthday, foreigners 5 to 8. Since October 2020 there is no check digit.
 fn rrn(text: &[u8]) -> Held {
     let century = match byte(text, 6) {
-        b'9' | b'0' => 1800,
+        b'9' | b'0' => return Held::No,
         b'1' | b'2' | b'5' | b'6' => 1900,
         _ => 2000,
     };

@@ -117,6 +117,8 @@ pub(super) struct Told {
     pub near: Classes,
     /// Classes of the nearest clue before it.
     pub nearest: Classes,
+    /// Classes of clues that stand right behind it.
+    pub behind: Classes,
     /// Classes of clues that stand right before it, as a label does.
     pub label: Classes,
 }
@@ -172,6 +174,10 @@ impl<'t> Clues<'t> {
                 }
             } else if clue.start >= end && clue.end <= end + AFTER && self.belongs(end, clue) {
                 told.near |= clue.classes;
+                // `2546712361 fax`: as near as can be.
+                if clue.start <= end + 2 {
+                    told.behind |= clue.classes;
+                }
             }
         }
         told

@@ -33,6 +33,7 @@ pub(super) const ROWS: &[Row] = rows![
     de_doctor           de "999999999"          lanr        10 10 88 0   "";
     de_practice         de "999999999"          plain       5  5  82 0   "";
     de_vat_id           de "de 999999999"       vat_de      75 80 92 60  "tax_id company_id";
+    de_vat_id           de "de 999 999 999"     vat_de      75 80 92 60  "tax_id company_id";
     de_driver_license   de "AX99999999X"        card_plain  20 20 80 0   "driver_license";
     at_svnr             at "9999 999999"        svnr        35 65 90 55  "health_insurance national_id";
     at_vat_id           at "atu99999999"        vat_at      75 75 90 0   "tax_id company_id";

@@ -43,9 +43,7 @@ fn issuer(text: &[u8]) -> bool {
 }
 
 fn card(text: &[u8]) -> Held {
-    let tail = text.get(1..).unwrap_or_default();
-    // A one and nothing else behind it is a round sum, not a card.
-    summed(issuer(text) && !same(tail), luhn(text))
+    summed(issuer(text) && !same(text), luhn(text))
 }
 
 fn imei(text: &[u8]) -> Held {

@@ -93,7 +93,7 @@ impl Reader<'_, '_> {
             Held::No => return None,
             Held::Plain => (confidence, None),
             Held::Good => (confidence, Some(true)),
-            Held::Bad if form.row.lax > 0 && told.label.meets(form.own) && !joined => {
+            Held::Bad if form.row.lax > 0 && !joined && (told.label.meets(form.own) || distinct(form)) => {
                 (form.row.lax, Some(false))
             }
             Held::Bad => return None,
@@ -106,6 +106,11 @@ impl Reader<'_, '_> {
             verified,
         })
     }
+}
+
+/// Whether a number's form alone is so odd that a wrong check digit is a slip of the pen.
+fn distinct(form: &Form) -> bool {
+    form.row.solid >= 90 && form.row.lax >= 75
 }
 
 /// How sure it is by what is said around it.
@@ -140,7 +145,13 @@ fn parts(form: &Form, strip: &Strip) -> Parts {
     let first = seen().next().unwrap_or(0);
     if seen().eq(form.separators.iter().copied()) {
         Parts::Usual
-    } else if seen().all(|it| it == first) && matches!(first, b' ' | b'-' | b'.') {
+    } else if seen().all(|it| it == first)
+        && match first {
+            // One point in the middle of figures is a decimal's.
+            b'.' => form.separators.len() > 1,
+            byte => matches!(byte, b' ' | b'-'),
+        }
+    {
         Parts::Alike
     } else {
         Parts::Odd

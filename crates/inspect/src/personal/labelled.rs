@@ -39,7 +39,12 @@ impl Reader<'_, '_> {
         let field = self.field;
         let told = self.clues.around(start, end).in_field(field);
         for ((name, least, most), classes) in LABELS.iter().zip(CLASSES.iter()) {
-            let enough = digits >= if *name == "vehicle_plate" { 2 } else { 4 };
+            let enough = digits
+                >= match *name {
+                    "vehicle_plate" => 2,
+                    "company_id" => 5,
+                    _ => 4,
+                };
             if enough && (*least..=*most).contains(&length) && told.label.meets(*classes) {
                 // Figures alone are less of a number than letters and figures together.
                 let confidence = if told.nearest.meets(*classes) { 66 } else { 54 };
@@ -55,7 +60,7 @@ impl Reader<'_, '_> {
         for _ in 0..4 {
             let next = end + 1;
             let stop = self.word_end(next);
-            let word = self.bytes.get(next..stop)?;
+            let Some(word) = self.bytes.get(next..stop) else { break };
             let figures =
                 !word.is_empty() && word.iter().all(|it| it.is_ascii_digit() || it.is_ascii_uppercase());
             let known = word.iter().any(u8::is_ascii_digit) || word.len() <= 3;

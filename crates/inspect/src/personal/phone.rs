@@ -211,8 +211,12 @@ fn weigh(seen: Look, told: &Told, grouped: bool) -> u8 {
     if told.label.meets(other) {
         return seen.bare.saturating_sub(35);
     }
-    if told.nearest.meets(phone) || (told.near.meets(phone) && grouped) {
-        return seen.bare.max(seen.told.saturating_sub(if told.nearest.meets(phone) { 0 } else { 15 }));
+    if told.nearest.meets(phone) || told.behind.meets(phone) || (told.near.meets(phone) && grouped) {
+        return seen.bare.max(seen.told.saturating_sub(if (told.nearest | told.behind).meets(phone) {
+            0
+        } else {
+            15
+        }));
     }
     seen.bare
 }
@@ -293,6 +297,10 @@ fn at_home(digits: &[u8], groups: &[Group]) -> Look {
     let first = groups.first().copied().unwrap_or_default();
     let joint = groups.get(1).map_or(0, |group| group.joint);
     let short = groups.iter().any(|group| group.length == 1);
+    // Nobody sets the last digits apart one by one.
+    if groups.iter().skip(1).any(|group| group.length == 1) && !first.bracketed {
+        return NOTHING;
+    }
     let plain = (7..=12).contains(&digits.len());
     let said = look(
         0,
@@ -305,14 +313,13 @@ fn at_home(digits: &[u8], groups: &[Group]) -> Look {
         },
     );
     match digits {
-        [0, ..] if (9..=12).contains(&digits.len()) && plan::trunk(digits) => {
+        [0, 1..=9, ..] if (9..=12).contains(&digits.len()) && plan::trunk(digits) => {
             let bare = match (grouped, first.bracketed, joint) {
                 (true, true, _) => 78,
                 (true, _, b'.') if short => 0,
                 (true, _, b'-' | b'/' | b' ' | b'.') if first.length > 1 || !short => 66,
                 (true, ..) => 60,
-                _ if digits.get(1) != Some(&0) => 40,
-                _ => 10,
+                _ => 40,
             };
             look(bare, 88)
         }

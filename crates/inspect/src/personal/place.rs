@@ -105,6 +105,8 @@ const ENDS: &[&str] = &[
     "väg", "veien", "vegen", "vej", "gade", "allé", "katu", "tie", "kuja", "polku", "utca", "út", "tér",
     "körút", "iela", "gatvė", "ulice", "ulica", "stræde",
 ];
+const UNITS: &[&str] =
+    &["apt", "suite", "unit", "flat", "floor", "#", "ste", "apartment", "room", "office", "building"];
 const REGIONS: &[&str] = &[
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
     "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC",
@@ -143,7 +145,8 @@ impl Reader<'_, '_> {
             let bare = word.trim_end_matches([',', '.', ';', '"', '\'']);
             let small = bare.to_ascii_lowercase();
             let capital = bare.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
-            if n > 0 && capital && STREETS.contains(&small.as_str()) {
+            let device = small == "drive" && rest.split(' ').nth(n.wrapping_sub(1)).is_some_and(is_device);
+            if n > 0 && capital && !device && STREETS.contains(&small.as_str()) {
                 let long = small.len() > 3 || matches!(small.as_str(), "st" | "ave" | "rd");
                 return Some((start, at + bare.len(), if long { 76 } else { 68 }));
             }
@@ -195,43 +198,25 @@ impl Reader<'_, '_> {
         Some((start - label.len(), end, 75))
     }
 
-    /// Where an address ends that goes on behind its street: flat, town, region, code.
+    /// Where an address ends that goes on behind its street: flat, town, region, code, on lines of their own too.
     fn rest_of_place(&self, end: usize) -> usize {
-        let Some(rest) = self.line(end, 110) else { return end };
-        let mut best = end;
-        let mut at = end;
-        for (n, part) in rest.split(',').take(7).enumerate() {
-            let trimmed = part.trim();
-            let stop = at + part.len();
-            let length = trimmed.len();
-            let words: Vec<&str> = trimmed.split(' ').collect();
-            let unit = words.first().is_some_and(|word| {
-                let word = word.trim_end_matches('.').to_ascii_lowercase();
-                ["apt", "suite", "unit", "flat", "floor", "#", "ste", "apartment", "room"]
-                    .contains(&word.as_str())
-            });
-            let coded = words.last().is_some_and(|word| is_code(word)) && length < 40;
-            let town = (1..=4).contains(&words.len())
-                && words.iter().all(|word| word.chars().next().is_some_and(char::is_uppercase));
-            let trailing = part.len() - part.trim_end_matches(['"', '\'', '.', ' ', '}', ')']).len();
-            if n == 0 && length > 0 && !unit && !coded {
-                break;
+        let to = self.boundary((end + 130).min(self.text.len()));
+        let Some(rest) = self.text.get(end..to) else { return end };
+        let (mut best, mut at) = (end, end);
+        for (n, part) in rest.split([',', '\n']).take(8).enumerate() {
+            let own_line = self.before(at) == b'\n' && n > 0;
+            let trimmed = part.trim_matches([' ', '>', '\r', '?', '"', '\'', '.', '}', ')']);
+            let kept = at + part.find(trimmed).unwrap_or(0) + trimmed.len();
+            match piece(trimmed) {
+                Piece::Known => best = kept,
+                // A name on a line of its own may be anybody's: it counts if a code follows.
+                Piece::Town if n > 0 && own_line => {}
+                Piece::Town if n > 0 => best = kept,
+                Piece::Empty => {}
+                Piece::Coded(length) if n > 0 => return kept - trimmed.len() + length,
+                _ => break,
             }
-            if unit || coded || REGIONS.contains(&trimmed) || (town && n > 0) {
-                best = stop - trailing;
-            } else if n > 0 {
-                // A code, then the sentence goes on: `CA 94086 by Friday`.
-                let code = words.iter().take(4).position(|word| is_code(word));
-                if let Some(code) = code.filter(|_| {
-                    words.first().is_some_and(|word| word.chars().next().is_some_and(char::is_uppercase))
-                }) {
-                    let lead = part.len() - part.trim_start().len();
-                    best =
-                        at + lead + words.iter().take(code + 1).map(|word| word.len() + 1).sum::<usize>() - 1;
-                }
-                break;
-            }
-            at = stop + 1;
+            at += part.len() + 1;
         }
         best
     }
@@ -271,6 +256,45 @@ impl Reader<'_, '_> {
     fn boundary(&self, at: usize) -> usize {
         (0..4).map(|back| at.saturating_sub(back)).find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
+}
+
+/// A part of an address between commas.
+enum Piece {
+    Empty,
+    /// A flat, a region, something that ends with a postal code.
+    Known,
+    /// Words with capitals.
+    Town,
+    /// A postal code, then something else: so many bytes up to the code's end.
+    Coded(usize),
+    Other,
+}
+
+fn piece(text: &str) -> Piece {
+    let words: Vec<&str> = text.split(' ').collect();
+    let capital = |word: &&str| word.chars().next().is_some_and(char::is_uppercase);
+    let unit = words.first().is_some_and(|word| {
+        let word = word.trim_end_matches('.').to_ascii_lowercase();
+        UNITS.contains(&word.as_str()) && words.len() > 1
+    });
+    let code = words.iter().take(5).position(|word| is_code(word));
+    if text.is_empty() {
+        Piece::Empty
+    } else if unit || REGIONS.contains(&text) || (code == words.len().checked_sub(1) && text.len() < 48) {
+        Piece::Known
+    } else if words.len() <= 4 && words.iter().all(|word| capital(&word)) {
+        Piece::Town
+    } else if let Some(code) = code.filter(|_| words.first().is_some_and(|word| capital(&word))) {
+        Piece::Coded(words.iter().take(code + 1).map(|word| word.len() + 1).sum::<usize>() - 1)
+    } else {
+        Piece::Other
+    }
+}
+
+/// What a drive is that nobody lives in.
+fn is_device(word: &str) -> bool {
+    ["hard", "flash", "disk", "thumb", "google", "state", "usb", "shared", "tape", "network"]
+        .contains(&word.to_ascii_lowercase().as_str())
 }
 
 fn is_name_or_particle(word: &str) -> bool {
