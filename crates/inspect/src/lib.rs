@@ -19,6 +19,7 @@ pub mod shell;
 pub mod sql;
 mod surroundings;
 pub mod text;
+pub mod trace;
 
 pub use hit::Hit;
 pub use infer::{Proposal, infer};

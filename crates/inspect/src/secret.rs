@@ -143,7 +143,9 @@ impl Search<'_, '_> {
             Trigger::Link => links::userinfo(self.text, at).into_iter().for_each(|found| self.push(&found)),
             Trigger::Pem => pem::block(self.text, at).into_iter().for_each(|found| self.push(&found)),
             Trigger::Jwt => links::jwt(self.text, at).into_iter().for_each(|found| self.push(&found)),
-            Trigger::Scheme => links::authorization(self.text, at).into_iter().for_each(|found| self.push(&found)),
+            Trigger::Scheme => {
+                links::authorization(self.text, at).into_iter().for_each(|found| self.push(&found))
+            }
             Trigger::Client => self.client = at,
             Trigger::UserFlag if at.checked_sub(self.client).is_some_and(|far| far < 600) => {
                 links::user_flag(self.text, at).into_iter().for_each(|found| self.push(&found));
@@ -155,7 +157,8 @@ impl Search<'_, '_> {
     fn format(&mut self, at: usize, format: &'static Format) {
         let Some(span) = format.shape.find(self.text.as_bytes(), at) else { return };
         let wanted = &format.near;
-        let close = |word: &u8| self.near.get(usize::from(*word)).is_some_and(|seen| at.wrapping_sub(*seen) < 300);
+        let close =
+            |word: &u8| self.near.get(usize::from(*word)).is_some_and(|seen| at.wrapping_sub(*seen) < 300);
         if !wanted.is_empty() && !wanted.iter().any(close) {
             return;
         }

@@ -92,7 +92,11 @@ fn first_choice(pieces: &[Piece]) -> Option<(&[Piece], Vec<Vec<Piece>>, &[Piece]
             }
             if level == 0 {
                 let inside = pieces.get(start + 1..at)?;
-                let choices = if commas.is_empty() { sequence(inside) } else { Some(parted(pieces, start, &commas, at)) };
+                let choices = if commas.is_empty() {
+                    sequence(inside)
+                } else {
+                    Some(parted(pieces, start, &commas, at))
+                };
                 match choices {
                     Some(choices) => return Some((pieces.get(..start)?, choices, pieces.get(at + 1..)?)),
                     None => break,
@@ -116,7 +120,8 @@ fn parted(pieces: &[Piece], start: usize, commas: &[usize], end: usize) -> Vec<V
 
 /// `1..3` and `a..e`.
 fn sequence(inside: &[Piece]) -> Option<Vec<Vec<Piece>>> {
-    let text: Option<String> = inside.iter().map(|it| if let Piece::Char(it) = it { Some(*it) } else { None }).collect();
+    let text: Option<String> =
+        inside.iter().map(|it| if let Piece::Char(it) = it { Some(*it) } else { None }).collect();
     let text = text?;
     let mut ends = text.splitn(3, "..");
     let (first, last) = (ends.next()?, ends.next()?);

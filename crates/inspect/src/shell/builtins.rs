@@ -38,16 +38,21 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Op
             let value = outputs::printf(args.get(2..).unwrap_or_default());
             set_named(walk, args.get(1), vec![Field::new(value.substituted())]);
         }
-        "hash" if args.iter().any(|it| it.text.starts_with("-p")) => walk.unknown_exec("changes which program a name means"),
-        "enable" if args.iter().any(|it| it.text.starts_with("-f")) => walk.unknown_exec("loads code into the shell"),
+        "hash" if args.iter().any(|it| it.text.starts_with("-p")) => {
+            walk.unknown_exec("changes which program a name means")
+        }
+        "enable" if args.iter().any(|it| it.text.starts_with("-f")) => {
+            walk.unknown_exec("loads code into the shell")
+        }
         "compgen" | "complete" if args.iter().any(|it| it.text.starts_with("-C")) => {
             let at = args.iter().position(|it| it.text.starts_with("-C")).unwrap_or(0);
             let text = args.get(at + 1).map(|it| it.text.clone()).unwrap_or_default();
             return Some(walk.text(&text, Feed::Nothing));
         }
-        "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg" | "bg" | "disown"
-        | "times" | "exit" | "return" | "break" | "continue" | "logout" | "history" | "fc" | "bind" | "suspend" | "caller"
-        | "dirs" | "compgen" | "complete" | "compopt" | "enable" | "man" | "info" | "whatis" | "apropos" => {
+        "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg"
+        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "history"
+        | "fc" | "bind" | "suspend" | "caller" | "dirs" | "compgen" | "complete" | "compopt" | "enable"
+        | "man" | "info" | "whatis" | "apropos" => {
             return Some(Feed::Unknown);
         }
         _ => return None,
@@ -64,7 +69,9 @@ fn enter(walk: &mut Walk<'_>, args: &[Field]) {
     let words = plain(args);
     match words.first() {
         None => walk.scope.enter("~"),
-        Some(it) if it.text == "-" || it.text.starts_with('+') || it.glob => walk.scope.enter(&UNKNOWN.to_string()),
+        Some(it) if it.text == "-" || it.text.starts_with('+') || it.glob => {
+            walk.scope.enter(&UNKNOWN.to_string())
+        }
         Some(it) => {
             let text = it.text.clone();
             walk.scope.enter(&text);
@@ -118,7 +125,8 @@ fn alias(walk: &mut Walk<'_>, args: &[Field]) {
 }
 
 fn declare(walk: &mut Walk<'_>, name: &str, args: &[Field]) {
-    let options: String = args.iter().filter(|it| it.text.starts_with(['-', '+'])).map(|it| it.text.as_str()).collect();
+    let options: String =
+        args.iter().filter(|it| it.text.starts_with(['-', '+'])).map(|it| it.text.as_str()).collect();
     if options.contains('n') && name == "export" {
         return;
     }

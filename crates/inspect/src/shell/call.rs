@@ -7,7 +7,8 @@ use verdict::{Effect, ProgramTarget, Target};
 use super::field::{Feed, Field, UNKNOWN};
 use super::walk::Walk;
 use super::{
-    builtins, delete, find, foreign, git, http, outputs, programs, remote, runners, shells, store, streams, wrappers,
+    builtins, delete, find, foreign, git, http, outputs, programs, remote, runners, shells, store, streams,
+    wrappers,
 };
 
 /// A program that has code of its own here: what it does beyond the table.

@@ -45,7 +45,9 @@ impl Walk<'_> {
             ":" => {
                 let range = self.single(&param.word).text;
                 // Paths begin with a slash whatever else they are: `${HOME:0:1}`, `${PATH:0:1}`.
-                if range.replace(' ', "") == "0:1" && matches!(name, "HOME" | "PATH" | "PWD" | "SHELL" | "OLDPWD") {
+                if range.replace(' ', "") == "0:1"
+                    && matches!(name, "HOME" | "PATH" | "PWD" | "SHELL" | "OLDPWD")
+                {
                     return vec![Field::new("/")];
                 }
                 each(value, |text| sliced(text, &range))
@@ -152,7 +154,9 @@ fn trimmed(text: &str, op: &str, pattern: &str) -> Option<String> {
         "#" | "%%" => cuts.iter().find(fits),
         _ => cuts.iter().rev().find(fits),
     };
-    let Some((head, tail)) = cut.and_then(|cut| text.split_at_checked(*cut)) else { return Some(text.to_owned()) };
+    let Some((head, tail)) = cut.and_then(|cut| text.split_at_checked(*cut)) else {
+        return Some(text.to_owned());
+    };
     Some(if op.starts_with('#') { tail } else { head }.to_owned())
 }
 

@@ -12,11 +12,14 @@ const CUT: Style = Style { single: false, abbreviates: true, first: false };
 /// One of these programs, and what its words say.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) -> bool {
     match name {
-        "rm" | "grm" | "srm" | "unlink" | "rmdir" | "rimraf" | "trash" | "trash-put" | "gio-trash" | "del-cli" | "wipe" => {
+        "rm" | "grm" | "srm" | "unlink" | "rmdir" | "rimraf" | "trash" | "trash-put" | "gio-trash"
+        | "del-cli" | "wipe" => {
             remove(walk, name, fields);
         }
         "shred" => shred(walk, fields),
-        "chmod" | "chown" | "chgrp" | "chattr" | "setfacl" | "gchmod" | "gchown" => rights(walk, name, fields),
+        "chmod" | "chown" | "chgrp" | "chattr" | "setfacl" | "gchmod" | "gchown" => {
+            rights(walk, name, fields)
+        }
         "kill" | "pkill" | "killall" | "skill" => kill(walk, name, fields),
         _ => return false,
     }
@@ -32,7 +35,9 @@ fn remove(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     let is_forced = args.has(&["-f", "--force"]);
     if args.rest.is_empty() && is_recursive && is_forced {
         // Words may still come to it: `... | xargs`, a glob that is quoted away, a slip of the pen.
-        walk.effect(Effect::new("fs.delete", Target::Unknown).destroying("removes folders that cannot be told"));
+        walk.effect(
+            Effect::new("fs.delete", Target::Unknown).destroying("removes folders that cannot be told"),
+        );
     }
     for field in &args.rest {
         match name {
@@ -61,15 +66,24 @@ fn shred(walk: &mut Walk<'_>, fields: &[Field]) {
         let Ok(target) = walk.path(field) else { continue };
         let is_temporary = matches!(&target, Target::Path(it) if judge::is_temporary(&it.path));
         let effect = Effect::new("fs.delete", target);
-        walk.effect(if is_temporary { effect } else { effect.destroying("writes over a file until nothing is left of it") });
+        walk.effect(if is_temporary {
+            effect
+        } else {
+            effect.destroying("writes over a file until nothing is left of it")
+        });
     }
 }
 
 fn rights(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     let values = ["--reference", "--from", "-m", "-x", "-p", "-v", "--modify", "--remove"];
     let values: &[&str] = if name == "setfacl" { &values } else { &["--reference", "--from"] };
-    let minus_mode = |it: &&Field| name == "chmod" && it.text.len() > 1 && it.text.starts_with('-') && !it.text.starts_with("--")
-        && it.text.chars().skip(1).all(|it| "rwxXst".contains(it));
+    let minus_mode = |it: &&Field| {
+        name == "chmod"
+            && it.text.len() > 1
+            && it.text.starts_with('-')
+            && !it.text.starts_with("--")
+            && it.text.chars().skip(1).all(|it| "rwxXst".contains(it))
+    };
     let without: Vec<Field> = fields.iter().filter(|it| !minus_mode(it)).cloned().collect();
     let has_mode = without.len() < fields.len();
     let args = options::split(&without, values, CUT);
@@ -108,8 +122,11 @@ fn kill(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     }
     let words: Vec<&Field> = args.rest.iter().collect();
     // `kill -9 -1`: the second is everything that may be signalled.
-    let numbers: Vec<&str> = fields.iter().map(|it| it.text.as_str()).filter(|it| it.starts_with('-')).collect();
-    let everything = name == "kill" && (numbers.len() > 1 || fields.iter().any(|it| it.text == "--")) && fields.iter().skip(1).any(|it| it.text == "-1");
+    let numbers: Vec<&str> =
+        fields.iter().map(|it| it.text.as_str()).filter(|it| it.starts_with('-')).collect();
+    let everything = name == "kill"
+        && (numbers.len() > 1 || fields.iter().any(|it| it.text == "--"))
+        && fields.iter().skip(1).any(|it| it.text == "-1");
     let is_init = name == "kill" && words.iter().any(|it| it.text == "1");
     let target = if words.iter().any(|it| !it.is_known()) {
         Target::Unknown
@@ -117,7 +134,8 @@ fn kill(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
         Target::Named(words.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(" "))
     };
     let effect = Effect::new("process.kill", target);
-    let anyone = matches!(name, "pkill" | "killall") && words.iter().any(|it| matches!(it.text.as_str(), "." | ".*" | "" | "systemd" | "init"));
+    let anyone = matches!(name, "pkill" | "killall")
+        && words.iter().any(|it| matches!(it.text.as_str(), "." | ".*" | "" | "systemd" | "init"));
     walk.effect(if everything || is_init || anyone {
         effect.destroying("ends everything that runs")
     } else {

@@ -8,8 +8,8 @@ use super::word::Stop;
 
 /// What may follow the name in `${name..}`, longer ones first.
 const OPS: &[&str] = &[
-    ":-", ":=", ":?", ":+", "-", "=", "?", "+", "##", "#", "%%", "%", "//", "/#", "/%", "/", "^^", "^", ",,", ",", "@",
-    ":",
+    ":-", ":=", ":?", ":+", "-", "=", "?", "+", "##", "#", "%%", "%", "//", "/#", "/%", "/", "^^", "^", ",,",
+    ",", "@", ":",
 ];
 
 impl Reader<'_> {
@@ -116,7 +116,8 @@ impl Reader<'_> {
         }
         let mut param = Param::default();
         let after = self.peek_at(1);
-        let is_prefix = after.is_some_and(|it| it == b'_' || it.is_ascii_alphanumeric() || b"@*?$!#".contains(&it));
+        let is_prefix =
+            after.is_some_and(|it| it == b'_' || it.is_ascii_alphanumeric() || b"@*?$!#".contains(&it));
         if self.peek() == Some(b'#') && is_prefix && !(after == Some(b'#') && self.peek_at(2) != Some(b'}')) {
             param.length = true;
             self.at += 1;

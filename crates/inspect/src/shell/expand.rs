@@ -63,7 +63,8 @@ impl Growing {
 
 /// True if the shell would look for file names that match.
 pub fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?']) || text.find('[').is_some_and(|at| text.get(at..).is_some_and(|it| it.contains(']')))
+    text.contains(['*', '?'])
+        || text.find('[').is_some_and(|at| text.get(at..).is_some_and(|it| it.contains(']')))
 }
 
 impl Walk<'_> {
@@ -231,9 +232,11 @@ impl Walk<'_> {
         };
         let value = self.value(&name, param, whole);
         if param.length {
-            return vec![value.filter(|it| it.iter().all(Field::is_known)).map_or_else(Field::unknown, |it| {
-                Field::new(joined(&it, "").chars().count().to_string())
-            })];
+            return vec![
+                value.filter(|it| it.iter().all(Field::is_known)).map_or_else(Field::unknown, |it| {
+                    Field::new(joined(&it, "").chars().count().to_string())
+                }),
+            ];
         }
         if param.op.is_empty() {
             return value.unwrap_or_else(|| vec![Field::unknown()]);
@@ -255,9 +258,8 @@ impl Walk<'_> {
                 let at = name.parse::<usize>().ok()?.checked_sub(1)?;
                 Some(args.get(at).map_or_else(Vec::new, |it| vec![it.clone()]))
             }
-            "$" | "!" | "?" | "#" | "RANDOM" | "UID" | "EUID" | "PPID" | "SECONDS" | "LINENO" | "EPOCHSECONDS" => {
-                Some(vec![Field::new(PIECE)])
-            }
+            "$" | "!" | "?" | "#" | "RANDOM" | "UID" | "EUID" | "PPID" | "SECONDS" | "LINENO"
+            | "EPOCHSECONDS" => Some(vec![Field::new(PIECE)]),
             name => {
                 let mut values = self.scope.get(name, self.around)?;
                 match param.index.as_ref().and_then(Word::bare_or_quoted) {

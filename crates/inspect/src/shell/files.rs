@@ -86,7 +86,9 @@ impl Walk<'_> {
                 path.recursive = is_recursive;
                 judge::deletes(path, is_recursive, self.around)
             }
-            _ if is_recursive && !self.is_certainly_temporary(field) => Some("removes folders that cannot be told"),
+            _ if is_recursive && !self.is_certainly_temporary(field) => {
+                Some("removes folders that cannot be told")
+            }
             _ => None,
         };
         let effect = Effect::new("fs.delete", target);
@@ -150,7 +152,8 @@ impl Walk<'_> {
                 self.reads(&field);
                 self.note_since(before);
                 if from.is_none() || from == Some("0") {
-                    let is_socket = field.text.starts_with("/dev/tcp/") || field.text.starts_with("/dev/udp/");
+                    let is_socket =
+                        field.text.starts_with("/dev/tcp/") || field.text.starts_with("/dev/udp/");
                     let unknown = if is_socket { Feed::Downloaded } else { Feed::Unknown };
                     plumbing.feed = self.content(&field.text).unwrap_or(unknown);
                     plumbing.reads = true;

@@ -6,9 +6,38 @@ use super::wrappers;
 
 /// Tests that choose which files: without one of these, everything is meant.
 const FILTERS: &[&str] = &[
-    "-name", "-iname", "-path", "-ipath", "-regex", "-iregex", "-wholename", "-mtime", "-atime", "-ctime", "-mmin", "-amin",
-    "-cmin", "-newer", "-size", "-empty", "-user", "-group", "-perm", "-uid", "-gid", "-inum", "-lname", "-samefile", "-nouser",
-    "-newermt", "-links", "-xtype", "-cnewer", "-anewer", "-used", "-nogroup",
+    "-name",
+    "-iname",
+    "-path",
+    "-ipath",
+    "-regex",
+    "-iregex",
+    "-wholename",
+    "-mtime",
+    "-atime",
+    "-ctime",
+    "-mmin",
+    "-amin",
+    "-cmin",
+    "-newer",
+    "-size",
+    "-empty",
+    "-user",
+    "-group",
+    "-perm",
+    "-uid",
+    "-gid",
+    "-inum",
+    "-lname",
+    "-samefile",
+    "-nouser",
+    "-newermt",
+    "-links",
+    "-xtype",
+    "-cnewer",
+    "-anewer",
+    "-used",
+    "-nogroup",
 ];
 
 /// `find`, its folders and its actions.
@@ -17,7 +46,10 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) ->
         return false;
     }
     let is_start = |it: &&Field| !it.text.starts_with(['-', '(', '!']);
-    let lead = fields.iter().take_while(|it| matches!(it.text.as_str(), "-H" | "-L" | "-P") || it.text.starts_with("-O")).count();
+    let lead = fields
+        .iter()
+        .take_while(|it| matches!(it.text.as_str(), "-H" | "-L" | "-P") || it.text.starts_with("-O"))
+        .count();
     let mut starts: Vec<Field> = fields.iter().skip(lead).take_while(is_start).cloned().collect();
     if starts.is_empty() {
         starts.push(Field::new("."));
@@ -63,7 +95,10 @@ fn filter(fields: &[Field]) -> Option<String> {
         if !FILTERS.contains(&field.text.as_str()) {
             continue;
         }
-        let negated = at.checked_sub(1).and_then(|it| fields.get(it)).is_some_and(|it| matches!(it.text.as_str(), "!" | "-not"));
+        let negated = at
+            .checked_sub(1)
+            .and_then(|it| fields.get(it))
+            .is_some_and(|it| matches!(it.text.as_str(), "!" | "-not"));
         let value = fields.get(at + 1).map_or("", |it| it.text.as_str());
         if negated || matches!(value, "*" | ".*" | "**" | "*/*") {
             continue;
@@ -91,7 +126,9 @@ fn place(start: &Field, filter: Option<&String>) -> (Field, bool) {
 
 fn deleted(walk: &mut Walk<'_>, start: &Field, filter: Option<&String>) {
     let (field, is_whole) = place(start, filter);
-    if filter.is_some() && matches!(start.text.trim_end_matches('/'), "" | "~" | "/home" | "/usr" | "/etc" | "/var" | "/root") {
+    if filter.is_some()
+        && matches!(start.text.trim_end_matches('/'), "" | "~" | "/home" | "/usr" | "/etc" | "/var" | "/root")
+    {
         walk.deletes(start, true);
     } else {
         walk.deletes(&field, is_whole);
@@ -104,8 +141,13 @@ fn run(walk: &mut Walk<'_>, command: &[Field], starts: &[Field], filter: Option<
         let has_place = command.iter().any(|it| it.text.contains("{}"));
         let words = wrappers::filled(command, &[field], "{}", has_place);
         walk.program(&words, Feed::Nothing);
-        let is_system = matches!(start.text.trim_end_matches('/'), "" | "~" | "/home" | "/usr" | "/etc" | "/var" | "/root");
-        let removes = command.first().is_some_and(|it| matches!(super::call::base(&it.text), "rm" | "shred" | "unlink"));
+        let is_system = matches!(
+            start.text.trim_end_matches('/'),
+            "" | "~" | "/home" | "/usr" | "/etc" | "/var" | "/root"
+        );
+        let removes = command
+            .first()
+            .is_some_and(|it| matches!(super::call::base(&it.text), "rm" | "shred" | "unlink"));
         if removes && (is_system || filter.is_none()) {
             walk.deletes(start, true);
         }

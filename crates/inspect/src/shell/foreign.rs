@@ -46,35 +46,155 @@ const LANGUAGES: &[(&str, &[&str], &[&str])] = &[
 ];
 
 const RUNS: &[&str] = &[
-    "system", "popen", "popen2", "popen3", "exec", "execSync", "execFile", "execFileSync", "spawn", "spawnSync", "Popen", "run",
-    "call", "check_call", "check_output", "getoutput", "getstatusoutput", "shell_exec", "passthru", "proc_open", "pcntl_exec",
-    "execute", "capture2", "capture2e", "capture3", "startfile", "execl", "execlp", "execle", "execv", "execvp", "execve",
-    "execvpe", "spawnl", "spawnlp", "spawnv", "spawnvp", "create_subprocess_shell", "create_subprocess_exec", "posix_spawn",
-    "sh", "bash", "qx", "shell", "cmd", "os_system",
+    "system",
+    "popen",
+    "popen2",
+    "popen3",
+    "exec",
+    "execSync",
+    "execFile",
+    "execFileSync",
+    "spawn",
+    "spawnSync",
+    "Popen",
+    "run",
+    "call",
+    "check_call",
+    "check_output",
+    "getoutput",
+    "getstatusoutput",
+    "shell_exec",
+    "passthru",
+    "proc_open",
+    "pcntl_exec",
+    "execute",
+    "capture2",
+    "capture2e",
+    "capture3",
+    "startfile",
+    "execl",
+    "execlp",
+    "execle",
+    "execv",
+    "execvp",
+    "execve",
+    "execvpe",
+    "spawnl",
+    "spawnlp",
+    "spawnv",
+    "spawnvp",
+    "create_subprocess_shell",
+    "create_subprocess_exec",
+    "posix_spawn",
+    "sh",
+    "bash",
+    "qx",
+    "shell",
+    "cmd",
+    "os_system",
 ];
 /// Those of the above that certainly start a program, whatever they are given.
 const CERTAIN: &[&str] = &[
-    "system", "popen", "popen2", "popen3", "execSync", "execFileSync", "spawnSync", "Popen", "check_call", "check_output",
-    "getoutput", "getstatusoutput", "shell_exec", "passthru", "proc_open", "pcntl_exec", "capture2", "capture2e", "capture3",
-    "execvp", "execvpe", "execlp", "create_subprocess_shell", "posix_spawn",
+    "system",
+    "popen",
+    "popen2",
+    "popen3",
+    "execSync",
+    "execFileSync",
+    "spawnSync",
+    "Popen",
+    "check_call",
+    "check_output",
+    "getoutput",
+    "getstatusoutput",
+    "shell_exec",
+    "passthru",
+    "proc_open",
+    "pcntl_exec",
+    "capture2",
+    "capture2e",
+    "capture3",
+    "execvp",
+    "execvpe",
+    "execlp",
+    "create_subprocess_shell",
+    "posix_spawn",
 ];
 const TREES: &[&str] = &[
-    "rmtree", "rm_rf", "rm_r", "rmSync", "rmdirSync", "removeSync", "remove_tree", "remove_dir_all", "rimraf", "rimrafSync",
-    "emptyDirSync", "remove_entry_secure", "deleteRecursively", "del_dir_r", "rmtreeSync",
+    "rmtree",
+    "rm_rf",
+    "rm_r",
+    "rmSync",
+    "rmdirSync",
+    "removeSync",
+    "remove_tree",
+    "remove_dir_all",
+    "rimraf",
+    "rimrafSync",
+    "emptyDirSync",
+    "remove_entry_secure",
+    "deleteRecursively",
+    "del_dir_r",
+    "rmtreeSync",
 ];
-const FILES: &[&str] = &["remove", "unlink", "unlinkSync", "rmdir", "removedirs", "rm_f", "rm", "delete", "remove_file", "deleteFile"];
+const FILES: &[&str] = &[
+    "remove",
+    "unlink",
+    "unlinkSync",
+    "rmdir",
+    "removedirs",
+    "rm_f",
+    "rm",
+    "delete",
+    "remove_file",
+    "deleteFile",
+];
 const WRITES: &[&str] = &[
-    "writeFileSync", "writeFile", "appendFile", "appendFileSync", "file_put_contents", "write_text", "write_bytes",
-    "createWriteStream", "truncate", "truncateSync", "symlink", "symlinkSync", "chmod", "chmodSync", "mkdir", "makedirs",
+    "writeFileSync",
+    "writeFile",
+    "appendFile",
+    "appendFileSync",
+    "file_put_contents",
+    "write_text",
+    "write_bytes",
+    "createWriteStream",
+    "truncate",
+    "truncateSync",
+    "symlink",
+    "symlinkSync",
+    "chmod",
+    "chmodSync",
+    "mkdir",
+    "makedirs",
 ];
-const READS: &[&str] =
-    &["readFileSync", "readFile", "file_get_contents", "read_text", "read_bytes", "createReadStream", "slurp", "readlines"];
-const NETS: &[&str] = &["urlopen", "urlretrieve", "fetch", "get", "post", "put", "request", "create_connection", "connect", "axios"];
+const READS: &[&str] = &[
+    "readFileSync",
+    "readFile",
+    "file_get_contents",
+    "read_text",
+    "read_bytes",
+    "createReadStream",
+    "slurp",
+    "readlines",
+];
+const NETS: &[&str] = &[
+    "urlopen",
+    "urlretrieve",
+    "fetch",
+    "get",
+    "post",
+    "put",
+    "request",
+    "create_connection",
+    "connect",
+    "axios",
+];
 
 /// An interpreter, and the code that it is given.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     let stem = name.trim_end_matches(|it: char| it.is_ascii_digit() || it == '.');
-    let Some((_, codes, values)) = LANGUAGES.iter().find(|(known, ..)| *known == name || *known == stem) else {
+    let Some((_, codes, values)) = LANGUAGES.iter().find(|(known, ..)| *known == name || *known == stem)
+    else {
         return false;
     };
     let mut rest = fields;
@@ -82,7 +202,10 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
     while let Some((first, after)) = rest.split_first() {
         let text = first.text.as_str();
         rest = after;
-        if (stem == "deno" && text == "eval") || (stem == "rails" && text == "runner") || codes.contains(&text) {
+        if (stem == "deno" && text == "eval")
+            || (stem == "rails" && text == "runner")
+            || codes.contains(&text)
+        {
             has_code |= codes_of(walk, stem, after.first());
             rest = after.get(1..).unwrap_or_default();
         } else if let Some(code) = glued(text, codes, stem) {
@@ -115,7 +238,8 @@ fn glued(text: &str, codes: &[&str], stem: &str) -> Option<String> {
     if text.starts_with("--") {
         return codes.iter().find_map(|it| text.strip_prefix(it)?.strip_prefix('=').map(str::to_owned));
     }
-    if !matches!(stem, "perl" | "ruby" | "python" | "pypy" | "node" | "php" | "lua") || !text.starts_with('-') {
+    if !matches!(stem, "perl" | "ruby" | "python" | "pypy" | "node" | "php" | "lua") || !text.starts_with('-')
+    {
         return None;
     }
     let short = codes.iter().filter(|it| it.len() == 2).filter_map(|it| it.chars().nth(1));
@@ -187,7 +311,9 @@ pub fn scan_options(walk: &mut Walk<'_>, fields: &[Field], names: &[&str]) {
             && names.contains(&name.text.as_str())
         {
             let text = text.text.clone();
-            if let Some(command) = text.trim_start().strip_prefix("shell ").or_else(|| text.trim_start().strip_prefix('!')) {
+            if let Some(command) =
+                text.trim_start().strip_prefix("shell ").or_else(|| text.trim_start().strip_prefix('!'))
+            {
                 walk.apart(|walk| walk.text(command, Feed::Nothing));
             }
             scan(walk, &text);
@@ -200,8 +326,27 @@ pub fn scan(walk: &mut Walk<'_>, text: &str) {
     if !walk.enter() {
         return;
     }
-    let decodes = ["b64decode", "atob(", "'base64'", "\"base64\"", "base64_decode", "unhexlify", "decode64", "fromhex", "unpack("];
-    let runs_text = ["eval(", "exec(", "eval ", "assert(", "Function(", "instance_eval", "loadstring", "create_function("];
+    let decodes = [
+        "b64decode",
+        "atob(",
+        "'base64'",
+        "\"base64\"",
+        "base64_decode",
+        "unhexlify",
+        "decode64",
+        "fromhex",
+        "unpack(",
+    ];
+    let runs_text = [
+        "eval(",
+        "exec(",
+        "eval ",
+        "assert(",
+        "Function(",
+        "instance_eval",
+        "loadstring",
+        "create_function(",
+    ];
     if decodes.iter().any(|it| text.contains(it)) && runs_text.iter().any(|it| text.contains(it)) {
         walk.unknown_exec("runs what it decodes");
     }
@@ -220,7 +365,12 @@ pub fn scan(walk: &mut Walk<'_>, text: &str) {
                 let name = ending_name(text.get(..at).unwrap_or_default());
                 if !name.is_empty() && (is_call(name) || name == "x") {
                     left -= 1;
-                    call(walk, name, text.get(..at).unwrap_or_default(), head(text.get(at..).unwrap_or_default()));
+                    call(
+                        walk,
+                        name,
+                        text.get(..at).unwrap_or_default(),
+                        head(text.get(at..).unwrap_or_default()),
+                    );
                 }
             }
             b'`' => {
@@ -266,7 +416,9 @@ fn call(walk: &mut Walk<'_>, name: &str, before: &str, after: &str) {
     let inside = after.trim_start_matches(['(', ' ']);
     if name == "x" {
         // Ruby's `%x(..)`.
-        if before.ends_with("%x") && let Some((command, _)) = inside.split_once([')', '}', ']']) {
+        if before.ends_with("%x")
+            && let Some((command, _)) = inside.split_once([')', '}', ']'])
+        {
             walk.apart(|walk| walk.text(command, Feed::Nothing));
         }
         return;
@@ -283,7 +435,11 @@ fn call(walk: &mut Walk<'_>, name: &str, before: &str, after: &str) {
                 let text = text.clone();
                 walk.apart(|walk| walk.text(&text, Feed::Nothing));
             }
-            _ if is_round && CERTAIN.contains(&name) && !before.trim_end().ends_with("def") && !inside.starts_with(')') => {
+            _ if is_round
+                && CERTAIN.contains(&name)
+                && !before.trim_end().ends_with("def")
+                && !inside.starts_with(')') =>
+            {
                 walk.unknown_exec("starts a program that cannot be told");
             }
             _ => {}

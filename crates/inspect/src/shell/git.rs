@@ -7,14 +7,64 @@ use super::options::{self, Args, Style};
 use super::walk::Walk;
 use super::{programs, wrappers};
 
-const GLOBAL: &[&str] =
-    &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env", "--attr-source"];
+const GLOBAL: &[&str] = &[
+    "-C",
+    "-c",
+    "--git-dir",
+    "--work-tree",
+    "--namespace",
+    "--super-prefix",
+    "--config-env",
+    "--attr-source",
+];
 const VALUES: &[&str] = &[
-    "-m", "-F", "-b", "-B", "-x", "-s", "-X", "-o", "-u", "-e", "-n", "--message", "--exec", "--upload-pack", "--receive-pack",
-    "--depth", "--branch", "--origin", "--author", "--date", "--onto", "--source", "--config", "--extcmd", "--expire",
-    "--prune-expire", "--tree-filter", "--index-filter", "--msg-filter", "--env-filter", "--commit-filter", "--template",
-    "--pathspec-from-file", "--format", "--output", "--reason", "--strategy", "--conflict", "--recurse-submodules-default",
-    "--track-default", "--server-option", "--reference", "--separate-git-dir", "--filter", "--shallow-since", "-j", "-t",
+    "-m",
+    "-F",
+    "-b",
+    "-B",
+    "-x",
+    "-s",
+    "-X",
+    "-o",
+    "-u",
+    "-e",
+    "-n",
+    "--message",
+    "--exec",
+    "--upload-pack",
+    "--receive-pack",
+    "--depth",
+    "--branch",
+    "--origin",
+    "--author",
+    "--date",
+    "--onto",
+    "--source",
+    "--config",
+    "--extcmd",
+    "--expire",
+    "--prune-expire",
+    "--tree-filter",
+    "--index-filter",
+    "--msg-filter",
+    "--env-filter",
+    "--commit-filter",
+    "--template",
+    "--pathspec-from-file",
+    "--format",
+    "--output",
+    "--reason",
+    "--strategy",
+    "--conflict",
+    "--recurse-submodules-default",
+    "--track-default",
+    "--server-option",
+    "--reference",
+    "--separate-git-dir",
+    "--filter",
+    "--shallow-since",
+    "-j",
+    "-t",
 ];
 const CUT: Style = Style { single: false, abbreviates: true, first: false };
 const FIRST: Style = Style { single: false, abbreviates: false, first: true };
@@ -52,14 +102,17 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
     true
 }
 
-const SUBCOMMANDS: &[&str] = &["reset", "clean", "push", "checkout", "restore", "stash", "filter-branch", "gc", "reflog", "rm"];
+const SUBCOMMANDS: &[&str] =
+    &["reset", "clean", "push", "checkout", "restore", "stash", "filter-branch", "gc", "reflog", "rm"];
 
 fn global_options(walk: &mut Walk<'_>, args: &Args, verb: &str) {
     for setting in args.values(&["-c", "--config-env"]) {
         let (key, value) = setting.text.split_once('=').unwrap_or((setting.text.as_str(), ""));
         walk.setting(key, value, verb);
     }
-    if args.has(&["--exec-path"]) && args.options.iter().any(|(name, value)| name == "--exec-path" && value.is_some()) {
+    if args.has(&["--exec-path"])
+        && args.options.iter().any(|(name, value)| name == "--exec-path" && value.is_some())
+    {
         walk.effect(Effect::new("env.change", Target::Named("GIT_EXEC_PATH".to_owned())));
     }
     if args.has(&["--git-dir"]) {
@@ -71,11 +124,36 @@ fn global_options(walk: &mut Walk<'_>, args: &Args, verb: &str) {
 fn runs(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let exact = [
-        "core.pager", "core.editor", "core.sshcommand", "core.fsmonitor", "core.askpass", "core.gitproxy", "sequence.editor",
-        "diff.external", "gpg.program", "gpg.ssh.program", "gpg.openpgp.program", "credential.helper", "uploadpack.packobjectshook",
-        "interactive.difffilter", "web.browser", "core.alternaterefscommand", "ssh.variant",
+        "core.pager",
+        "core.editor",
+        "core.sshcommand",
+        "core.fsmonitor",
+        "core.askpass",
+        "core.gitproxy",
+        "sequence.editor",
+        "diff.external",
+        "gpg.program",
+        "gpg.ssh.program",
+        "gpg.openpgp.program",
+        "credential.helper",
+        "uploadpack.packobjectshook",
+        "interactive.difffilter",
+        "web.browser",
+        "core.alternaterefscommand",
+        "ssh.variant",
     ];
-    let ends = [".textconv", ".command", ".cmd", ".clean", ".smudge", ".process", ".driver", ".helper", ".path", ".program"];
+    let ends = [
+        ".textconv",
+        ".command",
+        ".cmd",
+        ".clean",
+        ".smudge",
+        ".process",
+        ".driver",
+        ".helper",
+        ".path",
+        ".program",
+    ];
     exact.contains(&key.as_str())
         || ends.iter().any(|it| key.ends_with(it) && key.matches('.').count() >= 2)
         || key.starts_with("pager.")
@@ -87,7 +165,15 @@ impl Walk<'_> {
         let lower = key.to_ascii_lowercase();
         let changes = runs(key)
             || lower.starts_with("alias.")
-            || matches!(lower.as_str(), "core.hookspath" | "core.worktree" | "protocol.ext.allow" | "http.proxy" | "http.sslverify" | "init.templatedir")
+            || matches!(
+                lower.as_str(),
+                "core.hookspath"
+                    | "core.worktree"
+                    | "protocol.ext.allow"
+                    | "http.proxy"
+                    | "http.sslverify"
+                    | "init.templatedir"
+            )
             || lower.starts_with("include")
             || lower.starts_with("url.");
         if changes {
@@ -100,7 +186,8 @@ impl Walk<'_> {
         } else if let Some(name) = lower.strip_prefix("alias.")
             && name == verb
         {
-            let words: Vec<Field> = std::iter::once("git").chain(value.split_whitespace()).map(Field::new).collect();
+            let words: Vec<Field> =
+                std::iter::once("git").chain(value.split_whitespace()).map(Field::new).collect();
             self.program(&words, Feed::Nothing);
         }
     }
@@ -135,7 +222,9 @@ fn subcommand(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
             }
         }
         "clean" => {
-            let only_says = fields.iter().any(|it| it.text.starts_with('-') && !it.text.starts_with("--") && it.text.contains('n'));
+            let only_says = fields
+                .iter()
+                .any(|it| it.text.starts_with('-') && !it.text.starts_with("--") && it.text.contains('n'));
             let args = options::split(fields, &["-e", "--exclude"], CUT);
             if args.has(&["-f", "--force"]) && !only_says && !args.has(&["--dry-run"]) {
                 walk.discards("removes files that were never committed");
@@ -144,13 +233,16 @@ fn subcommand(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
         "push" => push(walk, fields, &args),
         "branch" | "tag" => branch(walk, verb, fields),
         "stash" => stash(walk, &args),
-        "rebase" | "bisect" | "submodule" | "difftool" | "mergetool" | "filter-branch" | "grep" | "archive" | "send-pack" => {
+        "rebase" | "bisect" | "submodule" | "difftool" | "mergetool" | "filter-branch" | "grep"
+        | "archive" | "send-pack" => {
             running(walk, verb, fields, feed);
         }
-        "clone" | "fetch" | "pull" | "ls-remote" | "remote" | "fetch-pack" => remote(walk, verb, fields, &args),
+        "clone" | "fetch" | "pull" | "ls-remote" | "remote" | "fetch-pack" => {
+            remote(walk, verb, fields, &args)
+        }
         "config" => config(walk, fields),
-        "worktree" | "reflog" | "gc" | "prune" | "update-ref" | "filter-repo" | "rm" | "lfs" | "notes" | "replace" | "read-tree"
-        | "checkout-index" | "repack" | "symbolic-ref" | "svn" => {
+        "worktree" | "reflog" | "gc" | "prune" | "update-ref" | "filter-repo" | "rm" | "lfs" | "notes"
+        | "replace" | "read-tree" | "checkout-index" | "repack" | "symbolic-ref" | "svn" => {
             rarer(walk, verb, fields, &args);
         }
         "daemon" | "http-backend" | "instaweb" => walk.effect(Effect::new("net.listen", Target::None)),
@@ -160,9 +252,35 @@ fn subcommand(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
 
 fn common(walk: &mut Walk<'_>, verb: &str) {
     const READS: &[&str] = &[
-        "status", "log", "diff", "show", "blame", "shortlog", "describe", "rev-parse", "rev-list", "ls-files", "ls-tree",
-        "cat-file", "for-each-ref", "name-rev", "merge-base", "cherry", "whatchanged", "count-objects", "fsck", "help",
-        "version", "var", "check-ignore", "check-attr", "show-ref", "range-diff", "verify-commit", "verify-tag", "annotate",
+        "status",
+        "log",
+        "diff",
+        "show",
+        "blame",
+        "shortlog",
+        "describe",
+        "rev-parse",
+        "rev-list",
+        "ls-files",
+        "ls-tree",
+        "cat-file",
+        "for-each-ref",
+        "name-rev",
+        "merge-base",
+        "cherry",
+        "whatchanged",
+        "count-objects",
+        "fsck",
+        "help",
+        "version",
+        "var",
+        "check-ignore",
+        "check-attr",
+        "show-ref",
+        "range-diff",
+        "verify-commit",
+        "verify-tag",
+        "annotate",
     ];
     if !READS.contains(&verb) {
         walk.vcs("changes the repository");
@@ -187,7 +305,12 @@ fn checkout(walk: &mut Walk<'_>, fields: &[Field], args: &Args, dashes: Option<u
         return walk.vcs("goes to another branch");
     }
     let after = dashes.map(|at| fields.len() - at - 1);
-    let looks_like_files = |it: &Field| matches!(it.text.as_str(), "." | ":/" | "*" | "./") || it.text.starts_with("./") || it.text.starts_with(":(") || it.glob;
+    let looks_like_files = |it: &Field| {
+        matches!(it.text.as_str(), "." | ":/" | "*" | "./")
+            || it.text.starts_with("./")
+            || it.text.starts_with(":(")
+            || it.glob
+    };
     if after.is_some_and(|it| it > 0)
         || args.rest.iter().any(looks_like_files)
         || args.rest.len() > 1
@@ -200,7 +323,8 @@ fn checkout(walk: &mut Walk<'_>, fields: &[Field], args: &Args, dashes: Option<u
 }
 
 fn push(walk: &mut Walk<'_>, fields: &[Field], args: &Args) {
-    let (remote, specs) = args.rest.split_first().map_or((None, &[][..]), |(remote, specs)| (Some(remote), specs));
+    let (remote, specs) =
+        args.rest.split_first().map_or((None, &[][..]), |(remote, specs)| (Some(remote), specs));
     reach(walk, remote);
     if args.has(&["-n", "--dry-run"]) {
         return;
@@ -209,13 +333,18 @@ fn push(walk: &mut Walk<'_>, fields: &[Field], args: &Args) {
         walk.apart(|walk| walk.text(&program.text, Feed::Nothing));
     }
     // `--force-with-lease` cut short would be ambiguous, so a prefix of `--force` is `--force`.
-    let with_lease = fields.iter().any(|it| it.text.starts_with("--force-with-l") || it.text.starts_with("--force-if"));
-    let forced = args.options.iter().any(|(name, _)| name == "-f" || (name.starts_with("--f") && "--force".starts_with(name.as_str()) && name != "--fo"));
+    let with_lease =
+        fields.iter().any(|it| it.text.starts_with("--force-with-l") || it.text.starts_with("--force-if"));
+    let forced = args.options.iter().any(|(name, _)| {
+        name == "-f" || (name.starts_with("--f") && "--force".starts_with(name.as_str()) && name != "--fo")
+    });
     if forced || specs.iter().any(|it| it.text.starts_with('+')) {
         walk.discards("rewrites published history");
     } else if args.has(&["--mirror"]) || args.has(&["--prune"]) {
         walk.discards("removes published branches that are not here");
-    } else if args.has(&["-d", "--delete"]) || specs.iter().any(|it| it.text.starts_with(':') && it.text.len() > 1) {
+    } else if args.has(&["-d", "--delete"])
+        || specs.iter().any(|it| it.text.starts_with(':') && it.text.len() > 1)
+    {
         walk.discards("removes a published branch or tag");
     } else if with_lease {
         walk.vcs("rewrites published history, unless others have added to it");
@@ -225,7 +354,11 @@ fn push(walk: &mut Walk<'_>, fields: &[Field], args: &Args) {
 }
 
 fn branch(walk: &mut Walk<'_>, verb: &str, fields: &[Field]) {
-    let args = options::split(fields, &["-u", "-m", "-F", "--set-upstream-to", "--message", "--sort", "--format"], CUT);
+    let args = options::split(
+        fields,
+        &["-u", "-m", "-F", "--set-upstream-to", "--message", "--sort", "--format"],
+        CUT,
+    );
     let plain = options::split(fields, &[], CUT);
     let forced = plain.has(&["-f", "--force"]);
     match verb {
@@ -255,14 +388,22 @@ fn running(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
         "archive" | "send-pack" => args.values(&["--exec", "--receive-pack"]),
         "filter-branch" => {
             walk.discards("rewrites history");
-            args.values(&["--tree-filter", "--index-filter", "--msg-filter", "--env-filter", "--commit-filter"])
+            args.values(&[
+                "--tree-filter",
+                "--index-filter",
+                "--msg-filter",
+                "--env-filter",
+                "--commit-filter",
+            ])
         }
         "grep" => fields
             .iter()
             .filter_map(|it| it.after("-O").or_else(|| it.after("--open-files-in-pager=")))
             .filter(|it| !it.text.is_empty())
             .collect(),
-        "submodule" if args.rest.first().is_some_and(|it| it.text == "deinit") && args.has(&["-f", "--force"]) => {
+        "submodule"
+            if args.rest.first().is_some_and(|it| it.text == "deinit") && args.has(&["-f", "--force"]) =>
+        {
             walk.discards("discards changes in a submodule");
             Vec::new()
         }
@@ -296,7 +437,9 @@ fn reach(walk: &mut Walk<'_>, remote: Option<&Field>) {
         } else {
             walk.connects(text);
         }
-    } else if let Some((host, _)) = text.split_once(':').filter(|(host, _)| !host.contains('/') && host.len() > 1) {
+    } else if let Some((host, _)) =
+        text.split_once(':').filter(|(host, _)| !host.contains('/') && host.len() > 1)
+    {
         let host = host.rsplit('@').next().unwrap_or_default().to_owned();
         walk.connects(&format!("{host}:22"));
     } else if text.starts_with(['/', '.']) {
@@ -307,9 +450,33 @@ fn reach(walk: &mut Walk<'_>, remote: Option<&Field>) {
 }
 
 fn remote(walk: &mut Walk<'_>, verb: &str, fields: &[Field], args: &Args) {
-    let plain = options::split(fields, &["-u", "--upload-pack", "-c", "--config", "-b", "--branch", "-o", "--origin", "--depth", "-j",
-        "--filter", "--template", "--reference", "--shallow-since", "--separate-git-dir", "--jobs"], CUT);
-    for program in plain.values(&["--upload-pack"]).into_iter().chain(if verb == "clone" { plain.values(&["-u"]) } else { Vec::new() }) {
+    let plain = options::split(
+        fields,
+        &[
+            "-u",
+            "--upload-pack",
+            "-c",
+            "--config",
+            "-b",
+            "--branch",
+            "-o",
+            "--origin",
+            "--depth",
+            "-j",
+            "--filter",
+            "--template",
+            "--reference",
+            "--shallow-since",
+            "--separate-git-dir",
+            "--jobs",
+        ],
+        CUT,
+    );
+    for program in plain.values(&["--upload-pack"]).into_iter().chain(if verb == "clone" {
+        plain.values(&["-u"])
+    } else {
+        Vec::new()
+    }) {
         walk.apart(|walk| walk.text(&program.text, Feed::Nothing));
     }
     for setting in plain.values(&["-c", "--config"]) {
@@ -328,7 +495,9 @@ fn remote(walk: &mut Walk<'_>, verb: &str, fields: &[Field], args: &Args) {
         }
         "clone" => {
             reach(walk, plain.rest.first());
-            let named = plain.rest.first().map(|it| it.text.rsplit(['/', ':']).next().unwrap_or_default().trim_end_matches(".git").to_owned());
+            let named = plain.rest.first().map(|it| {
+                it.text.rsplit(['/', ':']).next().unwrap_or_default().trim_end_matches(".git").to_owned()
+            });
             let folder = plain.rest.get(1).cloned().or(named.map(Field::new)).unwrap_or_else(Field::unknown);
             walk.writes(&folder);
         }
@@ -360,10 +529,14 @@ fn rarer(walk: &mut Walk<'_>, verb: &str, fields: &[Field], args: &Args) {
     let forced = args.has(&["-f", "--force"]);
     match verb {
         "worktree" if first == "remove" && forced => walk.discards("removes a work tree with its changes"),
-        "reflog" if matches!(first, "expire" | "delete") => walk.discards("removes what lost commits are found by"),
+        "reflog" if matches!(first, "expire" | "delete") => {
+            walk.discards("removes what lost commits are found by")
+        }
         "gc" | "prune" | "repack" => {
             let now = args.options.iter().any(|(name, value)| {
-                name == "--prune" && value.as_ref().is_some_and(|it| matches!(it.text.as_str(), "now" | "all")) || name == "--expire" && value.as_ref().is_some_and(|it| it.text == "now")
+                name == "--prune"
+                    && value.as_ref().is_some_and(|it| matches!(it.text.as_str(), "now" | "all"))
+                    || name == "--expire" && value.as_ref().is_some_and(|it| it.text == "now")
             });
             if now || (verb == "prune" && !args.has(&["-n", "--dry-run"])) {
                 walk.discards("removes commits that nothing refers to any more");
@@ -371,7 +544,9 @@ fn rarer(walk: &mut Walk<'_>, verb: &str, fields: &[Field], args: &Args) {
                 walk.vcs("tidies the repository");
             }
         }
-        "update-ref" if args.has(&["-d", "--stdin"]) || fields.iter().any(|it| it.text == "-d") => walk.discards("removes a reference"),
+        "update-ref" if args.has(&["-d", "--stdin"]) || fields.iter().any(|it| it.text == "-d") => {
+            walk.discards("removes a reference")
+        }
         "filter-repo" => walk.discards("rewrites history"),
         "rm" if args.has(&["-n", "--dry-run"]) => {}
         "rm" if args.has(&["--cached"]) => walk.vcs("stops following files, and keeps them"),
@@ -379,7 +554,9 @@ fn rarer(walk: &mut Walk<'_>, verb: &str, fields: &[Field], args: &Args) {
         "rm" => {
             walk.vcs("removes files that history still has");
         }
-        "read-tree" if args.has(&["--reset"]) && args.has(&["-u"]) => walk.discards("discards changes that were not committed"),
+        "read-tree" if args.has(&["--reset"]) && args.has(&["-u"]) => {
+            walk.discards("discards changes that were not committed")
+        }
         "checkout-index" if forced => walk.discards("discards changes that were not committed"),
         "lfs" if first == "prune" && forced => walk.discards("removes large files"),
         _ => walk.vcs("changes the repository"),

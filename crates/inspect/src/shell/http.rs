@@ -8,23 +8,160 @@ use super::walk::Walk;
 use super::{reach, verbs};
 
 const CURL: &[&str] = &[
-    "-X", "-d", "-o", "-H", "-u", "-A", "-e", "-b", "-c", "-F", "-T", "-K", "-x", "-m", "-w", "-r", "-E", "-C", "-D", "-P", "-Q",
-    "-U", "-y", "-Y", "-z", "-t", "-h", "--request", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii",
-    "--json", "--output", "--output-dir", "--header", "--user", "--user-agent", "--referer", "--cookie", "--cookie-jar", "--form",
-    "--form-string", "--upload-file", "--config", "--proxy", "--max-time", "--write-out", "--range", "--cert", "--key",
-    "--cacert", "--capath", "--connect-timeout", "--retry", "--retry-delay", "--retry-max-time", "--resolve", "--connect-to",
-    "--url", "--url-query", "--unix-socket", "--abstract-unix-socket", "--interface", "--limit-rate", "--max-filesize",
-    "--max-redirs", "--dump-header", "--trace", "--trace-ascii", "--stderr", "--netrc-file", "--oauth2-bearer", "--aws-sigv4",
-    "--preproxy", "--socks5", "--socks5-hostname", "--socks4", "--socks4a", "--noproxy", "--dns-servers", "--doh-url",
-    "--hostpubmd5", "--pubkey", "--quote", "--ciphers", "--engine", "--variable", "--expand-url", "--hsts", "--alt-svc",
-    "--etag-save", "--etag-compare", "--tls-max", "--keepalive-time", "--proto", "--proto-default", "--mail-from", "--mail-rcpt",
+    "-X",
+    "-d",
+    "-o",
+    "-H",
+    "-u",
+    "-A",
+    "-e",
+    "-b",
+    "-c",
+    "-F",
+    "-T",
+    "-K",
+    "-x",
+    "-m",
+    "-w",
+    "-r",
+    "-E",
+    "-C",
+    "-D",
+    "-P",
+    "-Q",
+    "-U",
+    "-y",
+    "-Y",
+    "-z",
+    "-t",
+    "-h",
+    "--request",
+    "--data",
+    "--data-raw",
+    "--data-binary",
+    "--data-urlencode",
+    "--data-ascii",
+    "--json",
+    "--output",
+    "--output-dir",
+    "--header",
+    "--user",
+    "--user-agent",
+    "--referer",
+    "--cookie",
+    "--cookie-jar",
+    "--form",
+    "--form-string",
+    "--upload-file",
+    "--config",
+    "--proxy",
+    "--max-time",
+    "--write-out",
+    "--range",
+    "--cert",
+    "--key",
+    "--cacert",
+    "--capath",
+    "--connect-timeout",
+    "--retry",
+    "--retry-delay",
+    "--retry-max-time",
+    "--resolve",
+    "--connect-to",
+    "--url",
+    "--url-query",
+    "--unix-socket",
+    "--abstract-unix-socket",
+    "--interface",
+    "--limit-rate",
+    "--max-filesize",
+    "--max-redirs",
+    "--dump-header",
+    "--trace",
+    "--trace-ascii",
+    "--stderr",
+    "--netrc-file",
+    "--oauth2-bearer",
+    "--aws-sigv4",
+    "--preproxy",
+    "--socks5",
+    "--socks5-hostname",
+    "--socks4",
+    "--socks4a",
+    "--noproxy",
+    "--dns-servers",
+    "--doh-url",
+    "--hostpubmd5",
+    "--pubkey",
+    "--quote",
+    "--ciphers",
+    "--engine",
+    "--variable",
+    "--expand-url",
+    "--hsts",
+    "--alt-svc",
+    "--etag-save",
+    "--etag-compare",
+    "--tls-max",
+    "--keepalive-time",
+    "--proto",
+    "--proto-default",
+    "--mail-from",
+    "--mail-rcpt",
 ];
 const WGET: &[&str] = &[
-    "-O", "-o", "-a", "-i", "-P", "-t", "-T", "-w", "-Q", "-U", "-e", "-l", "-A", "-R", "-D", "-I", "-X", "--output-document",
-    "--output-file", "--append-output", "--input-file", "--directory-prefix", "--tries", "--timeout", "--header", "--user-agent",
-    "--user", "--password", "--post-data", "--post-file", "--body-data", "--body-file", "--method", "--execute", "--referer",
-    "--load-cookies", "--save-cookies", "--ca-certificate", "--certificate", "--private-key", "--level", "--accept", "--reject",
-    "--domains", "--limit-rate", "--wait", "--quota", "--base", "--config", "--bind-address", "--progress", "--use-askpass",
+    "-O",
+    "-o",
+    "-a",
+    "-i",
+    "-P",
+    "-t",
+    "-T",
+    "-w",
+    "-Q",
+    "-U",
+    "-e",
+    "-l",
+    "-A",
+    "-R",
+    "-D",
+    "-I",
+    "-X",
+    "--output-document",
+    "--output-file",
+    "--append-output",
+    "--input-file",
+    "--directory-prefix",
+    "--tries",
+    "--timeout",
+    "--header",
+    "--user-agent",
+    "--user",
+    "--password",
+    "--post-data",
+    "--post-file",
+    "--body-data",
+    "--body-file",
+    "--method",
+    "--execute",
+    "--referer",
+    "--load-cookies",
+    "--save-cookies",
+    "--ca-certificate",
+    "--certificate",
+    "--private-key",
+    "--level",
+    "--accept",
+    "--reject",
+    "--domains",
+    "--limit-rate",
+    "--wait",
+    "--quota",
+    "--base",
+    "--config",
+    "--bind-address",
+    "--progress",
+    "--use-askpass",
 ];
 
 /// One of these programs, and what its words say.
@@ -54,11 +191,20 @@ fn visit(walk: &mut Walk<'_>, url: &Field) {
 /// A request that asks for a deletion, by its method or by the end of its path.
 fn asks(walk: &mut Walk<'_>, method: &str, urls: &[Field], body: &str) {
     let deletes = method.eq_ignore_ascii_case("DELETE") || method.eq_ignore_ascii_case("PURGE");
-    let changes = !deletes && !matches!(method.to_ascii_uppercase().as_str(), "" | "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY");
+    let changes = !deletes
+        && !matches!(
+            method.to_ascii_uppercase().as_str(),
+            "" | "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY"
+        );
     for url in urls {
         let path = url.text.split(['?', '#']).next().unwrap_or_default();
         let after = path.split_once("://").map_or(path, |(_, rest)| rest);
-        let last = after.split_once('/').map_or("", |(_, path)| path.trim_end_matches('/')).rsplit('/').next().unwrap_or_default();
+        let last = after
+            .split_once('/')
+            .map_or("", |(_, path)| path.trim_end_matches('/'))
+            .rsplit('/')
+            .next()
+            .unwrap_or_default();
         let asked = changes && (verbs::is_deletion(last) || is_destructive_query(body));
         let name = Target::Named(url.text.chars().take(200).collect());
         if deletes || asked {
@@ -72,7 +218,9 @@ fn asks(walk: &mut Walk<'_>, method: &str, urls: &[Field], body: &str) {
 /// A query that drops something, sent to a database that speaks HTTP.
 fn is_destructive_query(body: &str) -> bool {
     let upper = body.trim_start_matches(['"', '\'', '{', ' ', 'q', '=']).to_ascii_uppercase();
-    ["DROP TABLE", "DROP DATABASE", "TRUNCATE TABLE", "DROP SCHEMA", "DROP MEASUREMENT"].iter().any(|it| upper.starts_with(it))
+    ["DROP TABLE", "DROP DATABASE", "TRUNCATE TABLE", "DROP SCHEMA", "DROP MEASUREMENT"]
+        .iter()
+        .any(|it| upper.starts_with(it))
 }
 
 fn sent(walk: &mut Walk<'_>, values: &[Field]) -> String {
@@ -94,7 +242,17 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     let mut urls = args.rest.clone();
     urls.extend(args.values(&["--url", "--expand-url"]));
     urls.iter().for_each(|it| visit(walk, it));
-    let via = ["-x", "--proxy", "--preproxy", "--socks5", "--socks5-hostname", "--socks4", "--socks4a", "--doh-url", "--connect-to"];
+    let via = [
+        "-x",
+        "--proxy",
+        "--preproxy",
+        "--socks5",
+        "--socks5-hostname",
+        "--socks4",
+        "--socks4a",
+        "--doh-url",
+        "--connect-to",
+    ];
     for proxy in args.values(&via) {
         walk.connects(&proxy.text.clone());
     }
@@ -106,7 +264,8 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     for socket in args.values(&["--unix-socket", "--abstract-unix-socket"]) {
         walk.writes(&socket);
     }
-    let reads = ["-T", "--upload-file", "-K", "--config", "-E", "--cert", "--key", "--cacert", "--netrc-file"];
+    let reads =
+        ["-T", "--upload-file", "-K", "--config", "-E", "--cert", "--key", "--cacert", "--netrc-file"];
     args.values(&reads).iter().for_each(|it| walk.reads(it));
     if args.has(&["-K", "--config"]) {
         walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
@@ -114,10 +273,26 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     let data = ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json"];
     let body = sent(walk, &args.values(&data));
     let form = sent(walk, &args.values(&["-F", "--form"]));
-    let method = method(&args, &["-X", "--request"], &[(&data, "POST"), (&["-F", "--form"], "POST"), (&["-T", "--upload-file"], "PUT")]);
+    let method = method(
+        &args,
+        &["-X", "--request"],
+        &[(&data, "POST"), (&["-F", "--form"], "POST"), (&["-T", "--upload-file"], "PUT")],
+    );
     asks(walk, &method, &urls, &body);
     let _ = form;
-    let writes = ["-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--trace-ascii", "--output-dir", "--stderr", "--hsts"];
+    let writes = [
+        "-o",
+        "--output",
+        "-c",
+        "--cookie-jar",
+        "-D",
+        "--dump-header",
+        "--trace",
+        "--trace-ascii",
+        "--output-dir",
+        "--stderr",
+        "--hsts",
+    ];
     for file in args.values(&writes) {
         walk.writes(&file);
         if let Some(path) = file.known() {
@@ -132,7 +307,10 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
 fn method(args: &Args, names: &[&str], implied: &[(&[&str], &str)]) -> String {
     match args.values(names).last() {
         Some(given) => given.text.clone(),
-        None => implied.iter().find(|(names, _)| args.has(names)).map_or_else(String::new, |(_, it)| (*it).to_owned()),
+        None => implied
+            .iter()
+            .find(|(names, _)| args.has(names))
+            .map_or_else(String::new, |(_, it)| (*it).to_owned()),
     }
 }
 
@@ -162,16 +340,28 @@ fn wget(walk: &mut Walk<'_>, fields: &[Field]) {
             walk.connects(&value.trim().to_owned());
         }
     }
-    let reads = ["-i", "--input-file", "--post-file", "--body-file", "--load-cookies", "--config", "--certificate", "--private-key"];
+    let reads = [
+        "-i",
+        "--input-file",
+        "--post-file",
+        "--body-file",
+        "--load-cookies",
+        "--config",
+        "--certificate",
+        "--private-key",
+    ];
     args.values(&reads).iter().for_each(|it| walk.reads(it));
     if args.has(&["-i", "--input-file"]) {
         walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
     }
-    let body = args.values(&["--post-data", "--body-data"]).first().map_or_else(String::new, |it| it.text.clone());
+    let body =
+        args.values(&["--post-data", "--body-data"]).first().map_or_else(String::new, |it| it.text.clone());
     let method = method(&args, &["--method"], &[(&["--post-data", "--post-file"], "POST")]);
     asks(walk, &method, &args.rest, &body);
     let outs = args.values(&["-O", "--output-document"]);
-    for file in args.values(&["-o", "-a", "--output-file", "--append-output", "--save-cookies"]).iter().chain(&outs) {
+    for file in
+        args.values(&["-o", "-a", "--output-file", "--append-output", "--save-cookies"]).iter().chain(&outs)
+    {
         walk.writes(file);
     }
     if let Some(path) = outs.first().and_then(Field::known) {
@@ -184,7 +374,20 @@ fn wget(walk: &mut Walk<'_>, fields: &[Field]) {
 }
 
 fn httpie(walk: &mut Walk<'_>, fields: &[Field]) {
-    let values = ["-o", "-a", "-A", "-s", "-p", "--output", "--auth", "--session", "--print", "--verify", "--timeout", "--proxy"];
+    let values = [
+        "-o",
+        "-a",
+        "-A",
+        "-s",
+        "-p",
+        "--output",
+        "--auth",
+        "--session",
+        "--print",
+        "--verify",
+        "--timeout",
+        "--proxy",
+    ];
     let args = options::split(fields, &values, Style::default());
     let is_method = |it: &Field| !it.text.is_empty() && it.text.bytes().all(|it| it.is_ascii_uppercase());
     let (method, rest) = match args.rest.split_first() {

@@ -12,22 +12,93 @@ const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/private/tmp", "/private/var/t
 
 /// Folders of the system, whose single files matter, too.
 const SYSTEM: &[&str] = &[
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr", "/var/lib", "/System",
-    "/Library", "/Applications", "C:/Windows", "C:/Program Files",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib",
+    "/System",
+    "/Library",
+    "/Applications",
+    "C:/Windows",
+    "C:/Program Files",
 ];
 
 /// Folders below those that hold what people put there themselves.
-const OURS: &[&str] = &["/usr/local", "/usr/src", "/var/lib/apt/lists", "/dev/shm", "/proc/self", "/dev/mqueue"];
+const OURS: &[&str] =
+    &["/usr/local", "/usr/src", "/var/lib/apt/lists", "/dev/shm", "/proc/self", "/dev/mqueue"];
 
 /// Names of folders that tools make from sources, and make again.
 const REBUILT: &[&str] = &[
-    "node_modules", "bower_components", "jspm_packages", "target", "dist", "build", "out", "_build", "obj",
-    "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".hypothesis", ".venv", "venv", ".eggs",
-    "htmlcov", ".coverage", "coverage", ".nyc_output", ".next", ".nuxt", ".output", ".svelte-kit", ".turbo", ".parcel-cache",
-    ".vite", ".angular", ".expo", ".docusaurus", ".cache", ".gradle", ".terraform", ".serverless", ".sass-cache",
-    ".dart_tool", ".stack-work", "dist-newstyle", "elm-stuff", "zig-cache", ".zig-cache", "zig-out", "DerivedData", "Pods",
-    "CMakeFiles", ".ipynb_checkpoints", "tmp", "temp", ".tmp", "test-results", "playwright-report", ".ccls-cache",
-    ".bundle", ".yarn-cache", ".pnpm-store", ".eslintcache", ".swc", "site-packages", "storybook-static",
+    "node_modules",
+    "bower_components",
+    "jspm_packages",
+    "target",
+    "dist",
+    "build",
+    "out",
+    "_build",
+    "obj",
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
+    ".hypothesis",
+    ".venv",
+    "venv",
+    ".eggs",
+    "htmlcov",
+    ".coverage",
+    "coverage",
+    ".nyc_output",
+    ".next",
+    ".nuxt",
+    ".output",
+    ".svelte-kit",
+    ".turbo",
+    ".parcel-cache",
+    ".vite",
+    ".angular",
+    ".expo",
+    ".docusaurus",
+    ".cache",
+    ".gradle",
+    ".terraform",
+    ".serverless",
+    ".sass-cache",
+    ".dart_tool",
+    ".stack-work",
+    "dist-newstyle",
+    "elm-stuff",
+    "zig-cache",
+    ".zig-cache",
+    "zig-out",
+    "DerivedData",
+    "Pods",
+    "CMakeFiles",
+    ".ipynb_checkpoints",
+    "tmp",
+    "temp",
+    ".tmp",
+    "test-results",
+    "playwright-report",
+    ".ccls-cache",
+    ".bundle",
+    ".yarn-cache",
+    ".pnpm-store",
+    ".eslintcache",
+    ".swc",
+    "site-packages",
+    "storybook-static",
 ];
 
 /// Names that are worth asking for wherever they are.
@@ -35,9 +106,23 @@ const PRECIOUS: &[&str] = &[".git", ".ssh", ".gnupg", ".aws", ".kube", ".hg", ".
 
 /// Files whose loss or change locks people out or breaks the machine.
 const VITAL: &[&str] = &[
-    "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/fstab", "/etc/crypttab", "/etc/hosts",
-    "/etc/resolv.conf", "/etc/ssh/sshd_config", "/etc/crontab", "/etc/ld.so.preload", "/etc/ld.so.conf", "/etc/environment",
-    "/etc/profile", "/etc/nsswitch.conf", "/proc/sysrq-trigger",
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/fstab",
+    "/etc/crypttab",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/ssh/sshd_config",
+    "/etc/crontab",
+    "/etc/ld.so.preload",
+    "/etc/ld.so.conf",
+    "/etc/environment",
+    "/etc/profile",
+    "/etc/nsswitch.conf",
+    "/proc/sysrq-trigger",
 ];
 
 fn below(path: &str, folder: &str) -> bool {
@@ -58,13 +143,17 @@ fn is_star(name: &str) -> bool {
 
 /// True for what lies in a folder for temporary files.
 pub fn is_temporary(path: &str) -> bool {
-    TEMPORARY.iter().any(|it| strictly_below(path, it)) || (path.starts_with("/var/folders/") && path.contains("/T/"))
+    TEMPORARY.iter().any(|it| strictly_below(path, it))
+        || (path.starts_with("/var/folders/") && path.contains("/T/"))
 }
 
 /// True for what tools make from sources, and make again; and for what lies in it.
 fn is_rebuilt(path: &str) -> bool {
     let known = |it: &str| {
-        REBUILT.contains(&it) || it.ends_with(".egg-info") || it.starts_with("cmake-build-") || it.starts_with("bazel-")
+        REBUILT.contains(&it)
+            || it.ends_with(".egg-info")
+            || it.starts_with("cmake-build-")
+            || it.starts_with("bazel-")
     };
     path.split('/').any(known)
 }
@@ -88,19 +177,27 @@ pub fn deletes(target: &PathTarget, is_recursive: bool, around: &Surroundings) -
     if let Some(note) = precious(path, last, is_recursive || everything) {
         return Some(note);
     }
-    let folder = if everything { path.strip_suffix(last).unwrap_or(path).trim_end_matches('/') } else { path };
-    let is_cwd = matches!(folder, "" | ".") && !path.starts_with('/') || around.cwd.as_deref() == Some(folder);
-    if everything && (is_cwd || !is_rebuilt(folder)) && !is_temporary(folder) && !TEMPORARY.contains(&folder) {
+    let folder =
+        if everything { path.strip_suffix(last).unwrap_or(path).trim_end_matches('/') } else { path };
+    let is_cwd =
+        matches!(folder, "" | ".") && !path.starts_with('/') || around.cwd.as_deref() == Some(folder);
+    if everything && (is_cwd || !is_rebuilt(folder)) && !is_temporary(folder) && !TEMPORARY.contains(&folder)
+    {
         return Some("removes everything in a folder");
     }
-    let is_system = SYSTEM.iter().any(|it| below(path, it)) && !OURS.iter().any(|it| strictly_below(path, it));
+    let is_system =
+        SYSTEM.iter().any(|it| below(path, it)) && !OURS.iter().any(|it| strictly_below(path, it));
     if is_system && !path.ends_with(".pid") && !path.ends_with(".lock") {
         return Some("removes a part of the system");
     }
     if !is_recursive {
         return (path == "/" || is_home(path, around)).then_some("removes what everything else depends on");
     }
-    if path.is_empty() || path == "/" || path == "." || around.cwd.as_deref().is_some_and(|cwd| below(cwd, path)) {
+    if path.is_empty()
+        || path == "/"
+        || path == "."
+        || around.cwd.as_deref().is_some_and(|cwd| below(cwd, path))
+    {
         return Some("removes everything there is");
     }
     if is_home(folder, around) {
@@ -109,7 +206,9 @@ pub fn deletes(target: &PathTarget, is_recursive: bool, around: &Surroundings) -
     let inside = around.cwd.as_deref().and_then(|cwd| path.strip_prefix(cwd)).unwrap_or(path);
     let is_ours = inside.len() < path.len() || !path.starts_with(['/', '~', '.']) || path.starts_with("./");
     let hidden_ours = path.starts_with('.') && !path.starts_with("..");
-    if is_rebuilt(inside) && (is_ours || hidden_ours || inside.matches('/').count() > 2 || path.starts_with('~')) {
+    if is_rebuilt(inside)
+        && (is_ours || hidden_ours || inside.matches('/').count() > 2 || path.starts_with('~'))
+    {
         return None;
     }
     Some("removes a folder with everything in it")
@@ -118,8 +217,10 @@ pub fn deletes(target: &PathTarget, is_recursive: bool, around: &Surroundings) -
 fn precious(path: &str, last: &str, whole: bool) -> Option<&'static str> {
     let is_precious = path.split('/').any(|it| PRECIOUS.contains(&it));
     // A stale `.git/index.lock` is removed by hand every day.
-    (is_precious && !last.ends_with(".lock") && (whole || PRECIOUS.contains(&last) || !path.contains(".git/")))
-        .then_some("removes history, keys or credentials")
+    (is_precious
+        && !last.ends_with(".lock")
+        && (whole || PRECIOUS.contains(&last) || !path.contains(".git/")))
+    .then_some("removes history, keys or credentials")
 }
 
 /// Why writing over this cannot be made good.
@@ -128,7 +229,11 @@ pub fn overwrites(target: &PathTarget) -> Option<&'static str> {
     if is_disk(path) {
         return Some("writes over a disk");
     }
-    if VITAL.contains(&path) || below(path, "/boot") || below(path, "/etc/sudoers.d") || below(path, "/etc/pam.d") {
+    if VITAL.contains(&path)
+        || below(path, "/boot")
+        || below(path, "/etc/sudoers.d")
+        || below(path, "/etc/pam.d")
+    {
         return Some("writes over what the machine needs to start or to let people in");
     }
     let is_memory = matches!(path, "/dev/mem" | "/dev/kmem" | "/dev/port" | "/proc/kcore");
@@ -145,8 +250,8 @@ pub fn appends(target: &PathTarget) -> Option<&'static str> {
 pub fn is_disk(path: &str) -> bool {
     let Some(name) = path.strip_prefix("/dev/") else { return false };
     let starts = [
-        "sd", "hd", "vd", "xvd", "nvme", "mmcblk", "disk", "rdisk", "mapper/", "md", "dm-", "loop", "nbd", "sr", "fd0",
-        "zvol", "mtd", "drbd", "bcache", "rbd", "pmem",
+        "sd", "hd", "vd", "xvd", "nvme", "mmcblk", "disk", "rdisk", "mapper/", "md", "dm-", "loop", "nbd",
+        "sr", "fd0", "zvol", "mtd", "drbd", "bcache", "rbd", "pmem",
     ];
     starts.iter().any(|it| name.starts_with(it))
 }
@@ -154,9 +259,11 @@ pub fn is_disk(path: &str) -> bool {
 /// Why changing owners or rights of this and all below cannot be made good.
 pub fn takes_over(target: &PathTarget, around: &Surroundings) -> Option<&'static str> {
     let path = target.path.as_str();
-    let is_root = path == "/" || path == "/*" || (target.glob && is_star(name(path)) && path.matches('/').count() == 1);
+    let is_root =
+        path == "/" || path == "/*" || (target.glob && is_star(name(path)) && path.matches('/').count() == 1);
     let is_system = SYSTEM.iter().any(|it| below(path, it)) && !OURS.iter().any(|it| below(path, it));
-    let is_tree = matches!(path, "/home" | "/Users" | "/var" | "/opt" | "/srv" | "/mnt" | "/media" | "/root" | "~");
+    let is_tree =
+        matches!(path, "/home" | "/Users" | "/var" | "/opt" | "/srv" | "/mnt" | "/media" | "/root" | "~");
     (is_root && path.starts_with('/') || is_system || is_tree || is_home(path, around))
         .then_some("changes owners or rights of everything below")
 }
@@ -165,8 +272,18 @@ pub fn takes_over(target: &PathTarget, around: &Surroundings) -> Option<&'static
 pub fn is_nowhere(path: &str) -> bool {
     matches!(
         path,
-        "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/stdin" | "/dev/tty" | "/dev/zero" | "/dev/full" | "/dev/random"
-            | "/dev/urandom" | "-" | "" | "/dev/ptmx"
+        "/dev/null"
+            | "/dev/stdout"
+            | "/dev/stderr"
+            | "/dev/stdin"
+            | "/dev/tty"
+            | "/dev/zero"
+            | "/dev/full"
+            | "/dev/random"
+            | "/dev/urandom"
+            | "-"
+            | ""
+            | "/dev/ptmx"
     ) || path.starts_with("/dev/fd/")
         || path.starts_with("/dev/pts/")
 }
@@ -177,10 +294,16 @@ pub fn is_secret(path: &str) -> bool {
     let is_key = last.starts_with("id_") && !last.ends_with(".pub") && path.contains(".ssh/");
     is_key
         || matches!(path, "/etc/shadow" | "/etc/gshadow")
-        || matches!(last, ".env" | ".netrc" | ".pgpass" | ".npmrc" | ".pypirc" | ".git-credentials" | ".vault-token")
+        || matches!(
+            last,
+            ".env" | ".netrc" | ".pgpass" | ".npmrc" | ".pypirc" | ".git-credentials" | ".vault-token"
+        )
         || path.ends_with(".aws/credentials")
         || path.ends_with(".kube/config")
         || path.ends_with(".docker/config.json")
-        || (last.starts_with(".env.") && !last.ends_with("example") && !last.ends_with("sample") && !last.ends_with("template"))
+        || (last.starts_with(".env.")
+            && !last.ends_with("example")
+            && !last.ends_with("sample")
+            && !last.ends_with("template"))
         || (path.starts_with("/proc/") && last == "environ")
 }

@@ -64,7 +64,11 @@ impl Args {
                 continue;
             }
             let glued: String = chars.collect();
-            let value = if glued.is_empty() { fields.next().cloned() } else { Some(Field { text: glued, glob: field.glob }) };
+            let value = if glued.is_empty() {
+                fields.next().cloned()
+            } else {
+                Some(Field { text: glued, glob: field.glob })
+            };
             self.options.push((name, value));
             return;
         }
@@ -76,12 +80,17 @@ impl Args {
     }
 
     fn means(&self, given: &str, name: &str) -> bool {
-        given == name || (self.abbreviates && given.len() > 2 && given.starts_with("--") && name.starts_with(given))
+        given == name
+            || (self.abbreviates && given.len() > 2 && given.starts_with("--") && name.starts_with(given))
     }
 
     /// The values given to one of these.
     pub fn values(&self, names: &[&str]) -> Vec<Field> {
         let wanted = |given: &str| names.iter().any(|name| self.means(given, name));
-        self.options.iter().filter(|(given, _)| wanted(given)).filter_map(|(_, value)| value.clone()).collect()
+        self.options
+            .iter()
+            .filter(|(given, _)| wanted(given))
+            .filter_map(|(_, value)| value.clone())
+            .collect()
     }
 }

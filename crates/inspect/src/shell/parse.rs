@@ -288,7 +288,11 @@ impl Reader<'_> {
         loop {
             self.lines()?;
             if self.reserved("]]") {
-                return if words.is_empty() { Err("`[[` without a condition") } else { Ok(What::Test(words)) };
+                return if words.is_empty() {
+                    Err("`[[` without a condition")
+                } else {
+                    Ok(What::Test(words))
+                };
             }
             let is_regex = words.last().and_then(Word::bare) == Some("=~");
             let start = self.at;

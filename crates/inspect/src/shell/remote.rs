@@ -15,21 +15,91 @@ const FIRST: Style = Style { single: false, abbreviates: false, first: true };
 
 /// `docker run` and its kin.
 const RUN: &[&str] = &[
-    "-v", "-e", "-p", "-u", "-w", "-h", "-l", "-m", "-c", "-a", "--volume", "--env", "--env-file", "--publish", "--user",
-    "--workdir", "--name", "--network", "--net", "--entrypoint", "--mount", "--platform", "--hostname", "--label", "--memory",
-    "--cpus", "--gpus", "--device", "--cap-add", "--cap-drop", "--security-opt", "--add-host", "--pull", "--restart",
-    "--ulimit", "--tmpfs", "--shm-size", "--ipc", "--pid", "--userns", "--dns", "--log-driver", "--log-opt", "--volumes-from",
-    "--expose", "--cidfile", "--runtime", "--group-add", "--sysctl", "--stop-signal", "--health-cmd", "--ip", "--link",
-    "--cgroupns", "--detach-keys", "--index",
+    "-v",
+    "-e",
+    "-p",
+    "-u",
+    "-w",
+    "-h",
+    "-l",
+    "-m",
+    "-c",
+    "-a",
+    "--volume",
+    "--env",
+    "--env-file",
+    "--publish",
+    "--user",
+    "--workdir",
+    "--name",
+    "--network",
+    "--net",
+    "--entrypoint",
+    "--mount",
+    "--platform",
+    "--hostname",
+    "--label",
+    "--memory",
+    "--cpus",
+    "--gpus",
+    "--device",
+    "--cap-add",
+    "--cap-drop",
+    "--security-opt",
+    "--add-host",
+    "--pull",
+    "--restart",
+    "--ulimit",
+    "--tmpfs",
+    "--shm-size",
+    "--ipc",
+    "--pid",
+    "--userns",
+    "--dns",
+    "--log-driver",
+    "--log-opt",
+    "--volumes-from",
+    "--expose",
+    "--cidfile",
+    "--runtime",
+    "--group-add",
+    "--sysctl",
+    "--stop-signal",
+    "--health-cmd",
+    "--ip",
+    "--link",
+    "--cgroupns",
+    "--detach-keys",
+    "--index",
 ];
 const KUBECTL: &[&str] = &[
-    "-n", "-c", "-f", "-l", "-o", "--namespace", "--container", "--context", "--kubeconfig", "--cluster", "--image", "--user",
-    "-s", "--server", "--as", "--token", "--overrides", "--env", "--labels", "--restart", "--request-timeout",
-    "--pod-running-timeout", "--filename",
+    "-n",
+    "-c",
+    "-f",
+    "-l",
+    "-o",
+    "--namespace",
+    "--container",
+    "--context",
+    "--kubeconfig",
+    "--cluster",
+    "--image",
+    "--user",
+    "-s",
+    "--server",
+    "--as",
+    "--token",
+    "--overrides",
+    "--env",
+    "--labels",
+    "--restart",
+    "--request-timeout",
+    "--pod-running-timeout",
+    "--filename",
 ];
 const SSH: &[&str] = &[
-    "-p", "-i", "-l", "-o", "-F", "-L", "-R", "-D", "-J", "-b", "-c", "-e", "-m", "-O", "-Q", "-S", "-W", "-w", "-B", "-E", "-I",
-    "-P",
+    "-p", "-i", "-l", "-o", "-F", "-L", "-R", "-D", "-J", "-b", "-c", "-e", "-m", "-O", "-Q", "-S", "-W",
+    "-w", "-B", "-E", "-I", "-P",
 ];
 
 /// A program that starts another elsewhere: the other's effects, too, said to be there.
@@ -39,8 +109,9 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
         "docker" | "podman" | "nerdctl" | "finch" => return container(walk, fields, feed),
         "docker-compose" | "podman-compose" => return compose(walk, fields, feed),
         "kubectl" | "oc" | "k3s" | "microk8s" | "k" => return cluster(walk, fields, feed),
-        "lxc" | "incus" | "multipass" | "limactl" | "orb" | "wsl" | "distrobox" | "toolbox" | "flyctl" | "fly" | "heroku"
-        | "vagrant" | "machinectl" | "apptainer" | "singularity" | "gcloud" | "adb" | "devcontainer" | "colima" => {
+        "lxc" | "incus" | "multipass" | "limactl" | "orb" | "wsl" | "distrobox" | "toolbox" | "flyctl"
+        | "fly" | "heroku" | "vagrant" | "machinectl" | "apptainer" | "singularity" | "gcloud" | "adb"
+        | "devcontainer" | "colima" => {
             return machine(walk, name, fields, feed);
         }
         _ => return false,
@@ -92,7 +163,8 @@ fn ssh(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 }
 
 fn container(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
-    let globals = ["-H", "-c", "-l", "--host", "--context", "--config", "--log-level", "--url", "--connection"];
+    let globals =
+        ["-H", "-c", "-l", "--host", "--context", "--config", "--log-level", "--url", "--connection"];
     let args = options::split(fields, &globals, FIRST);
     let mut rest = args.rest.as_slice();
     if rest.first().is_some_and(|it| it.text == "container") {
@@ -108,7 +180,9 @@ fn container(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
     for mount in args.values(&["-v", "--volume", "--mount"]) {
         mounted(walk, &mount);
     }
-    if args.has(&["--privileged"]) || args.values(&["--pid", "--cap-add"]).iter().any(|it| it.text == "host" || it.text == "ALL") {
+    if args.has(&["--privileged"])
+        || args.values(&["--pid", "--cap-add"]).iter().any(|it| it.text == "host" || it.text == "ALL")
+    {
         walk.effect(Effect::new("privilege.raise", Target::Named("the host".to_owned())));
     }
     let image = args.rest.first().map_or_else(String::new, |it| it.text.clone());
@@ -127,12 +201,18 @@ fn container(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
 fn mounted(walk: &mut Walk<'_>, mount: &Field) {
     let text = mount.text.as_str();
     let find = |key: &str| text.split(',').find_map(|it| it.strip_prefix(key));
-    let source = find("source=").or_else(|| find("src=")).or_else(|| text.split(':').next().filter(|_| !text.contains('=')));
+    let source = find("source=")
+        .or_else(|| find("src="))
+        .or_else(|| text.split(':').next().filter(|_| !text.contains('=')));
     let Some(source) = source else { return };
     let is_read_only = text.ends_with(":ro") || text.contains("readonly") || text.contains(":ro,");
     if source.starts_with(['/', '.', '~']) {
         let field = Field::new(source);
-        if is_read_only { walk.reads(&field) } else { walk.writes(&field) }
+        if is_read_only {
+            walk.reads(&field)
+        } else {
+            walk.writes(&field)
+        }
         if source.ends_with("docker.sock") || source == "/" {
             walk.effect(Effect::new("privilege.raise", Target::Named("the host".to_owned())));
         }
@@ -159,13 +239,20 @@ fn compose(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
 }
 
 fn cluster(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
-    let fields = if fields.first().is_some_and(|it| it.text == "kubectl") { fields.get(1..).unwrap_or_default() } else { fields };
+    let fields = if fields.first().is_some_and(|it| it.text == "kubectl") {
+        fields.get(1..).unwrap_or_default()
+    } else {
+        fields
+    };
     let args = options::split(fields, KUBECTL, Style::default());
     let verb = args.rest.first().map_or("", |it| it.text.as_str());
     if !matches!(verb, "exec" | "run" | "debug" | "rsh") {
         return false;
     }
-    walk.effect(Effect::new("cloud.change", Target::Named(format!("{verb} {}", args.rest.get(1).map_or("", |it| &it.text)))));
+    walk.effect(Effect::new(
+        "cloud.change",
+        Target::Named(format!("{verb} {}", args.rest.get(1).map_or("", |it| &it.text))),
+    ));
     let command: Vec<Field> = match fields.iter().position(|it| it.text == "--") {
         Some(at) => fields.iter().skip(at + 1).cloned().collect(),
         None => args.rest.iter().skip(2).cloned().collect(),
@@ -177,11 +264,27 @@ fn cluster(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
 /// Those that name a machine and then, mostly after `--`, a program.
 fn machine(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     let verb = fields.iter().find(|it| !it.text.starts_with('-')).map_or("", |it| it.text.as_str());
-    let runs = matches!(verb, "exec" | "shell" | "ssh" | "run" | "enter" | "console" | "compute") || name == "wsl";
+    let runs =
+        matches!(verb, "exec" | "shell" | "ssh" | "run" | "enter" | "console" | "compute") || name == "wsl";
     if !runs {
         return false;
     }
-    let values = ["-c", "-C", "--command", "-a", "--app", "--zone", "--project", "-n", "--name", "-d", "-u", "-B", "--bind", "-s"];
+    let values = [
+        "-c",
+        "-C",
+        "--command",
+        "-a",
+        "--app",
+        "--zone",
+        "--project",
+        "-n",
+        "--name",
+        "-d",
+        "-u",
+        "-B",
+        "--bind",
+        "-s",
+    ];
     let texts = options::split(fields, &values, Style::default()).values(&["-c", "-C", "--command"]);
     let after = fields.iter().position(|it| matches!(it.text.as_str(), "--" | "-e" | "--exec"));
     let rest: Vec<Field> = match after {

@@ -26,7 +26,24 @@ const RUNNERS: &[Runner] = &[
     ("bun", &["x"], &["-p", "--package"], 0, true),
     ("uvx", &[], &["--from", "--with", "-p", "--python", "--index-url"], 0, true),
     ("uv", &["tool", "run"], &["--from", "--with", "-p", "--python"], 0, true),
-    ("uv", &["run"], &["--with", "-p", "--python", "--project", "--directory", "--group", "--extra", "-m", "--module", "--env-file"], 0, false),
+    (
+        "uv",
+        &["run"],
+        &[
+            "--with",
+            "-p",
+            "--python",
+            "--project",
+            "--directory",
+            "--group",
+            "--extra",
+            "-m",
+            "--module",
+            "--env-file",
+        ],
+        0,
+        false,
+    ),
     ("pipx", &["run"], &["--spec", "--python"], 0, true),
     ("poetry", &["run"], &["-C", "--directory"], 0, false),
     ("pipenv", &["run"], &[], 0, false),
@@ -66,24 +83,27 @@ const RUNNERS: &[Runner] = &[
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     match name {
         "make" | "gmake" | "bmake" => return make(walk, fields),
-        "nix-shell" | "nix" | "npx" | "npm" | "watchexec" | "nodemon" | "concurrently" | "tmux" | "screen" | "cargo" | "fd"
-        | "fdfind" | "rg" | "tar" | "gtar" | "bsdtar" | "rsync" | "zip" | "vim" | "vi" | "nvim" | "ex" | "ed" | "emacs" | "man"
-        | "less" | "expect" | "start-stop-daemon" | "socat" | "nc" | "ncat" | "netcat" | "busybox" | "gdb" | "split" | "sort"
-        | "pm2" | "tcpdump" | "dpkg" | "rpm" | "openssl" | "ffmpeg" | "cpulimit" | "logrotate" | "scp" | "sftp" | "wget" => {
+        "nix-shell" | "nix" | "npx" | "npm" | "watchexec" | "nodemon" | "concurrently" | "tmux"
+        | "screen" | "cargo" | "fd" | "fdfind" | "rg" | "tar" | "gtar" | "bsdtar" | "rsync" | "zip"
+        | "vim" | "vi" | "nvim" | "ex" | "ed" | "emacs" | "man" | "less" | "expect" | "start-stop-daemon"
+        | "socat" | "nc" | "ncat" | "netcat" | "busybox" | "gdb" | "split" | "sort" | "pm2" | "tcpdump"
+        | "dpkg" | "rpm" | "openssl" | "ffmpeg" | "cpulimit" | "logrotate" | "scp" | "sftp" | "wget" => {
             by_option(walk, name, fields, feed);
         }
         _ => {}
     }
     for (tool, words, values, skip, fetches) in RUNNERS.iter().filter(|(tool, ..)| *tool == name) {
         let before = options::split(fields, values, FIRST);
-        let fits = words.iter().zip(&before.rest).filter(|(word, field)| **word == field.text).count() == words.len();
+        let fits = words.iter().zip(&before.rest).filter(|(word, field)| **word == field.text).count()
+            == words.len();
         if !fits {
             continue;
         }
         let rest = before.rest.get(words.len()..).unwrap_or_default();
         let args = options::split(rest, values, FIRST);
         if *fetches {
-            let package = args.rest.first().or(before.rest.first()).map_or_else(String::new, |it| it.text.clone());
+            let package =
+                args.rest.first().or(before.rest.first()).map_or_else(String::new, |it| it.text.clone());
             walk.effect(Effect::new("package.install", Target::Named(package)));
         }
         let command = args.rest.get(*skip..).unwrap_or_default();
@@ -97,7 +117,11 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
 
 /// `make`: what it is given on the command line; what the file says is not known here.
 fn make(walk: &mut Walk<'_>, fields: &[Field]) -> bool {
-    let args = options::split(fields, &["-f", "-C", "-j", "-I", "-o", "-W", "--file", "--eval", "--directory"], Style::default());
+    let args = options::split(
+        fields,
+        &["-f", "-C", "-j", "-I", "-o", "-W", "--file", "--eval", "--directory"],
+        Style::default(),
+    );
     for file in args.values(&["-f", "--file"]) {
         if file.text != "-" {
             walk.reads(&file);
@@ -125,7 +149,18 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("nix-shell", &["--run", "--command"]),
     ("npx", &["-c", "--call"]),
     ("npm", &["-c", "--call"]),
-    ("tar", &["--to-command", "--rsh-command", "-I", "--use-compress-program", "-F", "--info-script", "--new-volume-script"]),
+    (
+        "tar",
+        &[
+            "--to-command",
+            "--rsh-command",
+            "-I",
+            "--use-compress-program",
+            "-F",
+            "--info-script",
+            "--new-volume-script",
+        ],
+    ),
     ("gtar", &["--to-command", "--rsh-command", "-I", "--use-compress-program", "-F", "--info-script"]),
     ("bsdtar", &["--use-compress-program"]),
     ("rsync", &["-e", "--rsh", "--rsync-path"]),
@@ -177,7 +212,9 @@ fn by_option(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
         "gdb" => foreign::scan_options(walk, fields, &["-ex", "--eval-command", "-eval-command"]),
         "expect" => foreign::scan_options(walk, fields, &["-c"]),
         "openssl" => {}
-        "watchexec" | "concurrently" | "tmux" | "screen" | "cpulimit" => rest_as_text(walk, name, fields, feed),
+        "watchexec" | "concurrently" | "tmux" | "screen" | "cpulimit" => {
+            rest_as_text(walk, name, fields, feed)
+        }
         "socat" => {
             for address in fields {
                 let (kind, rest) = address.text.split_once(':').unwrap_or_default();
@@ -192,7 +229,9 @@ fn by_option(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
 }
 
 fn fd(walk: &mut Walk<'_>, fields: &[Field]) {
-    if let Some(at) = fields.iter().position(|it| matches!(it.text.as_str(), "-x" | "-X" | "--exec" | "--exec-batch")) {
+    if let Some(at) =
+        fields.iter().position(|it| matches!(it.text.as_str(), "-x" | "-X" | "--exec" | "--exec-batch"))
+    {
         let command: Vec<Field> =
             fields.iter().skip(at + 1).take_while(|it| it.text != ";").cloned().collect();
         let has_place = command.iter().any(|it| it.text.contains("{}"));
@@ -204,10 +243,17 @@ fn fd(walk: &mut Walk<'_>, fields: &[Field]) {
 /// Editors run what follows a `!`.
 fn editor(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     let given = fields.iter().map(|it| it.text.clone());
-    let fed = if let Feed::Text(text) = feed { text.lines().map(str::to_owned).collect() } else { Vec::new() };
+    let fed =
+        if let Feed::Text(text) = feed { text.lines().map(str::to_owned).collect() } else { Vec::new() };
     for text in given.chain(fed) {
         let text = text.trim_start_matches(['+', ':']);
-        let escape = text.strip_prefix('!').or_else(|| text.split_once("!").filter(|(before, _)| matches!(before.trim(), "r" | "w" | "%" | "-c:" | "silent" | "exe" | "exec")).map(|(_, rest)| rest));
+        let escape = text.strip_prefix('!').or_else(|| {
+            text.split_once("!")
+                .filter(|(before, _)| {
+                    matches!(before.trim(), "r" | "w" | "%" | "-c:" | "silent" | "exe" | "exec")
+                })
+                .map(|(_, rest)| rest)
+        });
         if let Some(command) = escape {
             walk.apart(|walk| walk.text(command, Feed::Unknown));
         } else if text.contains("system(") || text.contains("os.execute") {
@@ -217,17 +263,40 @@ fn editor(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 }
 
 fn rest_as_text(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
-    let values = ["-e", "-w", "-i", "-s", "-t", "-n", "-c", "-F", "-x", "-y", "-l", "-p", "-S", "-L", "--exts", "--watch", "--names", "--limit"];
+    let values = [
+        "-e", "-w", "-i", "-s", "-t", "-n", "-c", "-F", "-x", "-y", "-l", "-p", "-S", "-L", "--exts",
+        "--watch", "--names", "--limit",
+    ];
     let args = options::split(fields, &values, FIRST);
     let rest = args.rest.as_slice();
     match name {
         "tmux" => {
             let verb = rest.first().map_or("", |it| it.text.as_str());
             let more = options::split(rest.get(1..).unwrap_or_default(), &values, FIRST);
-            if matches!(verb, "new" | "new-session" | "new-window" | "neww" | "split-window" | "splitw" | "run-shell" | "run" | "if-shell" | "pipe-pane" | "respawn-pane" | "display-popup" | "popup") {
+            if matches!(
+                verb,
+                "new"
+                    | "new-session"
+                    | "new-window"
+                    | "neww"
+                    | "split-window"
+                    | "splitw"
+                    | "run-shell"
+                    | "run"
+                    | "if-shell"
+                    | "pipe-pane"
+                    | "respawn-pane"
+                    | "display-popup"
+                    | "popup"
+            ) {
                 walk.apart(|walk| walk.text(&joined(&more.rest, " "), feed.clone()));
             } else if matches!(verb, "send-keys" | "send") {
-                let text: Vec<Field> = more.rest.iter().filter(|it| !matches!(it.text.as_str(), "Enter" | "C-m")).cloned().collect();
+                let text: Vec<Field> = more
+                    .rest
+                    .iter()
+                    .filter(|it| !matches!(it.text.as_str(), "Enter" | "C-m"))
+                    .cloned()
+                    .collect();
                 walk.apart(|walk| walk.text(&joined(&text, " "), feed.clone()));
             }
         }

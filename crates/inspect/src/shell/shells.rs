@@ -7,8 +7,8 @@ use super::walk::Walk;
 use super::{foreign, lexical};
 
 const SHELLS: &[&str] = &[
-    "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "pdksh", "ash", "rbash", "yash", "fish", "csh", "tcsh", "posh",
-    "hush", "osh", "elvish", "xonsh", "nu",
+    "sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "pdksh", "ash", "rbash", "yash", "fish", "csh",
+    "tcsh", "posh", "hush", "osh", "elvish", "xonsh", "nu",
 ];
 
 /// True for a shell.
@@ -34,7 +34,9 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> bo
                 rest = after;
                 break;
             }
-            "--rcfile" | "--init-file" | "--init-command" | "-C" if text.starts_with("--") || name == "fish" => {
+            "--rcfile" | "--init-file" | "--init-command" | "-C"
+                if text.starts_with("--") || name == "fish" =>
+            {
                 if let Some(file) = after.first() {
                     walk.reads(file);
                 }
@@ -107,7 +109,8 @@ pub fn content(walk: &mut Walk<'_>, content: Feed, args: &[Field], feed: Feed) -
     let Feed::Text(script) = &content else { return fed(walk, content) };
     let first = script.lines().next().unwrap_or_default();
     if let Some(line) = first.strip_prefix("#!") {
-        let program = line.split_whitespace().map(super::call::base).find(|it| *it != "env" && !it.starts_with('-'));
+        let program =
+            line.split_whitespace().map(super::call::base).find(|it| *it != "env" && !it.starts_with('-'));
         let program = program.unwrap_or("sh");
         if !is_shell(program) {
             foreign::code(walk, program, script);
@@ -122,7 +125,11 @@ pub fn content(walk: &mut Walk<'_>, content: Feed, args: &[Field], feed: Feed) -
 fn windows(walk: &mut Walk<'_>, args: &[Field]) {
     let text = joined(args, " ");
     let lower = text.to_lowercase();
-    if lower.contains("-enc") || lower.contains("iex") || lower.contains("invoke-expression") || args.iter().any(|it| !it.is_known()) {
+    if lower.contains("-enc")
+        || lower.contains("iex")
+        || lower.contains("invoke-expression")
+        || args.iter().any(|it| !it.is_known())
+    {
         walk.unknown_exec("runs what it decodes or downloads");
     }
     lexical::destructive(walk, &text);

@@ -12,10 +12,16 @@ pub fn losses(text: &str) -> Vec<Effect> {
         let words: Vec<&str> = statement.split_whitespace().collect();
         let Some(first) = words.first() else { continue };
         let at = |offset: usize| words.get(offset).copied().unwrap_or_default();
-        let name = |offset: usize| Target::Named(at(offset).trim_matches(['(', '"', '`', '[', ']']).to_lowercase());
+        let name =
+            |offset: usize| Target::Named(at(offset).trim_matches(['(', '"', '`', '[', ']']).to_lowercase());
         let has = |word: &str| words.contains(&word);
         match *first {
-            "DROP" if !matches!(at(1), "INDEX" | "TRIGGER" | "VIEW" | "FUNCTION" | "PROCEDURE" | "RULE" | "POLICY") => {
+            "DROP"
+                if !matches!(
+                    at(1),
+                    "INDEX" | "TRIGGER" | "VIEW" | "FUNCTION" | "PROCEDURE" | "RULE" | "POLICY"
+                ) =>
+            {
                 let offset = if at(2) == "IF" { 4 } else { 2 };
                 found.push(Effect::new("sql.schema", name(offset)).destroying("drops what holds data"));
             }
@@ -23,12 +29,18 @@ pub fn losses(text: &str) -> Vec<Effect> {
                 let offset = if at(1) == "TABLE" { 2 } else { 1 };
                 found.push(Effect::new("sql.write", name(offset)).destroying("empties a table"));
             }
-            "ALTER" if has("DROP") && (has("COLUMN") || at(1) == "TABLE") && !has("CONSTRAINT") && !has("DEFAULT") => {
+            "ALTER"
+                if has("DROP")
+                    && (has("COLUMN") || at(1) == "TABLE")
+                    && !has("CONSTRAINT")
+                    && !has("DEFAULT") =>
+            {
                 found.push(Effect::new("sql.schema", name(2)).destroying("drops a column"));
             }
             _ => {}
         }
-        let deletes = words.iter().position(|it| *it == "DELETE").filter(|at| words.get(at + 1) == Some(&"FROM"));
+        let deletes =
+            words.iter().position(|it| *it == "DELETE").filter(|at| words.get(at + 1) == Some(&"FROM"));
         if let Some(delete) = deletes
             && !has("WHERE")
             && !has("LIMIT")

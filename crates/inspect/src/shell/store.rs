@@ -9,23 +9,97 @@ use super::{foreign, reach};
 
 /// Client, dialect, options whose value is a statement, options whose value is a file of them, other options that
 /// take a value, and whether words that are no options are statements.
-type Client = (&'static str, &'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str], bool);
+type Client = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+    bool,
+);
 
 const CLIENTS: &[Client] = &[
-    ("psql", "postgres", &["-c", "--command"], &["-f", "--file"], &["-h", "-p", "-U", "-d", "-v", "-o", "-L", "-P", "-F", "-R", "-T", "--host", "--port", "--username", "--dbname", "--set", "--output"], false),
+    (
+        "psql",
+        "postgres",
+        &["-c", "--command"],
+        &["-f", "--file"],
+        &[
+            "-h",
+            "-p",
+            "-U",
+            "-d",
+            "-v",
+            "-o",
+            "-L",
+            "-P",
+            "-F",
+            "-R",
+            "-T",
+            "--host",
+            "--port",
+            "--username",
+            "--dbname",
+            "--set",
+            "--output",
+        ],
+        false,
+    ),
     ("pgcli", "postgres", &["-c", "--command"], &[], &["-h", "-p", "-U", "-u", "-d"], false),
-    ("mysql", "mysql", &["-e", "--execute", "--init-command"], &[], &["-h", "-P", "-u", "-D", "-S", "--host", "--port", "--user", "--database", "--socket"], false),
-    ("mariadb", "mysql", &["-e", "--execute", "--init-command"], &[], &["-h", "-P", "-u", "-D", "-S", "--host", "--user", "--database"], false),
+    (
+        "mysql",
+        "mysql",
+        &["-e", "--execute", "--init-command"],
+        &[],
+        &["-h", "-P", "-u", "-D", "-S", "--host", "--port", "--user", "--database", "--socket"],
+        false,
+    ),
+    (
+        "mariadb",
+        "mysql",
+        &["-e", "--execute", "--init-command"],
+        &[],
+        &["-h", "-P", "-u", "-D", "-S", "--host", "--user", "--database"],
+        false,
+    ),
     ("mycli", "mysql", &["-e", "--execute"], &[], &["-h", "-P", "-u", "-D"], false),
     ("sqlite3", "sqlite", &["-cmd"], &["-init"], &["-separator", "-nullvalue", "-newline"], true),
     ("sqlite", "sqlite", &["-cmd"], &["-init"], &["-separator"], true),
     ("duckdb", "duckdb", &["-c", "-s", "-cmd"], &["-f", "-init"], &["-separator"], true),
     ("sqlcmd", "mssql", &["-Q", "-q"], &["-i"], &["-S", "-U", "-P", "-d", "-o"], false),
-    ("clickhouse-client", "clickhouse", &["-q", "--query"], &["--queries-file"], &["-h", "-u", "-d", "--host", "--port", "--user", "--password", "--database"], false),
-    ("clickhouse", "clickhouse", &["-q", "--query"], &["--queries-file"], &["-h", "-u", "-d", "--host", "--port"], false),
-    ("cockroach", "postgres", &["-e", "--execute"], &["-f", "--file"], &["--url", "--host", "-d", "--database"], false),
+    (
+        "clickhouse-client",
+        "clickhouse",
+        &["-q", "--query"],
+        &["--queries-file"],
+        &["-h", "-u", "-d", "--host", "--port", "--user", "--password", "--database"],
+        false,
+    ),
+    (
+        "clickhouse",
+        "clickhouse",
+        &["-q", "--query"],
+        &["--queries-file"],
+        &["-h", "-u", "-d", "--host", "--port"],
+        false,
+    ),
+    (
+        "cockroach",
+        "postgres",
+        &["-e", "--execute"],
+        &["-f", "--file"],
+        &["--url", "--host", "-d", "--database"],
+        false,
+    ),
     ("bq", "bigquery", &[], &[], &["--project_id", "--format", "--location"], false),
-    ("snowsql", "snowflake", &["-q", "--query"], &["-f", "--filename"], &["-a", "-u", "-d", "-s", "-w", "-r", "-c"], false),
+    (
+        "snowsql",
+        "snowflake",
+        &["-q", "--query"],
+        &["-f", "--filename"],
+        &["-a", "-u", "-d", "-s", "-w", "-r", "-c"],
+        false,
+    ),
     ("snow", "snowflake", &["-q", "--query"], &["-f", "--filename"], &["-c", "--connection"], false),
     ("cqlsh", "ansi", &["-e", "--execute"], &["-f", "--file"], &["-u", "-p", "-k", "--keyspace"], false),
     ("trino", "ansi", &["--execute"], &["-f", "--file"], &["--server", "--catalog", "--schema"], false),
@@ -56,7 +130,11 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
 fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     let (name, dialect, statements, files, others, words) = client;
     let values: Vec<&str> = statements.iter().chain(*files).chain(*others).copied().collect();
-    let style = Style { single: matches!(*name, "sqlite3" | "sqlite" | "duckdb" | "influx"), abbreviates: !*words, ..Style::default() };
+    let style = Style {
+        single: matches!(*name, "sqlite3" | "sqlite" | "duckdb" | "influx"),
+        abbreviates: !*words,
+        ..Style::default()
+    };
     let args = options::split(fields, &values, style);
     if args.has(&["--help", "--version", "-V", "-?", "-version", "-help"]) {
         return;
@@ -73,7 +151,11 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     }
     let mut texts = args.values(statements);
     if *words {
-        args.rest.iter().take(1).filter(|it| !it.text.is_empty() && it.text != ":memory:").for_each(|it| walk.writes(it));
+        args.rest
+            .iter()
+            .take(1)
+            .filter(|it| !it.text.is_empty() && it.text != ":memory:")
+            .for_each(|it| walk.writes(it));
         texts.extend(args.rest.iter().skip(1).cloned());
     } else if *name == "bq" {
         texts.extend(args.rest.iter().skip_while(|it| it.text != "query").skip(1).cloned());
@@ -89,8 +171,12 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     }
     match feed {
         Feed::Text(text) if texts.is_empty() => texts.push(Field::new(&**text)),
-        Feed::Unknown | Feed::Downloaded | Feed::Decoded if texts.is_empty() && !args.has(&["-l", "--list"]) => {
-            walk.effect(Effect::new("sql.unknown", Target::Unknown).noting("statements that come through a pipe"));
+        Feed::Unknown | Feed::Downloaded | Feed::Decoded
+            if texts.is_empty() && !args.has(&["-l", "--list"]) =>
+        {
+            walk.effect(
+                Effect::new("sql.unknown", Target::Unknown).noting("statements that come through a pipe"),
+            );
         }
         _ => {}
     }
@@ -103,7 +189,8 @@ fn statement(walk: &mut Walk<'_>, dialect: &str, text: &str) {
     // What a client's own commands run: `\! command`, `.shell command`, `system command`.
     for line in text.lines() {
         let line = line.trim();
-        let shell = ["\\!", ".shell ", ".system ", "system ", "! "].iter().find_map(|it| line.strip_prefix(it));
+        let shell =
+            ["\\!", ".shell ", ".system ", "system ", "! "].iter().find_map(|it| line.strip_prefix(it));
         if let Some(command) = shell {
             walk.apart(|walk| walk.text(command.trim_end_matches(';'), Feed::Nothing));
         }
@@ -113,7 +200,10 @@ fn statement(walk: &mut Walk<'_>, dialect: &str, text: &str) {
         }
     }
     if text.contains(UNKNOWN) {
-        walk.effect(Effect::new("sql.unknown", Target::Unknown).noting("a statement that is put together only when it runs"));
+        walk.effect(
+            Effect::new("sql.unknown", Target::Unknown)
+                .noting("a statement that is put together only when it runs"),
+        );
     }
     for effect in reach::sql(text, dialect) {
         walk.effect(effect);
@@ -122,13 +212,31 @@ fn statement(walk: &mut Walk<'_>, dialect: &str, text: &str) {
 
 const REDIS_LOSES: &[&str] = &["FLUSHALL", "FLUSHDB"];
 const REDIS_READS: &[&str] = &[
-    "GET", "MGET", "KEYS", "SCAN", "INFO", "PING", "TTL", "TYPE", "EXISTS", "LRANGE", "SMEMBERS", "HGETALL", "HGET", "ZRANGE",
-    "DBSIZE", "LLEN", "SCARD", "MONITOR", "TIME", "CLIENT", "SLOWLOG", "MEMORY", "STRLEN", "HKEYS", "HVALS", "ZCARD", "PTTL",
-    "OBJECT", "COMMAND", "ROLE", "LASTSAVE", "XRANGE", "XLEN", "XINFO",
+    "GET", "MGET", "KEYS", "SCAN", "INFO", "PING", "TTL", "TYPE", "EXISTS", "LRANGE", "SMEMBERS", "HGETALL",
+    "HGET", "ZRANGE", "DBSIZE", "LLEN", "SCARD", "MONITOR", "TIME", "CLIENT", "SLOWLOG", "MEMORY", "STRLEN",
+    "HKEYS", "HVALS", "ZCARD", "PTTL", "OBJECT", "COMMAND", "ROLE", "LASTSAVE", "XRANGE", "XLEN", "XINFO",
 ];
 
 fn redis(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
-    let values = ["-h", "-p", "-s", "-a", "-u", "-r", "-i", "-n", "-d", "-D", "--user", "--pass", "--cacert", "--cert", "--key", "--eval", "--pattern"];
+    let values = [
+        "-h",
+        "-p",
+        "-s",
+        "-a",
+        "-u",
+        "-r",
+        "-i",
+        "-n",
+        "-d",
+        "-D",
+        "--user",
+        "--pass",
+        "--cacert",
+        "--cert",
+        "--key",
+        "--eval",
+        "--pattern",
+    ];
     let args = options::split(fields, &values, Style { first: true, ..Style::default() });
     for host in args.values(&["-h", "-u"]) {
         walk.connects(&host.text.clone());
@@ -150,11 +258,17 @@ fn redis_command(walk: &mut Walk<'_>, words: &[Field]) {
     let second = words.get(1).map_or_else(String::new, |it| it.text.to_ascii_uppercase());
     let name = Target::Named(joined(words.get(..2).unwrap_or(words), " "));
     let is_loss = REDIS_LOSES.contains(&verb.as_str())
-        || matches!((verb.as_str(), second.as_str()), ("SCRIPT" | "FUNCTION", "FLUSH") | ("DEBUG", "SEGFAULT" | "FLUSHALL") | ("CLUSTER", "RESET"))
+        || matches!(
+            (verb.as_str(), second.as_str()),
+            ("SCRIPT" | "FUNCTION", "FLUSH") | ("DEBUG", "SEGFAULT" | "FLUSHALL") | ("CLUSTER", "RESET")
+        )
         || verb == "SHUTDOWN";
     if is_loss {
         walk.effect(Effect::new("cloud.delete", name).destroying("empties or stops a database"));
-    } else if matches!((verb.as_str(), second.as_str()), ("CONFIG", "SET") | ("SLAVEOF" | "REPLICAOF" | "MODULE", _)) {
+    } else if matches!(
+        (verb.as_str(), second.as_str()),
+        ("CONFIG", "SET") | ("SLAVEOF" | "REPLICAOF" | "MODULE", _)
+    ) {
         walk.effect(Effect::new("cloud.change", name).noting("changes how a database works"));
     } else if !REDIS_READS.contains(&verb.as_str()) {
         walk.effect(Effect::new("cloud.change", name));
@@ -162,7 +276,18 @@ fn redis_command(walk: &mut Walk<'_>, words: &[Field]) {
 }
 
 fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
-    let values = ["--eval", "--host", "--port", "-u", "-p", "--username", "--password", "--authenticationDatabase", "-f", "--file"];
+    let values = [
+        "--eval",
+        "--host",
+        "--port",
+        "-u",
+        "-p",
+        "--username",
+        "--password",
+        "--authenticationDatabase",
+        "-f",
+        "--file",
+    ];
     let args = options::split(fields, &values, Style::default());
     for host in args.values(&["--host"]).iter().chain(args.rest.iter().filter(|it| it.text.contains("://"))) {
         walk.connects(&host.text.clone());
@@ -173,12 +298,38 @@ fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     }
     for text in texts {
         let flat: String = text.text.split_whitespace().collect();
-        let loses = ["dropDatabase(", ".drop()", ".drop({", "deleteMany({})", ".remove({})", "dropAllUsers(", "dropUser(", "dropIndexes(", "dropCollection("];
-        let writes = ["insert", "update", "replaceOne", "deleteOne", "deleteMany", "remove(", "createIndex", "renameCollection", "bulkWrite"];
+        let loses = [
+            "dropDatabase(",
+            ".drop()",
+            ".drop({",
+            "deleteMany({})",
+            ".remove({})",
+            "dropAllUsers(",
+            "dropUser(",
+            "dropIndexes(",
+            "dropCollection(",
+        ];
+        let writes = [
+            "insert",
+            "update",
+            "replaceOne",
+            "deleteOne",
+            "deleteMany",
+            "remove(",
+            "createIndex",
+            "renameCollection",
+            "bulkWrite",
+        ];
         if loses.iter().any(|it| flat.contains(it)) {
-            walk.effect(Effect::new("cloud.delete", Target::Named("mongodb".to_owned())).destroying("drops or empties what a database holds"));
+            walk.effect(
+                Effect::new("cloud.delete", Target::Named("mongodb".to_owned()))
+                    .destroying("drops or empties what a database holds"),
+            );
         } else if flat.contains("shutdownServer") || flat.contains("fsync") {
-            walk.effect(Effect::new("cloud.change", Target::Named("mongodb".to_owned())).destroying("stops a database"));
+            walk.effect(
+                Effect::new("cloud.change", Target::Named("mongodb".to_owned()))
+                    .destroying("stops a database"),
+            );
         } else if writes.iter().any(|it| flat.contains(it)) {
             walk.effect(Effect::new("cloud.change", Target::Named("mongodb".to_owned())));
         } else {
@@ -189,14 +340,21 @@ fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 }
 
 fn pg_tools(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
-    let args = options::split(fields, &["-h", "-p", "-U", "-O", "-E", "-T", "--host", "--port", "--username", "--maintenance-db"], Style::default());
+    let args = options::split(
+        fields,
+        &["-h", "-p", "-U", "-O", "-E", "-T", "--host", "--port", "--username", "--maintenance-db"],
+        Style::default(),
+    );
     if args.has(&["--help", "--version", "-V", "-?"]) {
         return;
     }
     for host in args.values(&["-h", "--host"]) {
         walk.connects(&host.text.clone());
     }
-    let target = args.rest.first().map_or(Target::None, |it| it.known().map_or(Target::Unknown, |it| Target::Named(it.to_owned())));
+    let target = args
+        .rest
+        .first()
+        .map_or(Target::None, |it| it.known().map_or(Target::Unknown, |it| Target::Named(it.to_owned())));
     walk.effect(match name {
         "dropdb" => Effect::new("sql.schema", target).destroying("drops a database"),
         "dropuser" => Effect::new("sql.admin", target).destroying("drops a user of a database"),
@@ -206,7 +364,8 @@ fn pg_tools(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
 }
 
 fn admin(walk: &mut Walk<'_>, fields: &[Field]) {
-    let args = options::split(fields, &["-h", "-P", "-u", "-S", "--host", "--user", "--port"], Style::default());
+    let args =
+        options::split(fields, &["-h", "-P", "-u", "-S", "--host", "--user", "--port"], Style::default());
     let verb = args.rest.first().map_or("", |it| it.text.as_str());
     let target = Target::Named(joined(&args.rest, " "));
     match verb {

@@ -55,7 +55,9 @@ fn sed(walk: &mut Walk<'_>, fields: &[Field]) {
 
 /// `e command` runs it, `w file` writes it, `r file` reads it.
 fn sed_command(walk: &mut Walk<'_>, line: &str) {
-    let line = line.trim_start_matches(|it: char| it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' ' | '~' | '+'));
+    let line = line.trim_start_matches(|it: char| {
+        it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' ' | '~' | '+')
+    });
     let line = match line.strip_prefix('/').and_then(|rest| rest.split_once('/')) {
         Some((_, rest)) => rest.trim_start(),
         None => line,
@@ -74,9 +76,12 @@ fn sed_command(walk: &mut Walk<'_>, line: &str) {
 
 /// The flags of `s/../../`: `e` runs what comes out, `w` writes it.
 fn sed_flags(walk: &mut Walk<'_>, script: &str) {
-    let text = script.trim_start_matches(|it: char| it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' '));
+    let text =
+        script.trim_start_matches(|it: char| it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' '));
     let Some(rest) = text.strip_prefix('s') else { return };
-    let Some(mark) = rest.chars().next().filter(|it| !it.is_alphanumeric() && !it.is_whitespace()) else { return };
+    let Some(mark) = rest.chars().next().filter(|it| !it.is_alphanumeric() && !it.is_whitespace()) else {
+        return;
+    };
     let parts: Vec<&str> = rest.split(mark).collect();
     let Some(flags) = parts.get(3) else { return };
     let flags = flags.split([';', '\n', '}']).next().unwrap_or_default();
@@ -88,7 +93,20 @@ fn sed_flags(walk: &mut Walk<'_>, script: &str) {
 }
 
 fn awk(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
-    let values = ["-F", "-v", "-f", "-e", "-i", "-E", "-l", "--field-separator", "--assign", "--file", "--source", "--include"];
+    let values = [
+        "-F",
+        "-v",
+        "-f",
+        "-e",
+        "-i",
+        "-E",
+        "-l",
+        "--field-separator",
+        "--assign",
+        "--file",
+        "--source",
+        "--include",
+    ];
     let args = options::split(fields, &values, Style { first: true, ..Style::default() });
     let mut rest = args.rest.as_slice();
     let mut programs = args.values(&["-e", "--source"]);
@@ -153,7 +171,9 @@ fn dd(walk: &mut Walk<'_>, fields: &[Field]) {
             if sink.is_known() || sink.text.starts_with('/') && !sink.text.starts_with("/dev") {
                 walk.writes(&sink);
             } else {
-                walk.effect(Effect::new("fs.write", Target::Unknown).destroying("writes over what cannot be told"));
+                walk.effect(
+                    Effect::new("fs.write", Target::Unknown).destroying("writes over what cannot be told"),
+                );
             }
         }
     }
@@ -162,7 +182,8 @@ fn dd(walk: &mut Walk<'_>, fields: &[Field]) {
 fn tee(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     let args = options::split(fields, &[], Style::default());
     for file in &args.rest {
-        if args.has(&["-a", "--append"]) && walk.settled(file).is_some_and(|it| judge::appends(&it).is_none()) {
+        if args.has(&["-a", "--append"]) && walk.settled(file).is_some_and(|it| judge::appends(&it).is_none())
+        {
             let Ok(target) = walk.path(file) else { continue };
             walk.effect(Effect::new("fs.write", target));
         } else {
@@ -175,8 +196,15 @@ fn tee(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 }
 
 fn truncate(walk: &mut Walk<'_>, fields: &[Field]) {
-    let args = options::split(fields, &["-s", "-r", "--size", "--reference"], Style { abbreviates: true, ..Style::default() });
-    let empties = args.values(&["-s", "--size"]).iter().any(|it| it.text.trim_start_matches('-').trim_start_matches('0').is_empty());
+    let args = options::split(
+        fields,
+        &["-s", "-r", "--size", "--reference"],
+        Style { abbreviates: true, ..Style::default() },
+    );
+    let empties = args
+        .values(&["-s", "--size"])
+        .iter()
+        .any(|it| it.text.trim_start_matches('-').trim_start_matches('0').is_empty());
     for file in &args.rest {
         let path = walk.settled(file);
         let is_loss = empties
@@ -191,7 +219,8 @@ fn truncate(walk: &mut Walk<'_>, fields: &[Field]) {
 
 /// Copies and moves: what is read, what is written, and what is gone afterwards.
 fn copy(walk: &mut Walk<'_>, name: &str, fields: &[Field]) -> bool {
-    let values = ["-t", "-S", "-m", "-o", "-g", "--target-directory", "--suffix", "--mode", "--owner", "--group"];
+    let values =
+        ["-t", "-S", "-m", "-o", "-g", "--target-directory", "--suffix", "--mode", "--owner", "--group"];
     let args = options::split(fields, &values, Style { abbreviates: true, ..Style::default() });
     if super::programs::is_question(&args) {
         return true;
@@ -216,7 +245,10 @@ fn copy(walk: &mut Walk<'_>, name: &str, fields: &[Field]) -> bool {
     for target in &to {
         let empties = from.iter().any(|it| it.text == "/dev/null") && name != "ln";
         let path = walk.settled(target);
-        if empties && path.as_ref().is_none_or(|it| !judge::is_temporary(&it.path)) && let Ok(target) = walk.path(target) {
+        if empties
+            && path.as_ref().is_none_or(|it| !judge::is_temporary(&it.path))
+            && let Ok(target) = walk.path(target)
+        {
             walk.effect(Effect::new("fs.write", target).destroying("empties a file"));
         } else {
             walk.writes(target);
@@ -237,5 +269,9 @@ fn moved(walk: &mut Walk<'_>, source: &Field, is_void: bool) {
         (it.path.starts_with('/') && depth <= 1) || judge::deletes(it, false, walk.around).is_some()
     });
     let effect = Effect::new("fs.delete", target).noting("moves it elsewhere");
-    walk.effect(if is_void || is_root { effect.destroying("moves away what is not to be moved") } else { effect });
+    walk.effect(if is_void || is_root {
+        effect.destroying("moves away what is not to be moved")
+    } else {
+        effect
+    });
 }

@@ -141,7 +141,10 @@ impl<'a> Walk<'a> {
 
     /// What a file holds, as far as the script itself put it there.
     pub fn content(&self, path: &str) -> Option<Feed> {
-        let at = path.strip_prefix("/dev/fd/").and_then(|it| it.parse::<usize>().ok()).and_then(|it| it.checked_sub(63));
+        let at = path
+            .strip_prefix("/dev/fd/")
+            .and_then(|it| it.parse::<usize>().ok())
+            .and_then(|it| it.checked_sub(63));
         if let Some(fed) = at.and_then(|at| self.feeds.get(at)) {
             return Some(fed.clone());
         }
@@ -195,7 +198,8 @@ impl<'a> Walk<'a> {
         self.steps += 1;
         if self.steps > MOST_STEPS {
             if self.steps == MOST_STEPS + 1 {
-                self.out.push(Effect::new("process.exec", Target::Unknown).noting("longer than can be followed"));
+                self.out
+                    .push(Effect::new("process.exec", Target::Unknown).noting("longer than can be followed"));
             }
             return Feed::Unknown;
         }
@@ -408,7 +412,8 @@ impl<'a> Walk<'a> {
 fn common(values: &[Field]) -> Field {
     let mut start = values.first().map(|it| it.text.as_str()).unwrap_or_default();
     for value in values {
-        let same = start.char_indices().zip(value.text.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
+        let same =
+            start.char_indices().zip(value.text.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
         let same = same.unwrap_or(start.len().min(value.text.len()));
         start = start.get(..same).unwrap_or_default();
     }

@@ -210,7 +210,8 @@ impl Reader<'_> {
                 }
                 _ => {
                     let start = self.at;
-                    while self.peek().is_some_and(|it| !matches!(it, b'$' | b'`' | b'\\') && end != Some(it)) {
+                    while self.peek().is_some_and(|it| !matches!(it, b'$' | b'`' | b'\\') && end != Some(it))
+                    {
                         self.at += 1;
                     }
                     text.push_str(self.between(start, self.at));

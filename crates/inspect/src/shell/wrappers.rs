@@ -23,7 +23,11 @@ const PLAIN: &[(&str, &[&str], usize)] = &[
     ("time", &["-f", "-o", "--format", "--output"], 0),
     ("gtime", &["-f", "-o", "--format", "--output"], 0),
     ("taskset", &["-c", "--cpu-list"], 1),
-    ("numactl", &["-N", "-m", "-C", "-i", "-p", "--cpunodebind", "--membind", "--physcpubind", "--interleave"], 0),
+    (
+        "numactl",
+        &["-N", "-m", "-C", "-i", "-p", "--cpunodebind", "--membind", "--physcpubind", "--interleave"],
+        0,
+    ),
     ("strace", &["-e", "-o", "-p", "-s", "-u", "-E", "-a", "-b", "-I", "-O", "-P", "-S", "-X"], 0),
     ("ltrace", &["-e", "-o", "-p", "-s", "-u", "-a", "-n", "-l", "-x"], 0),
     ("valgrind", &[], 0),
@@ -82,8 +86,29 @@ const RAISING: &[(&str, &[&str], usize)] = &[
     (
         "sudo",
         &[
-            "-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "-a", "--user", "--group", "--host", "--prompt",
-            "--close-from", "--role", "--type", "--command-timeout", "--other-user", "--chdir", "--chroot",
+            "-u",
+            "-g",
+            "-h",
+            "-p",
+            "-C",
+            "-r",
+            "-t",
+            "-T",
+            "-U",
+            "-D",
+            "-R",
+            "-a",
+            "--user",
+            "--group",
+            "--host",
+            "--prompt",
+            "--close-from",
+            "--role",
+            "--type",
+            "--command-timeout",
+            "--other-user",
+            "--chdir",
+            "--chroot",
         ],
         0,
     ),
@@ -97,10 +122,34 @@ const RAISING: &[(&str, &[&str], usize)] = &[
     ("run0", &["-u", "--user", "--property", "--setenv"], 0),
     ("setpriv", &["--reuid", "--regid", "--groups", "--inh-caps", "--ambient-caps", "--bounding-set"], 0),
     ("chroot", &[], 1),
-    ("unshare", &["-S", "-G", "-R", "-w", "--root", "--wd", "--setuid", "--setgid", "--map-user", "--map-group"], 0),
+    (
+        "unshare",
+        &["-S", "-G", "-R", "-w", "--root", "--wd", "--setuid", "--setgid", "--map-user", "--map-group"],
+        0,
+    ),
     ("nsenter", &["-t", "-S", "-G", "-r", "-w", "--target", "--setuid", "--setgid", "--root", "--wd"], 0),
-    ("systemd-run", &["-p", "-u", "-E", "-M", "-H", "-d", "--unit", "--property", "--setenv", "--uid", "--gid", "--on-calendar",
-        "--on-active", "--slice", "--description", "--working-directory"], 0),
+    (
+        "systemd-run",
+        &[
+            "-p",
+            "-u",
+            "-E",
+            "-M",
+            "-H",
+            "-d",
+            "--unit",
+            "--property",
+            "--setenv",
+            "--uid",
+            "--gid",
+            "--on-calendar",
+            "--on-active",
+            "--slice",
+            "--description",
+            "--working-directory",
+        ],
+        0,
+    ),
     ("runuser", &["-u", "-g", "-G", "-s", "-c", "--user", "--group", "--shell", "--command"], 0),
     ("su", &["-c", "-g", "-G", "-s", "-w", "--command", "--group", "--shell"], 0),
     ("sg", &["-c"], 1),
@@ -122,7 +171,11 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
         "capsh" => after_dashes(walk, fields, feed),
         "su" | "runuser" | "sg" => user(walk, name, fields, feed),
         "doppler" if fields.first().is_none_or(|it| it.text != "run") => return false,
-        "perf" if fields.first().is_none_or(|it| !matches!(it.text.as_str(), "stat" | "record" | "trace")) => return false,
+        "perf"
+            if fields.first().is_none_or(|it| !matches!(it.text.as_str(), "stat" | "record" | "trace")) =>
+        {
+            return false;
+        }
         "machinectl" if fields.first().is_none_or(|it| it.text != "shell") => return false,
         _ => return listed(walk, name, fields, feed),
     }
@@ -196,18 +249,54 @@ fn env(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 }
 
 const XARGS: &[&str] = &[
-    "-I", "-i", "-n", "-P", "-d", "-a", "-E", "-L", "-s", "--replace", "--max-args", "--max-procs", "--delimiter", "--arg-file",
-    "--max-lines", "--max-chars",
+    "-I",
+    "-i",
+    "-n",
+    "-P",
+    "-d",
+    "-a",
+    "-E",
+    "-L",
+    "-s",
+    "--replace",
+    "--max-args",
+    "--max-procs",
+    "--delimiter",
+    "--arg-file",
+    "--max-lines",
+    "--max-chars",
 ];
 const PARALLEL: &[&str] = &[
-    "-j", "-a", "-S", "-I", "-n", "-N", "-L", "-d", "-C", "--jobs", "--arg-file", "--sshlogin", "--colsep", "--delay",
-    "--timeout", "--joblog", "--results", "--retries", "--wd", "--workdir", "--basefile", "--sshloginfile", "--max-args",
+    "-j",
+    "-a",
+    "-S",
+    "-I",
+    "-n",
+    "-N",
+    "-L",
+    "-d",
+    "-C",
+    "--jobs",
+    "--arg-file",
+    "--sshlogin",
+    "--colsep",
+    "--delay",
+    "--timeout",
+    "--joblog",
+    "--results",
+    "--retries",
+    "--wd",
+    "--workdir",
+    "--basefile",
+    "--sshloginfile",
+    "--max-args",
     "--delimiter",
 ];
 
 /// A program with words that come from elsewhere.
 fn many(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
-    let values: Vec<&str> = if name == "xargs" { XARGS } else { PARALLEL }.iter().copied().filter(|it| *it != "-i").collect();
+    let values: Vec<&str> =
+        if name == "xargs" { XARGS } else { PARALLEL }.iter().copied().filter(|it| *it != "-i").collect();
     let args = options::split(fields, &values, FIRST);
     for file in args.values(&["-a", "--arg-file"]) {
         walk.reads(&file);
@@ -216,13 +305,16 @@ fn many(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
     let (command, given) = args.rest.split_at_checked(cut).unwrap_or_default();
     let more: Vec<Field> = if given.is_empty() {
         match feed {
-            Feed::Text(text) => text.split_whitespace().map(|it| Field::new(it.trim_matches(['"', '\'']))).take(64).collect(),
+            Feed::Text(text) => {
+                text.split_whitespace().map(|it| Field::new(it.trim_matches(['"', '\'']))).take(64).collect()
+            }
             _ => vec![Field::unknown()],
         }
     } else {
         given.iter().filter(|it| !it.text.starts_with(":::")).cloned().collect()
     };
-    let place = args.values(&["-I", "--replace"]).first().map_or_else(|| "{}".to_owned(), |it| it.text.clone());
+    let place =
+        args.values(&["-I", "--replace"]).first().map_or_else(|| "{}".to_owned(), |it| it.text.clone());
     if name == "parallel" {
         return in_parallel(walk, command, &more);
     }
@@ -277,7 +369,20 @@ fn joined_text(walk: &mut Walk<'_>, fields: &[Field], values: &[&str], feed: &Fe
 }
 
 fn script(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
-    let values = ["-c", "--command", "-T", "-B", "-I", "-O", "-E", "-m", "-o", "--log-out", "--log-in", "--log-timing"];
+    let values = [
+        "-c",
+        "--command",
+        "-T",
+        "-B",
+        "-I",
+        "-O",
+        "-E",
+        "-m",
+        "-o",
+        "--log-out",
+        "--log-in",
+        "--log-timing",
+    ];
     let args = options::split(fields, &values, Style::default());
     let texts = args.values(&["-c", "--command"]);
     if texts.is_empty() && args.rest.len() > 1 {
@@ -306,8 +411,28 @@ fn flock(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 }
 
 fn each_text(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
-    let values = ["-w", "-r", "-m", "-M", "-p", "-c", "-s", "-S", "-n", "-L", "-P", "--warmup", "--runs", "--prepare", "--setup",
-        "--cleanup", "--shell", "--export-json", "--export-markdown", "--command-name"];
+    let values = [
+        "-w",
+        "-r",
+        "-m",
+        "-M",
+        "-p",
+        "-c",
+        "-s",
+        "-S",
+        "-n",
+        "-L",
+        "-P",
+        "--warmup",
+        "--runs",
+        "--prepare",
+        "--setup",
+        "--cleanup",
+        "--shell",
+        "--export-json",
+        "--export-markdown",
+        "--command-name",
+    ];
     let args = options::split(fields, &values, Style::default());
     texts_of(walk, &args.values(&["-p", "-c", "-s", "--prepare", "--setup", "--cleanup"]), feed);
     texts_of(walk, &args.rest, feed);
@@ -315,16 +440,34 @@ fn each_text(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 
 fn after_dashes(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     if let Some(at) = fields.iter().position(|it| it.text == "--") {
-        let rest: Vec<Field> = std::iter::once(Field::new("bash")).chain(fields.iter().skip(at + 1).cloned()).collect();
+        let rest: Vec<Field> =
+            std::iter::once(Field::new("bash")).chain(fields.iter().skip(at + 1).cloned()).collect();
         walk.program(&rest, feed.clone());
     }
 }
 
 /// `su`: a user, and a text for that user's shell.
 fn user(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
-    let values = ["-c", "-g", "-G", "-s", "-u", "-w", "--command", "--group", "--shell", "--user", "--session-command"];
+    let values = [
+        "-c",
+        "-g",
+        "-G",
+        "-s",
+        "-u",
+        "-w",
+        "--command",
+        "--group",
+        "--shell",
+        "--user",
+        "--session-command",
+    ];
     let args: Args = options::split(fields, &values, Style::default());
-    let user = args.values(&["-u", "--user"]).first().or(args.rest.first()).map_or("root", |it| it.text.as_str()).to_owned();
+    let user = args
+        .values(&["-u", "--user"])
+        .first()
+        .or(args.rest.first())
+        .map_or("root", |it| it.text.as_str())
+        .to_owned();
     walk.effect(Effect::new("privilege.raise", Target::Named(user)));
     let texts = args.values(&["-c", "--command", "--session-command"]);
     texts_of(walk, &texts, feed);
