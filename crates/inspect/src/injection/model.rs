@@ -1,6 +1,6 @@
 //! The small linear model: a weight for every hash of a word or of two words in a row, and sums over windows.
 //!
-//! Answerable for reading the weights that the training wrote, for sums over the last thirty-two words and
+//! Answerable for reading the weights that the training wrote, for sums over the last sixteen words and
 //! for turning a sum into hundredths. Knows no word.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use super::marks;
 use super::walk::{Place, Word, alone, key_of, pair};
 
 /// How many words a window holds.
-pub const WINDOW: usize = 32;
+pub const WINDOW: usize = 16;
 
 /// Written by `make train`: the sum from which on a text has a score of 1, 2, ... 100 as little-endian `i16`,
 /// then 65,536 weights as `i8`.
@@ -154,7 +154,7 @@ impl Sum {
 
     /// The greatest sum of a window; of the whole text where that is shorter.
     pub fn best(&self) -> i32 {
-        if self.is_short() { self.now } else { self.best }
+        if self.is_short() { self.now * i32::from(share(self.words)) / 64 } else { self.best }
     }
 
     /// True while the text fills no window.
@@ -164,13 +164,20 @@ impl Sum {
 
     /// True if the last words are worth a report.
     pub fn over(&self) -> bool {
-        self.words > 0 && self.now >= self.reported
+        self.best() >= self.reported
     }
 
     /// From the first byte of the oldest word to the first byte of the newest, which is at `at`.
     pub fn window(&self, at: usize) -> std::ops::Range<usize> {
         self.places.get(self.words % WINDOW).copied().unwrap_or_default()..at
     }
+}
+
+/// What a word counts in a text of so many, in sixty-fourths: the square root of how many there might be for
+/// each there is, at most two and a half.
+pub(super) fn share(words: usize) -> u8 {
+    const SHARES: [u8; WINDOW] = [128, 128, 128, 128, 128, 114, 104, 96, 90, 85, 80, 77, 73, 71, 68, 66];
+    SHARES.get(words).copied().unwrap_or(64)
 }
 
 /// The sums for each score, from 1 on.
