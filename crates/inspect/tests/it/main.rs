@@ -9,3 +9,5 @@
     clippy::cast_sign_loss,
     reason = "a test fails by panicking"
 )]
+
+mod sql;
