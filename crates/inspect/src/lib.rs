@@ -8,6 +8,7 @@ mod hit;
 pub mod injection;
 pub mod net;
 pub mod path;
+mod place;
 pub mod personal;
 pub mod secret;
 pub mod shell;

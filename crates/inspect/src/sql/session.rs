@@ -121,7 +121,7 @@ const ACTING: &[&str] = &[
     "force_checkpoint", "enable_verification", "verify_external", "enable_checkpoint_on_shutdown",
 ];
 
-fn pragma(batch: &mut Batch, name: &str, has_value: bool, is_assigned: bool) -> bool {
+pub(super) fn pragma(batch: &mut Batch, name: &str, has_value: bool, is_assigned: bool) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let tells = TELLING.contains(&last) && !is_assigned;
     if tells || (!has_value && !ACTING.contains(&last)) {
