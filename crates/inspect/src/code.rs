@@ -1,14 +1,121 @@
 //! What a piece of Python or JavaScript plainly does.
+//!
+//! Answerable for what can be read off the text: calls that touch files, machines, processes and databases, with
+//! constants followed through names, aliases and concatenation; and for saying that the rest is not known.
+//! Runs nothing, follows no control flow, and is no guarantee: the sandbox is.
+
+mod act;
+mod names;
+mod table;
+mod value;
+
+use verdict::{Effect, Target};
+
 use crate::Surroundings;
-/// s
-#[derive(Clone, Copy)]
+
+/// The longest text that is read, in bytes; what is longer is unknown.
+pub const LONGEST: usize = 128 * 1024;
+/// How deep texts that are run may hold texts that are run.
+const DEEPEST: u8 = 3;
+/// How often the parser may ask whether it should go on: texts full of errors cost it more than their length.
+const PATIENCE: u32 = 4_000;
+
+/// A programming language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// s
+    /// Python 3, and 2 as far as it is the same.
     Python,
-    /// s
+    /// JavaScript, and TypeScript as far as it is the same.
     JavaScript,
 }
-/// s
-pub fn effects(_t: &str, _l: Language, _a: &Surroundings) -> Vec<verdict::Effect> {
-    Vec::new()
+
+impl Language {
+    /// The language of this name, whatever its case; what is none of them is none.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "python" | "python3" | "python2" | "py" | "ipython" => Some(Self::Python),
+            "javascript" | "js" | "node" | "nodejs" | "ecmascript" | "mjs" | "typescript" | "ts" | "deno" | "bun" => {
+                Some(Self::JavaScript)
+            }
+            _ => None,
+        }
+    }
+
+    /// As it is called in effects.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::JavaScript => "javascript",
+        }
+    }
+}
+
+/// What running `text` would do, each effect once. The first one is always `code.run`: of the language if all of
+/// it is plain, of [`Target::Unknown`] with the reason if anything is dynamic, not understood or not known.
+pub fn effects(text: &str, language: Language, around: &Surroundings) -> Vec<Effect> {
+    let mut findings = Findings { around, found: Vec::new(), dynamic: None, depth: 0 };
+    findings.read(text, language);
+    let run = match findings.dynamic {
+        Some(why) => Effect::new("code.run", Target::Unknown).noting(why),
+        None => Effect::new("code.run", Target::Named(language.name().to_owned())),
+    };
+    let mut effects = vec![run];
+    effects.append(&mut findings.found);
+    effects
+}
+
+/// What is gathered from a text and the texts that it runs.
+struct Findings<'a> {
+    around: &'a Surroundings,
+    found: Vec<Effect>,
+    /// Why not all of it is known, once something is not.
+    dynamic: Option<&'static str>,
+    depth: u8,
+}
+
+impl Findings<'_> {
+    fn read(&mut self, text: &str, language: Language) {
+        if text.len() > LONGEST || self.depth > DEEPEST {
+            return self.unknown("too long or too deeply nested to be read");
+        }
+        match parse(text, language) {
+            Some(tree) => {
+                if tree.root_node().has_error() {
+                    self.unknown("could not be read");
+                }
+                act::act(self, &tree, text, language);
+            }
+            None => self.unknown("too tangled to be read"),
+        }
+    }
+
+    fn push(&mut self, effect: Effect) {
+        const MOST: usize = 256;
+        if self.found.len() >= MOST {
+            self.unknown("does more than can be listed");
+        } else if !self.found.contains(&effect) {
+            self.found.push(effect);
+        }
+    }
+
+    fn unknown(&mut self, why: &'static str) {
+        self.dynamic = self.dynamic.or(Some(why));
+    }
+}
+
+fn parse(text: &str, language: Language) -> Option<tree_sitter::Tree> {
+    let mut parser = tree_sitter::Parser::new();
+    let grammar = match language {
+        Language::Python => tree_sitter_python::LANGUAGE,
+        Language::JavaScript => tree_sitter_javascript::LANGUAGE,
+    };
+    parser.set_language(&grammar.into()).ok()?;
+    let mut asked = 0_u32;
+    let mut stop = |_: &tree_sitter::ParseState| {
+        asked += 1;
+        asked > PATIENCE
+    };
+    let options = tree_sitter::ParseOptions::new().progress_callback(&mut stop);
+    let bytes = text.as_bytes();
+    parser.parse_with_options(&mut |at, _| bytes.get(at..).unwrap_or_default(), None, Some(options))
 }

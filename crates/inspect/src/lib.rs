@@ -10,6 +10,7 @@ mod infer;
 pub mod injection;
 pub mod net;
 pub mod path;
+mod place;
 pub mod personal;
 pub mod redact;
 mod roles;

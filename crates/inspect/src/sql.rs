@@ -15,7 +15,6 @@ mod functions;
 mod lead;
 mod lex;
 mod outfile;
-mod place;
 mod schema;
 mod session;
 mod set;
@@ -95,7 +94,7 @@ impl Batch {
     fn script(&mut self, text: &str) {
         let text: Cow<'_, str> = outfile::without(self, text);
         let lexed = lex::lex(&text, self.dialect.rules());
-        let pieces = lead::pieces(&lexed.tokens);
+        let pieces = lead::pieces(&text, &lexed.tokens);
         if pieces.is_empty() && !lexed.open {
             return;
         }
@@ -165,7 +164,10 @@ impl Batch {
                     return self.by_leads(rest);
                 }
                 if let Some(piece) = rest.first() {
-                    if parsed.is_some() {
+                    if lead::tells_all(piece) {
+                        // What the parser made of its beginning is something else.
+                        self.found.truncate(before);
+                    } else if parsed.is_some() {
                         self.unknown("goes on after its end");
                     }
                     lead::act(self, piece);

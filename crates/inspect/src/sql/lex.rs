@@ -302,48 +302,56 @@ impl Scanner<'_> {
     }
 }
 
+/// How deep brackets may nest, how many joins may wait for their condition, how many tokens may follow one
+/// another without a comma, and how many selects may be united.
+const DEEPEST: usize = 40;
+const WAITING: usize = 40;
+const LONGEST: usize = 4_000;
+const UNITED: usize = 1_000;
+
 /// Whether a recursive parser may have it: nesting and chains of operators are bounded. Chains (`a or b or c`)
-/// become trees as deep as they are long, and freeing those takes stack.
+/// become trees as deep as they are long, and freeing those takes stack; joins wait for their condition in a
+/// recursion of their own.
 pub(super) fn is_shallow(tokens: &[Token<'_>]) -> bool {
-    const DEEPEST: usize = 40;
-    const LONGEST: usize = 4_000;
     let mut runs = vec![0_usize];
-    let mut unions = 0_usize;
+    let (mut united, mut waiting) = (0_usize, 0_usize);
+    let mut before: Option<&Token<'_>> = None;
     for token in tokens {
         match token.kind {
-            Kind::Sign(b'(' | b'[' | b'{' | b'<') => {
-                if token.sign(b'<') {
-                    if let Some(run) = runs.last_mut() {
-                        *run += 1;
-                    }
-                    continue;
-                }
-                runs.push(0);
-                if runs.len() > DEEPEST {
-                    return false;
-                }
-            }
+            Kind::Sign(b'(' | b'[' | b'{') => runs.push(0),
             Kind::Sign(b')' | b']' | b'}') if runs.len() > 1 => {
                 runs.pop();
             }
             Kind::Sign(b';') => {
                 runs = vec![0];
-                unions = 0;
+                (united, waiting) = (0, 0);
             }
             Kind::Sign(b',') => {
                 if let Some(run) = runs.last_mut() {
                     *run = 0;
                 }
             }
+            Kind::Word => match token.text.len() {
+                2 | 5 if token.is("on") || token.is("using") => waiting = waiting.saturating_sub(1),
+                4 if token.is("join") => {
+                    let waits = before.is_none_or(|before| !before.is("cross") && !before.is("natural"));
+                    waiting += usize::from(waits);
+                }
+                5 | 6 | 9 if token.is("union") || token.is("except") || token.is("intersect") => united += 1,
+                _ => {}
+            },
             _ => {}
         }
         if let Some(run) = runs.last_mut() {
             *run += 1;
-            unions += usize::from(token.is("union") || token.is("except") || token.is("intersect"));
-            if *run > LONGEST || unions > LONGEST / 4 {
+            if *run > LONGEST {
                 return false;
             }
         }
+        if runs.len() > DEEPEST || united > UNITED || waiting > WAITING {
+            return false;
+        }
+        before = Some(token);
     }
     true
 }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::lex::{Kind, Token, lex};
-use super::{Batch, place};
+use crate::place;
+
+use super::Batch;
 
 /// The text without the clause; its file goes to `batch`.
 pub(super) fn without<'t>(batch: &mut Batch, text: &'t str) -> Cow<'t, str> {

@@ -5,7 +5,9 @@ use sqlparser::ast::{
 };
 use verdict::{Effect, Target};
 
-use super::{Batch, Change, functions, place};
+use crate::place;
+
+use super::{Batch, Change, functions};
 
 /// Whether it is such a statement.
 pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {

@@ -160,7 +160,7 @@ const ACTING: &[&str] = &[
     "enable_checkpoint_on_shutdown",
 ];
 
-fn pragma(batch: &mut Batch, name: &str, has_value: bool, is_assigned: bool) -> bool {
+pub(super) fn pragma(batch: &mut Batch, name: &str, has_value: bool, is_assigned: bool) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let tells = TELLING.contains(&last) && !is_assigned;
     if tells || (!has_value && !ACTING.contains(&last)) {

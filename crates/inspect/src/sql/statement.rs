@@ -12,7 +12,9 @@ use sqlparser::ast::{
 };
 use verdict::{Effect, TableTarget, Target};
 
-use super::{Batch, Change, condition, functions, place, schema, session};
+use crate::place;
+
+use super::{Batch, Change, condition, functions, schema, session};
 
 /// The effects of one statement, without those of the statements inside it.
 pub(super) fn act(batch: &mut Batch, statement: &Statement) {
@@ -70,6 +72,16 @@ pub(super) fn written(statement: &Statement) -> Vec<*const TableFactor> {
         Statement::Merge(it) => vec![ptr::from_ref(&it.table)],
         _ => Vec::new(),
     }
+}
+
+/// The target of an update, if it only names an alias of its `FROM`.
+pub(super) fn alias_for_target(batch: &Batch, statement: &Statement) -> Option<*const TableFactor> {
+    let Statement::Update(update) = statement else { return None };
+    let (Some(UpdateTableFromKind::AfterSet(from)), TableFactor::Table { name, .. }) = (&update.from, &update.table.relation)
+    else {
+        return None;
+    };
+    (resolve(batch, name, from) != batch.table(name)).then(|| ptr::from_ref(&update.table.relation))
 }
 
 /// `TABLE users`.

@@ -14,7 +14,9 @@ use verdict::{Effect, TableTarget, Target};
 
 use super::functions;
 use super::statement;
-use super::{Batch, condition, place};
+use crate::place;
+
+use super::{Batch, condition};
 
 /// How many columns of one table are listed before it is every column.
 const MOST_COLUMNS: usize = 256;
@@ -60,6 +62,8 @@ pub(super) struct Walk<'b> {
     /// The queries of common table expressions: the scope that has them, and which they are there.
     ctes: HashMap<*const Query, (usize, usize)>,
     written: HashSet<*const TableFactor>,
+    /// Factors that are but the alias of another.
+    aliases: HashSet<*const TableFactor>,
     pairs: usize,
 }
 
@@ -72,6 +76,7 @@ pub(super) fn walk(batch: &mut Batch, statement: &Statement) {
         closed: HashSet::new(),
         ctes: HashMap::new(),
         written: HashSet::new(),
+        aliases: HashSet::new(),
         pairs: 0,
     };
     let _ = statement.visit(&mut walk);
@@ -314,6 +319,7 @@ impl Visitor for Walk<'_> {
     fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
         statement::act(self.batch, statement);
         self.written.extend(statement::written(statement));
+        self.aliases.extend(statement::alias_for_target(self.batch, statement));
         ControlFlow::Continue(())
     }
 
@@ -370,6 +376,9 @@ impl Visitor for Walk<'_> {
         let alias = alias_of(factor).map(|alias| self.fold(&alias.value, alias.quote_style.is_some()));
         match factor {
             TableFactor::Table { name, args: None, .. } => {
+                if self.aliases.contains(&ptr::from_ref(factor)) {
+                    return ControlFlow::Continue(());
+                }
                 let is_written = self.written.contains(&ptr::from_ref(factor));
                 self.add(name, alias, is_written);
                 return ControlFlow::Continue(());

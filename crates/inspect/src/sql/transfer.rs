@@ -3,7 +3,9 @@
 use sqlparser::ast::{CopyIntoSnowflakeKind, CopySource, CopyTarget, SqlOption, Statement};
 use verdict::{Effect, TableTarget, Target};
 
-use super::{Batch, functions, place};
+use crate::place;
+
+use super::{Batch, functions};
 
 /// The effects of such a statement.
 pub(super) fn act(batch: &mut Batch, statement: &Statement) {

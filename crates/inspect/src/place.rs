@@ -1,21 +1,55 @@
-//! Files, addresses and programs that SQL names: the one door to the readers of paths and hosts.
+//! Files, addresses and programs that SQL and code name: the one door to the readers of paths and hosts.
 
 use verdict::{Effect, HostTarget, PathTarget, ProgramTarget, Target};
 
+use crate::Surroundings;
+
 /// An effect on a file of the machine where the database runs; `None` where the text is not known.
-pub(super) fn file(kind: &'static str, text: Option<&str>) -> Effect {
-    let found = text.and_then(|text| path_target(text).ok());
+pub(crate) fn file(kind: &'static str, text: Option<&str>) -> Effect {
+    let found = text.and_then(|text| path_at(text, &Surroundings::default()).ok());
     Effect::new(kind, found.map_or(Target::Unknown, Target::Path))
 }
 
+/// The same, of the machine where code runs.
+pub(crate) fn file_at(kind: &'static str, text: Option<&str>, around: &Surroundings) -> Effect {
+    let found = text.and_then(|text| path_at(text, around).ok());
+    Effect::new(kind, found.map_or(Target::Unknown, Target::Path))
+}
+
+/// The same, with everything below it.
+pub(crate) fn tree_at(kind: &'static str, text: Option<&str>, around: &Surroundings) -> Effect {
+    let found = text.and_then(|text| path_at(text, around).ok());
+    let target = found.map(|path| Target::Path(PathTarget { recursive: true, ..path }));
+    Effect::new(kind, target.unwrap_or(Target::Unknown))
+}
+
+/// What is read by URL or by path, where code runs.
+pub(crate) fn read_at(text: Option<&str>, around: &Surroundings) -> Effect {
+    match text {
+        Some(url) if is_remote(url) => host(Some(url)),
+        other => file_at("fs.read", other, around),
+    }
+}
+
+/// A line that code gives to a shell.
+pub(crate) fn shell_at(line: &str, _around: &Surroundings) -> Vec<Effect> {
+    vec![Effect { note: None, ..program(Some(line)) }]
+}
+
+/// A program that code starts without a shell. Words that are not known are absent.
+pub(crate) fn program_at(name: &str, words: &[Option<String>], _around: &Surroundings) -> Vec<Effect> {
+    let target = ProgramTarget { name: name.to_owned(), words: words.to_vec() };
+    vec![Effect::new("process.exec", Target::Program(target))]
+}
+
 /// Another machine, by URL, name, or `host=` of a connection string.
-pub(super) fn host(text: Option<&str>) -> Effect {
+pub(crate) fn host(text: Option<&str>) -> Effect {
     let found = text.map(|text| in_connection(text).unwrap_or(text)).and_then(|text| host_target(text).ok());
     Effect::new("net.connect", found.map_or(Target::Unknown, Target::Host))
 }
 
 /// What is read by URL or by path, as the text has it.
-pub(super) fn read(text: Option<&str>) -> Effect {
+pub(crate) fn read(text: Option<&str>) -> Effect {
     match text {
         Some(url) if is_remote(url) => host(Some(url)),
         Some(stage) if stage.starts_with('@') => Effect::new("fs.read", Target::Named(stage.to_owned())),
@@ -24,7 +58,7 @@ pub(super) fn read(text: Option<&str>) -> Effect {
 }
 
 /// What is written by URL or by path, as the text has it.
-pub(super) fn write(text: Option<&str>) -> Effect {
+pub(crate) fn write(text: Option<&str>) -> Effect {
     match text {
         Some(url) if is_remote(url) => host(Some(url)),
         Some(stage) if stage.starts_with('@') => Effect::new("fs.write", Target::Named(stage.to_owned())),
@@ -33,7 +67,7 @@ pub(super) fn write(text: Option<&str>) -> Effect {
 }
 
 /// A `\\server\share` that makes the server connect, or else a file.
-pub(super) fn share(text: Option<&str>) -> Vec<Effect> {
+pub(crate) fn share(text: Option<&str>) -> Vec<Effect> {
     let mut found = vec![file("fs.read", text)];
     if let Some(rest) = text.and_then(|text| text.strip_prefix("\\\\").or_else(|| text.strip_prefix("//"))) {
         let name = rest.split(['\\', '/']).next().unwrap_or_default();
@@ -43,7 +77,7 @@ pub(super) fn share(text: Option<&str>) -> Vec<Effect> {
 }
 
 /// A command line that the server runs.
-pub(super) fn program(text: Option<&str>) -> Effect {
+pub(crate) fn program(text: Option<&str>) -> Effect {
     let plain = |word: &&str| {
         word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:,=@+%\\".contains(&byte))
     };
@@ -77,7 +111,7 @@ fn in_connection(text: &str) -> Option<&str> {
     })
 }
 
-fn path_target(text: &str) -> Result<PathTarget, String> {
+fn path_at(text: &str, _around: &Surroundings) -> Result<PathTarget, String> {
     if text.is_empty() || text.contains('\0') {
         return Err("it names no file".to_owned());
     }
