@@ -11,4 +11,5 @@
 )]
 
 mod paths;
+mod shell;
 mod urls;
