@@ -145,7 +145,7 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
         }
     }
     for url in args.rest.iter().chain(&args.values(&["-d", "--dbname", "--url", "-u"])) {
-        if super::http::is_url(&url.text) {
+        if !url.is_known() || super::http::is_url(&url.text) {
             walk.connects(&url.text.clone());
         }
     }

@@ -11,5 +11,6 @@
 )]
 
 mod paths;
+mod shell;
 mod urls;
 mod sql;
