@@ -86,7 +86,8 @@ impl Makeup {
             return self.len >= 16 && self.digits * 8 >= self.len && self.digits < self.len && self.entropy >= 25;
         }
         let alnum = self.len - self.signs;
-        let mixed = self.digits > 0 && self.lower + self.upper > 0 || self.lower > 1 && self.upper > 1;
+        // Words joined by capitals are none: without digits it must jump all the time.
+        let mixed = self.digits > 0 && self.lower + self.upper > 0 || self.upper * 3 >= self.len && self.lower * 3 >= self.len;
         // Words in one case with a number behind them jump once or twice; keys at nearly every other character.
         mixed && self.entropy >= least_entropy(self.len) && self.jumps * 100 >= alnum * 22 && self.jumps >= 3
     }
@@ -103,12 +104,14 @@ fn least_entropy(len: usize) -> u32 {
 }
 
 /// Words that only examples have. In lower case; found anywhere.
-const EXAMPLES: [&str; 42] = [
+const EXAMPLES: [&str; 28] = [
     "example", "placeholder", "changeme", "change_me", "change-me", "changeit", "dummy", "redacted", "replace",
     "insert", "your-", "your_", "yourpass", "yourtoken", "yourkey", "yourapi", "yoursecret", "your ", "_here", "-here", "xxxx",
-    "todo", "fixme", "sample", "foobar", "fakekey", "fake_", "fake-", "-fake", "_fake", "mocked", "mock_", "mock-", "lorem",
-    "notreal", "not-real", "not_real", "not-a-real", "supersecret", "super_secret", "super-secret", "secret-here",
+    "todo_", "fixme", "sample", "foobar", "notreal", "not-real", "not_real",
 ];
+
+/// The same, too short to mean anything within something random.
+const FAKES: [&str; 12] = ["fakekey", "fake_", "fake-", "-fake", "_fake", "mocked", "mock_", "mock-", "lorem", "supersecret", "super_secret", "super-secret"];
 
 /// What stands for a value and is none. In lower case; the whole value.
 const STAND_INS: [&str; 66] = [
@@ -122,15 +125,29 @@ const STAND_INS: [&str; 66] = [
 
 /// True if the value is an example, or stands for one kept elsewhere.
 pub fn is_stand_in(value: &str) -> bool {
-    is_reference(value) || is_example(value)
+    is_reference(value) || is_example(value) || is_default(value)
+}
+
+/// True for the words that people put where a password will be; and that some leave there.
+pub fn is_default(value: &str) -> bool {
+    let lower = value.get(..40).unwrap_or(value).to_ascii_lowercase();
+    STAND_INS.contains(&lower.trim_matches(['_', '-', '.', '!', ':']))
 }
 
 /// True if whoever wrote the value did not mean it.
 pub fn is_example(value: &str) -> bool {
     let lower = value.get(..256).unwrap_or(value).to_ascii_lowercase();
-    STAND_INS.contains(&lower.trim_matches(['_', '-', '.', '!', ':']))
-        || EXAMPLES.iter().any(|word| lower.contains(word))
-        || is_monotonous(lower.as_bytes())
+    EXAMPLES.iter().chain(&FAKES).any(|word| lower.contains(word)) || is_blank(&lower)
+}
+
+/// The same for something long and random, in which a short word may stand by chance.
+pub fn is_example_token(token: &str) -> bool {
+    let lower = token.to_ascii_lowercase();
+    EXAMPLES.iter().any(|word| lower.contains(word)) || is_blank(&lower)
+}
+
+fn is_blank(lower: &str) -> bool {
+    is_monotonous(lower.as_bytes())
         || lower.contains("...")
         || lower.contains('…')
         || lower.contains("***")
@@ -148,7 +165,7 @@ pub fn is_monotonous(value: &[u8]) -> bool {
         same = if a == b { same + 1 } else { 1 };
         rising = if a.is_ascii_alphabetic() && b == a.wrapping_add(1) { rising + 1 } else { 1 };
         rises += usize::from(rising > 1);
-        if same >= 8 || same * 2 >= value.len().max(8) || rising >= 14 {
+        if same >= 8 || same * 2 >= value.len().max(8) || rising >= 20 {
             return true;
         }
     }
@@ -166,10 +183,16 @@ pub fn is_reference(value: &str) -> bool {
     let variable = value.strip_prefix('$').or_else(|| value.strip_prefix("@")).is_some_and(|rest| {
         !rest.is_empty() && named(rest) && !(rest.bytes().any(|byte| byte.is_ascii_digit()) && rest.len() < 14 && rest.bytes().any(|byte| byte.is_ascii_uppercase()) && rest.bytes().any(|byte| byte.is_ascii_lowercase()))
     });
+    // `$BASE/path`: a variable and more.
+    let path = value.strip_prefix('$').is_some_and(|rest| {
+        let name = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        name >= 3 && rest.as_bytes().get(name) == Some(&b'/')
+    });
     let holes = ["${", "{{", "#{", "<%", "$(", "%(", "{0}", "{1}", "{}", "%s", "&lt;", "process.env", "os.environ", "getenv", "ENV["];
     closed
         || variable
-        || matches!(first, b'<' | b'`' | b'{' | b'(' | b'*')
+        || path
+        || matches!(first, b'<' | b'{' | b'(' | b'*')
         || holes.iter().any(|hole| value.contains(hole))
         || first == b'[' && !value.contains(']')
 }
@@ -191,7 +214,7 @@ pub fn is_named_thing(value: &str, made: &Makeup) -> bool {
     let parts = value.split(['-', '_', '.', ':', '/', ',', ' ']).filter(|part| !part.is_empty());
     let wordy = |part: &str| {
         let made = makeup(part.as_bytes());
-        made.len <= 4 || made.digits == made.len || made.digits == 0 && made.jumps <= 2 || made.jumps <= 1 && made.digits <= 4
+        made.len <= 4 || made.digits == made.len || made.digits == 0 && made.upper * 4 <= made.len || made.jumps <= 2 && made.digits <= 5
     };
     let (mut words, mut all) = (0, 0);
     for part in parts {

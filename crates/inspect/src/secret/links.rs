@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Found;
 use super::base::decode64;
-use super::judge::{is_stand_in, makeup};
+use super::judge::{is_default, is_example, is_reference, is_stand_in, makeup};
 
 fn part(text: &str, span: Range<usize>) -> &str {
     text.get(span).unwrap_or_default()
@@ -27,7 +27,7 @@ pub fn userinfo(text: &str, at: usize) -> Option<Found<'static>> {
     let colon = credentials.iter().position(|byte| *byte == b':')?;
     let span = start + colon + 1..start + sign;
     let (user, password) = (part(text, start..start + colon), part(text, span.clone()));
-    if password.len() < 3 || host.is_empty() || is_stand_in(password) || user.eq_ignore_ascii_case(password) || password.starts_with('$') || user.starts_with('<') {
+    if password.len() < 3 || host.is_empty() || is_reference(password) || is_example(password) || password.starts_with('$') || user.starts_with('<') {
         return None;
     }
     if password.contains(['{', '}', '[', ']', '(']) || password.starts_with('%') && password.ends_with('%') || password.bytes().all(|byte| byte == b'x' || byte == b'X' || byte == b'*') {
@@ -37,7 +37,10 @@ pub fn userinfo(text: &str, at: usize) -> Option<Found<'static>> {
     let local = host.starts_with(b"localhost") || host.starts_with(b"127.") || host.starts_with(b"[::1]") || host.starts_with(b"example.");
     let made = makeup(password.as_bytes());
     let plain = made.digits + made.signs == 0;
+    // What everyone begins with: worth a note, and no more.
+    let default = is_default(password) || user.eq_ignore_ascii_case(password);
     let confidence = match (local, plain) {
+        _ if default => 30,
         (true, true) => 45,
         (true, false) => 60,
         (false, true) if host.windows(7).any(|part| part == b"example") => 48,
@@ -154,4 +157,43 @@ pub fn user_flag(text: &str, at: usize) -> Option<Found<'static>> {
         return None;
     }
     Some(Found { name: "basic_authorization", span, confidence: 75, verified: None })
+}
+
+/// What follows `-p`; `at` is the space before it.
+pub fn password_flag(text: &str, at: usize) -> Option<Found<'static>> {
+    let start = at + 4;
+    let rest = part(text, start..text.len().min(start + 128).max(start));
+    let rest = if rest.is_empty() { text.get(start..)? } else { rest };
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let body = rest.get(quote.map_or(0, char::len_utf8)..)?;
+    let end = body.find(|c: char| quote.map_or(c.is_whitespace() || matches!(c, '"' | '\'' | '\\'), |quote| c == quote || c == '\n')).unwrap_or(body.len());
+    let value = body.get(..end)?;
+    if value.len() < 3 || value.len() > 100 || is_reference(value) || is_example(value) || value.starts_with(['$', '%', '-']) {
+        return None;
+    }
+    let from = start + (rest.len() - body.len());
+    let confidence = if is_default(value) { 30 } else { 60 };
+    Some(Found { name: "password", span: from..from + end, confidence, verified: None })
+}
+
+/// The last quoted argument of a call; `at` is where its name begins.
+pub fn call(text: &str, at: usize) -> Option<Found<'static>> {
+    let bytes = text.as_bytes();
+    let (mut spans, mut open) = (Vec::new(), None);
+    for (far, byte) in bytes.get(at..)?.iter().enumerate().take(400) {
+        match (byte, open) {
+            (b'"' | b'\'', None) => open = Some((*byte, at + far + 1)),
+            (quote, Some((opened, from))) if *quote == opened => {
+                spans.push(from..at + far);
+                open = None;
+            }
+            (b')', None) => break,
+            _ => {}
+        }
+    }
+    let span = spans.get(1..)?.last()?.clone();
+    let value = part(text, span.clone());
+    let named = value.contains("://") || value.contains(' ') || value.len() < 3;
+    let confidence = if is_default(value) { 30 } else { 65 };
+    (!named && !is_reference(value) && !is_example(value)).then_some(Found { name: "password", span, confidence, verified: None })
 }

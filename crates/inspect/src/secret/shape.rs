@@ -210,8 +210,9 @@ impl Shape {
             _ => 0,
         };
         let literal = |item: &Item| if let Item::Literal(text) = item { text.len() } else { 0 };
-        // Of the longest ones the first.
-        let at = (0..items.len()).rev().max_by_key(|at| items.get(*at).map_or(0, literal))?;
+        // The first that is long enough to be rare, or else of the longest ones the first.
+        let rare = items.iter().position(|item| literal(item) >= 4);
+        let at = rare.or_else(|| (0..items.len()).rev().max_by_key(|at| items.get(*at).map_or(0, literal)))?;
         let tail = items.split_off(at + 1);
         let anchor = match items.pop() {
             Some(Item::Literal(text)) => text,
@@ -255,7 +256,7 @@ impl Shape {
             matches!(opening, Some(b'n' | b'r' | b't')) && escape == Some(&b'\\')
         };
         let opens = !(first.is_ascii_alphanumeric() || *first == b'_')
-            || (outside(opening) && opening.is_none_or(|byte| !has(self.last & !bit(b'=') & !bit(b'.'), *byte)))
+            || (outside(opening) && opening.is_none_or(|byte| !has(self.last & (bit(b'-') | bit(b'+')), *byte)))
             || escaped();
         let closing = text.get(to);
         let closes = self.last == 0 || outside(closing) && closing.is_none_or(|byte| !has(self.last, *byte) || self.open_end());

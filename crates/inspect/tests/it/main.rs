@@ -12,3 +12,4 @@
 
 mod paths;
 mod urls;
+mod secrets;

@@ -1,0 +1,256 @@
+//! What is written in another alphabet: base64, hexadecimal, percent signs, escapes, quoted-printable.
+//!
+//! Answerable for decoding what looks like it, one level, each stretch once. What it decodes to must read as
+//! text, or it is left alone. Judges nothing.
+
+use std::ops::Range;
+
+use super::map::{Map, Writer};
+use crate::secret::decode64;
+
+/// How a layer came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The text itself, in its normal form.
+    Normal,
+    /// Base64 in either alphabet.
+    Base64,
+    /// Hexadecimal digits.
+    Hex,
+    /// Percent signs.
+    Percent,
+    /// Escapes of JSON and of programs.
+    Escapes,
+    /// Quoted-printable.
+    QuotedPrintable,
+    /// Tag characters and variation selectors.
+    Tags,
+}
+
+/// A stretch decoded: what it says, and the way back.
+pub type Decoded = (How, String, Map);
+
+const LEAST: usize = 24;
+
+/// Everything that decodes.
+pub fn layers(text: &str) -> Vec<Decoded> {
+    let mut found = Vec::new();
+    runs(text, &mut found);
+    let escapes: [(u8, How, Step); 3] =
+        [(b'%', How::Percent, percent), (b'\\', How::Escapes, escape), (b'=', How::QuotedPrintable, quoted_printable)];
+    for (sign, how, step) in escapes {
+        clusters(text, sign, how, step, &mut found);
+    }
+    found
+}
+
+fn whole(from: Range<usize>, text: &str) -> Map {
+    let mut writer = Writer::default();
+    writer.instead(from, text);
+    writer.done().map(|(_, map)| map).unwrap_or_default()
+}
+
+fn is_run(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+/// Long rows of letters and digits: only every twenty-fourth byte is looked at where there are none.
+fn runs(text: &str, found: &mut Vec<Decoded>) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(window) = bytes.get(at..at + LEAST) {
+        if let Some(gap) = window.iter().rposition(|byte| !is_run(*byte)) {
+            at += gap + 1;
+            continue;
+        }
+        let len = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_run(**byte)).count();
+        let pad = bytes.get(at + len..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
+        let span = at..at + len;
+        if let Some((how, decoded)) = text.get(span.clone()).and_then(run) {
+            let map = whole(span.start..span.end + pad, &decoded);
+            found.push((how, decoded, map));
+        }
+        at += len + 1;
+    }
+}
+
+fn run(text: &str) -> Option<(How, String)> {
+    let hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hex {
+        let pairs = text.as_bytes().chunks_exact(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        return Some((How::Hex, readable(pairs.collect::<Option<Vec<u8>>>()?)?));
+    }
+    // A taste first: images and keys are long, and do not read as text from the first bytes on.
+    let taste = text.get(..LEAST)?;
+    if decode64(taste).and_then(|bytes| readable(bytes.get(..15)?.to_vec())).is_none() {
+        return None;
+    }
+    Some((How::Base64, readable(decode64(text)?)?))
+}
+
+/// The text that the bytes are, if they are one: UTF-8, and hardly anything but what can be printed.
+fn readable(mut bytes: Vec<u8>) -> Option<String> {
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        // Cut within a character is no reason.
+        if error.error_len().is_some() || error.valid_up_to() < 8 {
+            return None;
+        }
+        bytes.truncate(error.valid_up_to());
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    let odd = text.chars().filter(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')).count();
+    (odd * 20 <= text.len() && !text.is_empty()).then_some(text)
+}
+
+/// The character that an escape stands for, and its length; absent if there is none here.
+type Step = fn(&[u8]) -> Option<(Unit, usize)>;
+
+/// What an escape stands for.
+enum Unit {
+    Byte(u8),
+    Char(char),
+    Nothing,
+}
+
+fn hex(bytes: Option<&[u8]>) -> Option<u32> {
+    let text = std::str::from_utf8(bytes?).ok()?;
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(text, 16).ok()
+}
+
+fn percent(rest: &[u8]) -> Option<(Unit, usize)> {
+    let byte = u8::try_from(hex(rest.get(1..3))?).ok()?;
+    Some((Unit::Byte(byte), 3))
+}
+
+fn quoted_printable(rest: &[u8]) -> Option<(Unit, usize)> {
+    match rest {
+        [_, b'\r', b'\n', ..] => Some((Unit::Nothing, 3)),
+        [_, b'\n', ..] => Some((Unit::Nothing, 2)),
+        [_, a, b, ..] if !a.is_ascii_lowercase() && !b.is_ascii_lowercase() => percent(rest),
+        _ => None,
+    }
+}
+
+fn escape(rest: &[u8]) -> Option<(Unit, usize)> {
+    let plain = |c| Some((Unit::Char(c), 2));
+    match rest.get(1)? {
+        b'n' => plain('\n'),
+        b'r' => plain('\r'),
+        b't' => plain('\t'),
+        b'"' => plain('"'),
+        b'\'' => plain('\''),
+        b'/' => plain('/'),
+        b'\\' => plain('\\'),
+        b'x' => Some((Unit::Byte(u8::try_from(hex(rest.get(2..4))?).ok()?), 4)),
+        b'u' if rest.get(2) == Some(&b'{') => {
+            let len = rest.get(3..)?.iter().take(7).position(|byte| *byte == b'}')?;
+            Some((Unit::Char(char::from_u32(hex(rest.get(3..3 + len))?)?), 4 + len))
+        }
+        b'u' => {
+            let high = hex(rest.get(2..6))?;
+            let low = (rest.get(6..8) == Some(b"\\u")).then(|| hex(rest.get(8..12))).flatten();
+            if let (0xD800..0xDC00, Some(low @ 0xDC00..0xE000)) = (high, low) {
+                let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                return Some((Unit::Char(char::from_u32(code)?), 12));
+            }
+            Some((Unit::Char(char::from_u32(high)?), 6))
+        }
+        _ => None,
+    }
+}
+
+/// How far around an escape the text is taken along, and how far apart two of one stretch may be.
+const AROUND: usize = 200;
+
+/// Stretches with escapes in them, decoded together with what is around them.
+fn clusters(text: &str, sign: u8, how: How, step: Step, found: &mut Vec<Decoded>) {
+    let bytes = text.as_bytes();
+    let mut cluster: Option<(usize, usize, usize)> = None;
+    let mut taken = 0;
+    for at in memchr::memchr_iter(sign, bytes) {
+        let Some((_, len)) = bytes.get(at..).filter(|_| at >= taken).and_then(step) else { continue };
+        taken = at + len;
+        cluster = match cluster {
+            Some((first, last, count)) if at - last < AROUND => Some((first, taken, count + 1)),
+            Some((first, last, count)) => {
+                decode(text, (first, last, count), how, (sign, step), found);
+                Some((at, taken, 1))
+            }
+            None => Some((at, taken, 1)),
+        };
+    }
+    if let Some(cluster) = cluster {
+        decode(text, cluster, how, (sign, step), found);
+    }
+}
+
+fn decode(text: &str, cluster: (usize, usize, usize), how: How, by: (u8, Step), found: &mut Vec<Decoded>) {
+    let (first, last, count) = cluster;
+    // `a=20` alone is an assignment.
+    if how == How::QuotedPrintable && count < 3 {
+        return;
+    }
+    let bytes = text.as_bytes();
+    let before = bytes.get(first.saturating_sub(AROUND)..first).unwrap_or_default();
+    let start = first - before.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let behind = bytes.get(last..).unwrap_or_default().iter().take(AROUND).take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let (start, end) = (floor(text, start), floor(text, last + behind));
+    let (sign, step) = by;
+    let mut writer = Writer::default();
+    let mut at = start;
+    let mut pending: Vec<u8> = Vec::new();
+    let mut pending_from = start;
+    while at < end {
+        let here = bytes.get(at..end).unwrap_or_default();
+        let unit = here.first().filter(|byte| **byte == sign).and_then(|_| step(here));
+        match unit {
+            Some((Unit::Byte(byte), len)) => {
+                if pending.is_empty() {
+                    pending_from = at;
+                }
+                pending.push(byte);
+                at += len;
+                continue;
+            }
+            Some((Unit::Char(c), len)) => {
+                flush(&mut pending, pending_from..at, &mut writer);
+                writer.instead(at..at + len, c.encode_utf8(&mut [0; 4]));
+                at += len;
+            }
+            Some((Unit::Nothing, len)) => {
+                flush(&mut pending, pending_from..at, &mut writer);
+                writer.instead(at..at + len, "");
+                at += len;
+            }
+            None => {
+                flush(&mut pending, pending_from..at, &mut writer);
+                let more = here.iter().skip(1).position(|byte| *byte == sign).map_or(here.len(), |far| far + 1);
+                writer.same(at, text.get(at..at + more).unwrap_or_default());
+                at += more;
+            }
+        }
+    }
+    flush(&mut pending, pending_from..end, &mut writer);
+    if let Some((decoded, map)) = writer.done().filter(|(decoded, _)| !decoded.is_empty()) {
+        found.push((how, decoded, map));
+    }
+}
+
+fn flush(pending: &mut Vec<u8>, from: Range<usize>, writer: &mut Writer) {
+    if !pending.is_empty() {
+        let text = String::from_utf8_lossy(pending).into_owned();
+        writer.instead(from, &text);
+        pending.clear();
+    }
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

@@ -1,0 +1,187 @@
+//! The normal form: compatibility forms unfolded, invisible characters left out, look-alikes in mixed words
+//! made Latin, HTML entities resolved.
+//!
+//! Answerable for each step as a text with its map, and for ending: a step may lay bare work for another, so
+//! they are repeated until nothing changes, and what would go on for ever is stopped by a blank. Decides
+//! nothing about what it leaves out: that is `hidden`'s.
+
+use std::borrow::Cow;
+
+use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+
+use super::hidden::is_invisible;
+use super::map::{Map, Writer};
+
+const CONFUSABLES: &str = include_str!("../../data/confusables.txt");
+const ROUNDS: usize = 4;
+
+/// The normal form of a text and the maps back, the last step first. Borrowed where nothing is to do.
+pub fn form(text: &str) -> (Cow<'_, str>, Vec<Map>) {
+    let mut now = Cow::Borrowed(text);
+    let mut maps = Vec::new();
+    for round in 0..ROUNDS {
+        let mut changed = false;
+        let last = round + 1 == ROUNDS;
+        let steps: [&dyn Fn(&str) -> Option<(String, Map)>; 3] = [&unfold, &make_latin, &|text| resolve(text, last)];
+        for step in steps {
+            if let Some((next, map)) = step(&now) {
+                now = Cow::Owned(next);
+                maps.insert(0, map);
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    (now, maps)
+}
+
+/// True where a character begins something of its own: what is before it does not change it.
+fn begins(c: char) -> bool {
+    if c.is_ascii() {
+        return true;
+    }
+    let mut first = None;
+    decompose_compatible(c, |part| {
+        first.get_or_insert(part);
+    });
+    let first = first.unwrap_or(c);
+    canonical_combining_class(first) == 0 && is_nfkc_quick(std::iter::once(first)) != IsNormalized::Maybe && !is_invisible(c)
+}
+
+/// NFKC without the invisible characters.
+fn unfold(text: &str) -> Option<(String, Map)> {
+    if text.is_ascii() {
+        return None;
+    }
+    let mut writer = Writer::default();
+    let mut rest = text;
+    let mut at = 0;
+    while !rest.is_empty() {
+        // Nothing reaches over an ASCII character but marks behind the last one of a row.
+        let plain = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len()).saturating_sub(1);
+        let (same, more) = rest.split_at(plain);
+        writer.same(at, same);
+        at += plain;
+        let end = more.char_indices().skip(1).find(|(_, c)| begins(*c)).map_or(more.len(), |(end, _)| end);
+        let (part, more) = more.split_at(end);
+        piece(part, at, &mut writer);
+        at += end;
+        rest = more;
+    }
+    writer.done()
+}
+
+fn piece(part: &str, at: usize, writer: &mut Writer) {
+    if part.len() == 1 && part.is_ascii() {
+        return writer.same(at, part);
+    }
+    let seen = part.chars().filter(|c| !is_invisible(*c));
+    let unfolded: String = seen.nfkc().collect();
+    if unfolded == part { writer.same(at, part) } else { writer.instead(at..at + part.len(), &unfolded) }
+}
+
+/// The Latin letter that a letter of another script is taken for.
+fn look_alike(c: char) -> Option<char> {
+    CONFUSABLES.lines().find_map(|line| {
+        let (latin, others) = line.split_once(' ')?;
+        others.contains(c).then(|| latin.chars().next())?
+    })
+}
+
+/// Words that mix Latin with letters that only look so.
+fn make_latin(text: &str) -> Option<(String, Map)> {
+    if text.is_ascii() {
+        return None;
+    }
+    let mut writer = Writer::default();
+    let mut at = 0;
+    for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let latin = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+        if !latin || word.is_ascii() || !word.chars().any(|c| !c.is_ascii() && look_alike(c).is_some()) {
+            writer.same(at, word);
+        } else {
+            for (far, c) in word.char_indices() {
+                let span = at + far..at + far + c.len_utf8();
+                match look_alike(c).filter(|_| !c.is_ascii()) {
+                    Some(letter) => writer.instead(span, letter.encode_utf8(&mut [0; 4])),
+                    None => writer.same(span.start, c.encode_utf8(&mut [0; 4])),
+                }
+            }
+        }
+        at += word.len();
+    }
+    writer.done()
+}
+
+const NAMED: [(&str, char); 34] = [
+    ("amp", '&'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("nbsp", ' '),
+    ("Tab", '\t'),
+    ("NewLine", '\n'),
+    ("colon", ':'),
+    ("semi", ';'),
+    ("sol", '/'),
+    ("bsol", '\\'),
+    ("lpar", '('),
+    ("rpar", ')'),
+    ("lsqb", '['),
+    ("lbrack", '['),
+    ("rsqb", ']'),
+    ("rbrack", ']'),
+    ("lcub", '{'),
+    ("lbrace", '{'),
+    ("rcub", '}'),
+    ("rbrace", '}'),
+    ("commat", '@'),
+    ("equals", '='),
+    ("num", '#'),
+    ("dollar", '$'),
+    ("percnt", '%'),
+    ("period", '.'),
+    ("comma", ','),
+    ("excl", '!'),
+    ("quest", '?'),
+    ("grave", '`'),
+    ("verbar", '|'),
+    ("lowbar", '_'),
+];
+
+/// The character that an entity at the beginning stands for, and how long the entity is.
+fn entity(text: &str) -> Option<(char, usize)> {
+    let rest = text.strip_prefix('&')?;
+    let Some(number) = rest.strip_prefix('#') else {
+        let len = rest.bytes().take(8).position(|byte| byte == b';')?;
+        let name = rest.get(..len)?;
+        return NAMED.iter().find(|(known, _)| *known == name).map(|(_, c)| (*c, len + 2));
+    };
+    let (digits, base, before) = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => (hex, 16, 3),
+        None => (number, 10, 2),
+    };
+    let len = digits.chars().take(8).take_while(|c| c.is_digit(base)).count();
+    let code = u32::from_str_radix(digits.get(..len)?, base).ok()?;
+    let end = before + len + usize::from(digits.as_bytes().get(len) == Some(&b';'));
+    char::from_u32(code).filter(|c| *c != '\0').map(|c| (c, end))
+}
+
+/// HTML entities. With `stop` an entity that only now came to be is broken instead, so that the form is one.
+fn resolve(text: &str, stop: bool) -> Option<(String, Map)> {
+    let mut writer = Writer::default();
+    let mut at = 0;
+    for found in memchr::memchr_iter(b'&', text.as_bytes()) {
+        let Some((c, len)) = text.get(found..).filter(|_| found >= at).and_then(entity) else { continue };
+        writer.same(at, text.get(at..found).unwrap_or_default());
+        let c = if stop { ' ' } else { c };
+        writer.instead(found..found + len, c.encode_utf8(&mut [0; 4]));
+        at = found + len;
+    }
+    writer.same(at, text.get(at..).unwrap_or_default());
+    writer.done()
+}
