@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 pub(crate) use base::decode64;
 use grams::Grams;
-pub(crate) use judge::{is_stand_in, makeup};
+use judge::makeup;
 use verdict::Risk;
 
 use crate::Hit;
@@ -48,6 +48,10 @@ enum Trigger {
     Client,
     /// `-u`, `--user`
     UserFlag,
+    /// `-p`
+    PasswordFlag,
+    /// A call whose last argument is a password.
+    Call,
 }
 
 /// Everything that is built once.
@@ -84,6 +88,15 @@ fn engine() -> &'static Engine {
             ("curl", Trigger::Client),
             (" -u", Trigger::UserFlag),
             ("--user", Trigger::UserFlag),
+            ("psexec", Trigger::Client),
+            ("sshpass", Trigger::Client),
+            ("docker login", Trigger::Client),
+            (" -p ", Trigger::PasswordFlag),
+            ("networkcredential(", Trigger::Call),
+            ("directoryentry(", Trigger::Call),
+            ("basiccredentials(", Trigger::Call),
+            ("basicauthentication(", Trigger::Call),
+            ("passwordauthentication(", Trigger::Call),
         ];
         for (word, trigger) in plain {
             engine.grams.add(word.as_bytes(), &[]);
@@ -150,7 +163,11 @@ impl Search<'_, '_> {
             Trigger::UserFlag if at.checked_sub(self.client).is_some_and(|far| far < 600) => {
                 links::user_flag(self.text, at).into_iter().for_each(|found| self.push(&found));
             }
-            Trigger::UserFlag => {}
+            Trigger::PasswordFlag if at.checked_sub(self.client).is_some_and(|far| far < 300) => {
+                links::password_flag(self.text, at).into_iter().for_each(|found| self.push(&found));
+            }
+            Trigger::UserFlag | Trigger::PasswordFlag => {}
+            Trigger::Call => links::call(self.text, at).into_iter().for_each(|found| self.push(&found)),
         }
     }
 
@@ -165,8 +182,9 @@ impl Search<'_, '_> {
         let Some(token) = self.text.get(span.clone()) else { return };
         let weak = format.entropy > 0 && makeup(token.as_bytes()).entropy < format.entropy;
         let ends_wrong = !format.tail.is_empty() && !token.ends_with(format.tail.as_str());
+        let elided = self.text.get(span.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
         // A file called `video.ico-7a38.png`, not a key of Infracost's.
-        if weak || ends_wrong || judge::is_file_name(self.text, span.end) || is_spelled_out(token, format) {
+        if weak || ends_wrong || elided || judge::is_file_name(self.text, span.end) || is_spelled_out(token, format) {
             return;
         }
         let verified = checksum::holds(&format.checksum, token);
@@ -216,5 +234,5 @@ impl Search<'_, '_> {
 /// True if the random part is no such thing: `ghp_xxxx...`, `AKIAIOSFODNN7EXAMPLE`, `sk_live_your_key_here`.
 fn is_spelled_out(token: &str, format: &Format) -> bool {
     let tail = token.get(format.fixed.min(token.len().saturating_sub(8))..).unwrap_or(token);
-    !format.identifier && (token.ends_with("EXAMPLE") || judge::is_example(tail))
+    !format.identifier && (token.ends_with("EXAMPLE") || judge::is_example_token(tail))
 }

@@ -14,3 +14,4 @@ mod paths;
 mod shell;
 mod urls;
 mod sql;
+mod secrets;
