@@ -209,7 +209,7 @@ pub fn cases(file: &str) -> Vec<(Json, String, String)> {
     let path = format!("{}/../../corpus/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{path}: {why}"));
     let rows = text.lines().map(|line| {
-        let row = verdict::json::parse(line.as_bytes()).unwrap_or_else(|why| panic!("{line}: {why:?}"));
+        let row = Json::parse(line.as_bytes()).unwrap_or_else(|why| panic!("{line}: {why:?}"));
         let at = |key: &str| row.at(&[key.to_owned()]).unwrap_or_else(|| panic!("{line}: no {key}")).clone();
         let (Json::Str(expect), Json::Str(why)) = (at("expect"), at("why")) else { panic!("{line}") };
         (at("given"), expect, why)
@@ -288,7 +288,8 @@ proptest! {
         let text = text.concat();
         if let (Ok(one), Ok(all)) = (target(&text, &here()), targets(&text, &here())) {
             prop_assert_eq!(Some(&one), all.first());
-            if let Ok(again) = literal(&one.path, &here()) {
+            // Two slashes are a share only if the path came with backslashes.
+            if let (Ok(again), false) = (literal(&one.path, &here()), one.path.starts_with("//")) {
                 prop_assert_eq!(again.path, one.path, "{}", text);
             }
         }
