@@ -288,7 +288,9 @@ pub fn could_allow(
     let Some(applicable) = policy.applicable(agent, tool) else { return false };
     let rules = |list: &'_ [u32]| -> Vec<&Rule> { list.iter().filter_map(|at| agent.rule(*at)).collect() };
     let here = |rule: &Rule| is_for(policy, rule, user, environment);
-    let forbidden = rules(&applicable.denies).into_iter().any(|rule| rule.when.is_none() && here(rule));
+    let forbidden = rules(&applicable.denies)
+        .into_iter()
+        .any(|rule| rule.when.is_none() && rule.effects.is_empty() && here(rule));
     !forbidden && rules(&applicable.allows).into_iter().any(here)
 }
 

@@ -138,8 +138,12 @@ fn permissions(policy: &Policy, uses: &Uses, now: Micro) -> Vec<Permission> {
 /// What an agent may do with a tool; `None` if nothing.
 fn permission(agent: &Agent, tool: &str, uses: &Uses, now: Micro) -> Option<Permission> {
     let about = |rule: &&Rule| rule.tools.iter().any(|pattern| pattern.matches(tool));
-    let is_plain =
-        |rule: &&Rule| rule.when.is_none() && rule.environments.is_empty() && rule.users.is_empty();
+    let is_plain = |rule: &&Rule| {
+        rule.when.is_none()
+            && rule.effects.is_empty()
+            && rule.environments.is_empty()
+            && rule.users.is_empty()
+    };
     let of = |effect: RuleKind| agent.rules().iter().filter(move |rule| rule.effect == effect);
     if of(RuleKind::Deny).filter(about).any(|rule| is_plain(&rule)) {
         return None;

@@ -91,7 +91,9 @@ impl<'d> Lint<'d> {
     /// Allows that an unconditional deny, or an earlier unconditional allow, always hides.
     fn hidden(&mut self, holder: &Holder, held: &[&Holder], report: &mut Report) {
         let unconditional = |written: &&Written| {
-            !written.tiered && written.rule.when.as_ref().is_none_or(|when| when.always_true())
+            !written.tiered
+                && written.rule.effects.is_empty()
+                && written.rule.when.as_ref().is_none_or(|when| when.always_true())
         };
         let is = |effect: RuleKind| move |written: &&Written| written.rule.effect == effect;
         let of_roles = held.iter().flat_map(|role| &role.rules);
