@@ -10,4 +10,5 @@
     reason = "a test fails by panicking"
 )]
 
+mod code;
 mod sql;
