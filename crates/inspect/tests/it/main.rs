@@ -13,5 +13,6 @@
 mod paths;
 mod secrets;
 mod shell;
+mod code;
 mod sql;
 mod urls;

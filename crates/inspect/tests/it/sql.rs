@@ -10,7 +10,7 @@ use serde_json::Value;
 use verdict::{Effect, Target};
 
 /// One effect on a line: `sql.write users(name) unfiltered destroys`.
-fn shown(effect: &Effect) -> String {
+pub fn shown(effect: &Effect) -> String {
     let mut line = effect.kind.to_string();
     match &effect.target {
         Target::Table(table) => {
