@@ -107,7 +107,7 @@ fn styles(text: &str, hits: &mut Vec<Hit>) {
         }
         let rest = text.as_bytes().get(at..).unwrap_or_default();
         let style: Vec<u8> = rest.iter().take(300).take_while(|byte| **byte != b'>').filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
-        let hides = |what: &&[u8]| style.windows(what.len()).any(|part| part == **what);
+        let hides = |what: &&[u8]| style.windows(what.len()).any(|part| part == *what);
         let ways: [&[u8]; 9] = [
             b"display:none", b"visibility:hidden", b"font-size:0;", b"font-size:0px", b"font-size:0\"", b"font-size:1px", b"opacity:0;", b"opacity:0\"", b"text-indent:-9",
         ];

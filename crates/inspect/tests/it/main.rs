@@ -11,5 +11,8 @@
 )]
 
 mod paths;
-mod urls;
+mod redact;
+mod scan;
 mod secrets;
+mod text;
+mod urls;
