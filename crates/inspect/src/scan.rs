@@ -1,174 +1,182 @@
-//! All detectors over one text, at once or piece by piece.
+//! Everything that is looked for in a text, in one go, and over a stream of pieces.
 //!
-//! Answerable for which detectors run over which readings of a text, for one list of what they saw (in order, no
-//! two about the same thing), and for a text in pieces giving what the whole gives. What a detector looks for is
-//! its own.
-//!
-//! A long text is read in windows that overlap, so that what stands across a border is seen, and so that the
-//! whole and the pieces are read the same way.
+//! Answerable for which detector sees which reading of a text, for spans in the original, and for one thing
+//! being reported once. A long text is looked at in blocks that lie where the text lies, not where its pieces
+//! happened to end, so that a stream finds what the whole text finds. Knows no policy.
 
-mod own;
+mod declared;
+mod patterns;
 mod stream;
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::text::{self, Layer};
-use crate::{Hit, injection, personal, secret, trace};
-use own::Own;
+use declared::Declared;
+use patterns::Patterns;
 pub use stream::Stream;
+use verdict::Risk;
 
-/// What to look for.
-#[derive(Clone, Debug, Default)]
+use crate::text::{How, Layer, view};
+use crate::{Hit, injection, personal, secret};
+
+/// How much of a text is looked at together, and how far around it one looks for what reaches over an end.
+pub(crate) const BLOCK: usize = 256 * 1024;
+pub(crate) const MARGIN: usize = 16 * 1024;
+
+/// What is looked for. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Keys, tokens, passwords.
     pub secrets: bool,
-    /// What identifies people.
+    /// Personal data.
     pub personal: bool,
     /// Orders to a model.
     pub injection: bool,
-    /// Text that people do not see.
+    /// Text that only a machine sees.
     pub hidden: bool,
-    /// Internal errors.
+    /// Stack traces and internal errors.
     pub traces: bool,
-    /// Patterns of the operator's: names and regular expressions.
+    /// Names and regular expressions of the operator's.
     pub patterns: Vec<(String, String)>,
     /// Values that the operator declares secret.
     pub declared: Vec<String>,
-    /// Texts that were planted to be seen when they leak.
+    /// Texts that are planted to be seen when they leak.
     pub canaries: Vec<String>,
 }
 
 impl Wanted {
-    /// Every detector, and nothing of an operator's.
+    /// Every detector, and nothing of an operator's own.
     pub fn all() -> Self {
         Self { secrets: true, personal: true, injection: true, hidden: true, traces: true, ..Self::default() }
     }
 }
 
-/// The detectors, ready to be used on any number of texts.
+/// Looks for what is wanted. Built once, used from any thread.
 #[derive(Debug)]
 pub struct Scanner {
     wanted: Wanted,
-    own: Own,
+    patterns: Patterns,
+    declared: Declared,
 }
 
-/// How many bytes of a text a window decides about, and how far it looks beyond them on both sides.
-const WINDOW: usize = 256 * 1024;
-const OVERLAP: usize = 8 * 1024;
-
 impl Scanner {
-    /// Builds what can be built once. The error is a sentence about a pattern.
+    /// Builds it. An error names the pattern that is no regular expression, in a sentence for a person.
     pub fn new(wanted: Wanted) -> Result<Self, String> {
-        let own = Own::new(&wanted)?;
-        Ok(Self { wanted, own })
+        let patterns = Patterns::new(&wanted.patterns)?;
+        let declared = Declared::new(&wanted.declared, &wanted.canaries);
+        Ok(Self { wanted, patterns, declared })
     }
 
-    /// Everything that is seen in `text`, by place. Linear in its length.
+    /// Everything found, in the order of where it begins; spans are bytes of `text`. What was found twice is
+    /// reported as what it most surely is.
     pub fn scan(&self, text: &str) -> Vec<Hit> {
-        if text.len() <= WINDOW {
-            return self.window(text);
+        if text.len() <= BLOCK {
+            return self.block(text);
         }
         let mut hits = Vec::new();
-        let mut start = 0;
-        while start < text.len() {
-            let end = floor(text, start.saturating_add(WINDOW));
-            let (from, to) = around(text, start, end);
-            self.part(text.get(from..to).unwrap_or_default(), from, start..end, &mut hits);
-            start = end;
+        let mut core = 0;
+        while core < text.len() {
+            hits.extend(self.core(text, core));
+            core += BLOCK;
         }
         hits
     }
 
-    /// Adds what a window sees that starts in the part it decides about. `from`: where the window starts.
-    fn part(&self, window: &str, from: usize, decides: Range<usize>, hits: &mut Vec<Hit>) {
-        hits.extend(self.window(window).into_iter().filter_map(|hit| {
-            let start = hit.span.start.checked_add(from)?;
-            let span = start..hit.span.end.checked_add(from)?;
-            decides.contains(&start).then_some(Hit { span, ..hit })
-        }));
+    /// The findings that begin in the block at `core`, which is a multiple of [`BLOCK`].
+    fn core(&self, text: &str, core: usize) -> Vec<Hit> {
+        let from = floor(text, core.saturating_sub(MARGIN));
+        let to = floor(text, core + BLOCK + MARGIN);
+        let mut hits = self.block(text.get(from..to).unwrap_or_default());
+        hits.retain_mut(|hit| {
+            hit.span = hit.span.start + from..hit.span.end + from;
+            (core..core + BLOCK).contains(&hit.span.start)
+        });
+        hits
     }
 
-    fn window(&self, text: &str) -> Vec<Hit> {
+    fn block(&self, text: &str) -> Vec<Hit> {
         let mut hits = Vec::new();
+        let view = view(text);
         if self.wanted.hidden {
-            text::hidden(text, &mut hits);
+            hits.extend(view.hidden);
         }
-        let mut fresh = Vec::new();
-        for (number, layer) in text::layers(text).iter().enumerate() {
-            self.layer(layer, number == 0, &mut fresh);
-            hits.extend(fresh.drain(..).map(|hit| Hit { span: layer.original(hit.span.clone()), ..hit }));
+        let mut found = Vec::new();
+        for layer in &view.layers {
+            self.layer(layer, &mut found);
+            for mut hit in found.drain(..) {
+                hit.span = layer.original(hit.span);
+                hits.push(hit);
+            }
         }
-        settle(hits)
+        // The operator's own words may hold what the normal form takes away.
+        let untouched = view.layers.first().is_some_and(|layer| layer.text == text);
+        if !untouched {
+            self.patterns.find(text, &mut hits);
+            self.declared.find(text, &mut hits);
+        }
+        settle(&mut hits);
+        hits
     }
 
-    fn layer(&self, layer: &Layer<'_>, is_first: bool, hits: &mut Vec<Hit>) {
+    fn layer(&self, layer: &Layer<'_>, found: &mut Vec<Hit>) {
         let text = layer.text.as_ref();
         if self.wanted.secrets {
-            secret::find(text, hits);
+            secret::find(text, found);
         }
         if self.wanted.personal {
-            personal::find(text, hits);
+            personal::find(text, found);
         }
         if self.wanted.injection {
-            injection::find(text, hits);
+            let from = found.len();
+            injection::find(text, found);
+            // Nobody hides harmless orders.
+            if matches!(layer.how, How::Tags | How::Base64 | How::Hex) {
+                for hit in found.iter_mut().skip(from) {
+                    hit.severity = hit.severity.max(Risk::High);
+                }
+            }
         }
-        // A trace in base64 is no slip.
-        if self.wanted.traces && is_first {
-            trace::find(text, hits);
-        }
-        self.own.find(text, hits);
+        self.patterns.find(text, found);
+        self.declared.find(text, found);
     }
 }
 
-/// One list: by place, and of two that speak of the same thing the surer one.
-fn settle(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_by(|a, b| {
-        (a.span.start, b.confidence, b.span.end)
-            .cmp(&(b.span.start, a.confidence, a.span.end))
-            .then_with(|| a.name.cmp(&b.name))
-    });
+/// The nearest place at or before `at` that lies between two characters.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// What of a kind overlaps is one thing: the surest, and of those the longest. A number within a key is no
+/// telephone number.
+fn settle(hits: &mut Vec<Hit>) {
+    hits.sort_by_key(|hit| (hit.span.start, Reverse(hit.span.end), Reverse(hit.confidence), hit.kind));
     let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
-    for hit in hits {
-        // Only what is near the end can still be met: spans are in order of their starts.
-        let rival = kept.iter().rposition(|other| {
-            other.span.end > hit.span.start
-                && hit.span.end > other.span.start
-                && (same_thing(other, &hit) || same_thing(&hit, other))
-        });
+    for hit in hits.drain(..) {
+        let rival = kept.iter().rposition(|other| group(other) == group(&hit) && overlap(&other.span, &hit.span));
         match rival.and_then(|at| kept.get_mut(at)) {
             None => kept.push(hit),
-            Some(other) if beats(&hit, other) => *other = hit,
-            Some(_) => (),
+            Some(other) if (hit.confidence, hit.span.len()) > (other.confidence, other.span.len()) => *other = hit,
+            Some(_) => {}
         }
     }
-    kept.sort_by_key(|hit| (hit.span.start, hit.span.end));
-    kept
+    let keys: Vec<Range<usize>> = kept.iter().filter(|hit| hit.kind == "secret" && hit.confidence >= 50).map(|hit| hit.span.clone()).collect();
+    kept.retain(|hit| {
+        let after = keys.partition_point(|key| key.start <= hit.span.start);
+        let within = |key: &Range<usize>| key.start <= hit.span.start && hit.span.end <= key.end;
+        hit.kind != "personal_data" || !after.checked_sub(1).and_then(|at| keys.get(at)).is_some_and(within)
+    });
+    kept.sort_by_key(|hit| hit.span.start);
+    *hits = kept;
 }
 
-/// True if a hit of the kind of `other` says nothing beside `hit`.
-fn same_thing(hit: &Hit, other: &Hit) -> bool {
-    match (hit.kind, other.kind) {
-        ("prompt_injection", "prompt_injection") => hit.name == other.name,
-        ("pattern", "pattern") => hit.name == other.name && hit.span == other.span,
-        // Digits in a token are no telephone number.
-        ("secret", "personal_data") => hit.confidence >= 50,
-        (one, two) => one == two,
+/// What can be the same thing: findings of a kind, but each pattern, declared value and canary by itself.
+fn group(hit: &Hit) -> (&str, &str) {
+    match hit.kind {
+        "pattern" | "canary" | "prompt_injection" | "hidden_text" => (hit.kind, &hit.name),
+        kind => (kind, ""),
     }
 }
 
-fn beats(hit: &Hit, other: &Hit) -> bool {
-    if hit.kind != other.kind {
-        return hit.kind == "secret";
-    }
-    (hit.confidence, hit.span.len()) > (other.confidence, other.span.len())
-}
-
-/// The window around the part from `start` to `end`.
-fn around(text: &str, start: usize, end: usize) -> (usize, usize) {
-    (floor(text, start.saturating_sub(OVERLAP)), floor(text, end.saturating_add(OVERLAP)))
-}
-
-/// The border of a character at or below `at`.
-fn floor(text: &str, at: usize) -> usize {
-    text.floor_char_boundary(at.min(text.len()))
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end || a == b
 }

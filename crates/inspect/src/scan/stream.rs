@@ -1,61 +1,108 @@
-//! A text that comes in pieces: what the whole would give, as soon as it is certain.
+//! A text that comes in pieces.
+//!
+//! Answerable for findings being those of the whole text, whatever the pieces: blocks lie at fixed places, and
+//! one is looked at as soon as enough behind it is there. Holds one block and its margins.
 
-use super::{OVERLAP, Scanner, WINDOW, floor};
+use super::{BLOCK, MARGIN, Scanner, floor};
 use crate::Hit;
 
-/// The pieces that came, as far as they are still needed: at most a window and what lies around it.
+/// Looks at a text piece by piece. Spans count from the first byte of the first piece.
 #[derive(Debug)]
 pub struct Stream<'s> {
     scanner: &'s Scanner,
-    kept: String,
-    /// Where the kept text starts in the whole.
+    held: String,
+    /// The beginning of a character whose end has not come.
+    cut: Vec<u8>,
+    /// Where in the text `held` begins.
     from: usize,
-    /// Where the next window starts in the whole.
-    start: usize,
+    /// The block that is next.
+    core: usize,
 }
 
-impl<'s> Stream<'s> {
-    /// Nothing has come yet.
-    pub fn new(scanner: &'s Scanner) -> Self {
-        Self { scanner, kept: String::new(), from: 0, start: 0 }
+impl Scanner {
+    /// Looks at a text that comes in pieces.
+    pub fn stream(&self) -> Stream<'_> {
+        Stream { scanner: self, held: String::new(), cut: Vec::new(), from: 0, core: 0 }
     }
+}
 
-    /// Takes the next piece. Gives what is certain by now, in bytes of the whole.
+impl Stream<'_> {
+    /// Takes the next piece; returns what is certain by now.
     pub fn push(&mut self, piece: &str) -> Vec<Hit> {
-        self.kept.push_str(piece);
-        let mut hits = Vec::new();
-        // A text that ends within the window is read in one go; so it must be longer before that is ruled out.
-        while self.from.saturating_add(self.kept.len())
-            > self.start.saturating_add(WINDOW).saturating_add(OVERLAP).saturating_add(4)
-        {
-            self.window(&mut hits);
-        }
-        hits
+        self.push_bytes(piece.as_bytes())
     }
 
-    /// The text is over. Gives the rest.
+    /// The same for bytes that may end within a character. A byte that is none of a text counts as one control
+    /// character, so that places stay what they are.
+    pub fn push_bytes(&mut self, piece: &[u8]) -> Vec<Hit> {
+        let joined;
+        let bytes = if self.cut.is_empty() {
+            piece
+        } else {
+            self.cut.extend_from_slice(piece);
+            joined = std::mem::take(&mut self.cut);
+            &joined
+        };
+        let chunks: Vec<_> = bytes.utf8_chunks().collect();
+        let count = chunks.len();
+        for (number, chunk) in chunks.into_iter().enumerate() {
+            self.held.push_str(chunk.valid());
+            let invalid = chunk.invalid();
+            // At the very end it may be the beginning of one.
+            if number + 1 == count && !invalid.is_empty() && is_cut(invalid) {
+                self.cut = invalid.to_vec();
+            } else {
+                self.held.extend(invalid.iter().map(|_| '\u{1A}'));
+            }
+        }
+        self.settled(false)
+    }
+
+    /// Nothing comes any more: the rest of the findings.
     pub fn finish(mut self) -> Vec<Hit> {
+        let cut = std::mem::take(&mut self.cut);
+        self.held.extend(cut.iter().map(|_| '\u{1A}'));
+        self.settled(true)
+    }
+
+    fn settled(&mut self, ended: bool) -> Vec<Hit> {
         let mut hits = Vec::new();
-        if self.from == 0 && self.kept.len() <= WINDOW {
-            return self.scanner.scan(&self.kept);
+        loop {
+            let end = self.from + self.held.len();
+            let ready = end >= self.core + BLOCK + MARGIN + 4;
+            if !(ready || ended && (self.core < end || self.core == 0)) {
+                return hits;
+            }
+            // A text of one block is looked at as a whole, as without a stream.
+            let found = if self.from == 0 && self.core == 0 && ended && end <= BLOCK {
+                self.scanner.block(&self.held)
+            } else {
+                self.block()
+            };
+            hits.extend(found);
+            self.core += BLOCK;
+            self.drop_old();
         }
-        while self.start < self.from.saturating_add(self.kept.len()) {
-            self.window(&mut hits);
+    }
+
+    fn block(&self) -> Vec<Hit> {
+        let core = self.core - self.from;
+        let mut hits = self.scanner.core(&self.held, core);
+        for hit in &mut hits {
+            hit.span = hit.span.start + self.from..hit.span.end + self.from;
         }
         hits
     }
 
-    fn window(&mut self, hits: &mut Vec<Hit>) {
-        let within = |at: usize| at.saturating_sub(self.from);
-        let whole = |at: usize| at.saturating_add(self.from);
-        let end = whole(floor(&self.kept, within(self.start.saturating_add(WINDOW))));
-        let first = floor(&self.kept, within(self.start.saturating_sub(OVERLAP)));
-        let last = floor(&self.kept, within(end.saturating_add(OVERLAP)));
-        let window = self.kept.get(first..last).unwrap_or_default();
-        self.scanner.part(window, whole(first), self.start..end, hits);
-        self.start = end;
-        let gone = floor(&self.kept, within(end.saturating_sub(OVERLAP).saturating_sub(4)));
-        self.kept.drain(..gone);
-        self.from = self.from.saturating_add(gone);
+    /// What no later block looks at.
+    fn drop_old(&mut self) {
+        let keep = floor(&self.held, (self.core - self.from).saturating_sub(MARGIN));
+        self.held.drain(..keep);
+        self.from += keep;
     }
+}
+
+/// True if more bytes could make a character of it.
+fn is_cut(bytes: &[u8]) -> bool {
+    matches!(std::str::from_utf8(bytes), Err(error) if error.error_len().is_none())
 }

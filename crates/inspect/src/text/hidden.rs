@@ -1,158 +1,155 @@
-//! Text that people do not see: characters without width, tags, reversed writing, invisible styles.
+//! Text that is there for a machine and not for a person: characters without a shape, turned order, letters of
+//! tags, styles that show nothing.
+//!
+//! Answerable for the hits of kind `hidden_text` and for telling what is invisible. Joiners that scripts and
+//! emoji need, and marks of texts that run from right to left, are not held against anyone.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
-use std::sync::LazyLock;
 use verdict::Risk;
 
 use crate::Hit;
 
-/// What a character that cannot be seen is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unseen {
-    /// Joins, spaces and marks of no width. Some scripts and emoji need single ones.
-    Width,
-    /// Turns the direction of writing.
-    Direction,
-    /// A copy of ASCII that nothing shows.
-    Tag,
-    /// Chooses a form of the character before it; many of them in a row carry bytes.
-    Variation,
+/// True for what has no shape of its own, and is left out of the normal form.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Whether a character is never seen.
-pub(super) fn unseen(c: char) -> Option<Unseen> {
+#[derive(Clone, Copy, PartialEq)]
+enum Sort {
+    Tag,
+    Selector,
+    Override,
+    Direction,
+    Joiner,
+    Blank,
+}
+
+fn sort(c: char) -> Option<Sort> {
     Some(match c {
-        '\u{200b}'..='\u{200d}'
-        | '\u{2060}'..='\u{2064}'
-        | '\u{feff}'
-        | '\u{ad}'
-        | '\u{34f}'
-        | '\u{61c}'
-        | '\u{115f}'
-        | '\u{1160}'
-        | '\u{17b4}'
-        | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}'
-        | '\u{3164}'
-        | '\u{ffa0}'
-        | '\u{206a}'..='\u{206f}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{fff9}'..='\u{fffb}' => Unseen::Width,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Unseen::Direction,
-        '\u{e0000}'..='\u{e007f}' => Unseen::Tag,
-        '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => Unseen::Variation,
+        '\u{E0000}'..='\u{E007F}' => Sort::Tag,
+        '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' => Sort::Selector,
+        '\u{202D}' | '\u{202E}' => Sort::Override,
+        '\u{202A}'..='\u{202C}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{61C}' => Sort::Direction,
+        '\u{200C}' | '\u{200D}' => Sort::Joiner,
+        c if is_invisible(c) => Sort::Blank,
         _ => return None,
     })
 }
 
-/// The character that a tag stands for.
-pub(super) fn of_tag(c: char) -> Option<char> {
-    let code = u32::from(c).checked_sub(0xe0000)?;
-    char::from_u32(code).filter(|c| (' '..='~').contains(c))
+fn hit(name: &'static str, span: Range<usize>, confidence: u8) -> Hit {
+    let severity = if confidence >= 50 { Risk::Medium } else { Risk::Low };
+    Hit { kind: "hidden_text", name: name.into(), span, severity, confidence, verified: None }
 }
 
-static STYLES: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let styles = [
-        "display:none",
-        "display: none",
-        "visibility:hidden",
-        "visibility: hidden",
-        "font-size:0",
-        "font-size: 0",
-        "opacity:0;",
-        "opacity: 0;",
-        "opacity:0\"",
-        "color:transparent",
-        "color: transparent",
-    ];
-    AhoCorasick::builder().ascii_case_insensitive(true).build(styles).ok()
-});
-
-/// Adds what is hidden in `text`. Spans are its bytes.
-pub fn hidden(text: &str, hits: &mut Vec<Hit>) {
-    if memchr::memmem::find(text.as_bytes(), b"style").is_some()
-        && let Some(styles) = &*STYLES
-    {
-        hits.extend(styles.find_iter(text).map(|it| hit("style", 40, it.start()..it.end())));
-    }
+/// Adds what is hidden in the text.
+pub fn find(text: &str, hits: &mut Vec<Hit>) {
+    styles(text, hits);
     if text.is_ascii() {
         return;
     }
-    let mut run: Option<Run> = None;
+    let right_to_left = text.chars().any(|c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}'));
     let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        let end = at.saturating_add(c.len_utf8());
-        match (unseen(c), &mut run) {
-            (Some(what), Some(run)) if run.end == at => run.add(what, end),
-            (Some(what), _) => {
-                close(run.take(), c, hits);
-                let mut fresh = Run { start: at, end: at, count: 0, tags: 0, turns: 0, shapes: 0, before };
-                fresh.add(what, end);
-                run = Some(fresh);
-            }
-            (None, _) => {
-                close(run.take(), c, hits);
-                before = c;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let Some(first) = sort(c) else {
+            before = c;
+            continue;
+        };
+        let (mut count, mut end, mut worst) = (1, at + c.len_utf8(), first);
+        while let Some((next, c)) = chars.next_if(|(_, c)| sort(*c).is_some()) {
+            count += 1;
+            end = next + c.len_utf8();
+            if sort(c) == Some(Sort::Override) {
+                worst = Sort::Override;
             }
         }
+        let after = chars.peek().map_or(' ', |(_, c)| *c);
+        if let Some((name, confidence)) = judge(worst, count, (before, after), at, right_to_left) {
+            hits.push(hit(name, at..end, confidence));
+        }
     }
-    close(run, ' ', hits);
 }
 
-/// Characters in a row that cannot be seen.
-struct Run {
-    start: usize,
-    end: usize,
-    count: usize,
-    tags: usize,
-    turns: usize,
-    shapes: usize,
-    /// What stands before them.
-    before: char,
+fn judge(sort: Sort, count: usize, around: (char, char), at: usize, right_to_left: bool) -> Option<(&'static str, u8)> {
+    let (before, after) = around;
+    let within = before.is_ascii_alphanumeric() && after.is_ascii_alphanumeric();
+    match sort {
+        // A flag: a black one, and the letters of its region.
+        Sort::Tag if before == '\u{1F3F4}' && count <= 8 => None,
+        Sort::Tag => Some(("tag_characters", 95)),
+        Sort::Selector if count >= 3 => Some(("variation_selectors", 90)),
+        Sort::Selector => None,
+        Sort::Override if right_to_left => Some(("bidi_override", 45)),
+        Sort::Override => Some(("bidi_override", 80)),
+        Sort::Direction if right_to_left => None,
+        Sort::Direction if within || count >= 4 => Some(("bidi_control", 60)),
+        Sort::Direction => Some(("bidi_control", 30)),
+        _ if count >= 8 => Some(("zero_width", 95)),
+        Sort::Joiner if !within => None,
+        Sort::Joiner => Some(("zero_width", 70)),
+        // A byte order mark.
+        Sort::Blank if at == 0 && count == 1 => None,
+        Sort::Blank if within => Some(("zero_width", 70)),
+        Sort::Blank => Some(("zero_width", 35)),
+    }
 }
 
-impl Run {
-    fn add(&mut self, what: Unseen, end: usize) {
-        self.end = end;
-        self.count = self.count.saturating_add(1);
-        let counter = match what {
-            Unseen::Tag => &mut self.tags,
-            Unseen::Direction => &mut self.turns,
-            Unseen::Variation => &mut self.shapes,
-            Unseen::Width => return,
+/// Styles that leave nothing to see, and what stands in them.
+fn styles(text: &str, hits: &mut Vec<Hit>) {
+    let mut done = 0;
+    for at in memchr::memmem::find_iter(text.as_bytes(), b"style=") {
+        if at < done {
+            continue;
+        }
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        let style: Vec<u8> = rest.iter().take(300).take_while(|byte| **byte != b'>').filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+        let hides = |what: &&[u8]| style.windows(what.len()).any(|part| part == *what);
+        let ways: [&[u8]; 9] = [
+            b"display:none", b"visibility:hidden", b"font-size:0;", b"font-size:0px", b"font-size:0\"", b"font-size:1px", b"opacity:0;", b"opacity:0\"", b"text-indent:-9",
+        ];
+        if !ways.iter().any(|way| hides(way)) {
+            continue;
+        }
+        let open = rest.iter().take(600).position(|byte| *byte == b'>').unwrap_or(0);
+        let inside = rest.get(open + 1..).unwrap_or_default().iter().take(4000).position(|byte| *byte == b'<').unwrap_or(0);
+        done = at + open + 1 + inside;
+        // An empty element hides nothing.
+        if inside >= 8 {
+            hits.push(hit("invisible_style", at..done, 55));
+        }
+    }
+}
+
+/// What tag characters and variation selectors spell, each run with its place.
+pub fn spelled(text: &str) -> Vec<(Range<usize>, String)> {
+    let mut found: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    for (at, c) in text.char_indices() {
+        let code = u32::from(c);
+        let byte = match c {
+            '\u{E0020}'..='\u{E007E}' => u8::try_from(code - 0xE0000).ok(),
+            '\u{FE00}'..='\u{FE0F}' => u8::try_from(code - 0xFE00).ok(),
+            '\u{E0100}'..='\u{E01EF}' => u8::try_from(code - 0xE0100 + 16).ok(),
+            _ => None,
         };
-        *counter = counter.saturating_add(1);
+        let Some(byte) = byte else { continue };
+        match found.last_mut() {
+            Some((span, bytes)) if span.end == at => {
+                span.end = at + c.len_utf8();
+                bytes.push(byte);
+            }
+            _ => found.push((at..at + c.len_utf8(), vec![byte])),
+        }
     }
-}
-
-/// What a run is: emoji and some scripts need single characters of no width, and a flag of tags; a word in Latin
-/// letters needs none.
-fn close(run: Option<Run>, after: char, hits: &mut Vec<Hit>) {
-    let Some(run) = run else { return };
-    let span = run.start..run.end;
-    let in_word = run.before.is_ascii_alphanumeric() && after.is_ascii_alphanumeric();
-    if run.tags > 0 && !(run.before == '\u{1f3f4}' && run.tags <= 8) {
-        hits.push(hit("tags", 95, span));
-    } else if run.turns > 0 {
-        hits.push(hit("direction", 60, span));
-    } else if run.shapes > 2 {
-        hits.push(hit("variations", 80, span));
-    } else if run.count > 3 || in_word {
-        hits.push(hit("zero_width", if run.count > 3 { 80 } else { 55 }, span));
-    }
-}
-
-fn hit(name: &'static str, confidence: u8, span: Range<usize>) -> Hit {
-    Hit {
-        kind: "hidden_text",
-        name: Cow::Borrowed(name),
-        span,
-        severity: Risk::High,
-        confidence,
-        verified: None,
-    }
+    found
+        .into_iter()
+        .filter(|(_, bytes)| bytes.len() >= 4)
+        .filter_map(|(span, bytes)| Some((span, String::from_utf8(bytes).ok()?)))
+        .collect()
 }

@@ -15,4 +15,7 @@ mod secrets;
 mod shell;
 mod code;
 mod sql;
+mod redact;
+mod scan;
+mod text;
 mod urls;
