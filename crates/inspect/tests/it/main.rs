@@ -10,8 +10,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod case;
+mod injection;
 mod paths;
 mod shell;
+mod trace;
 mod urls;
 mod sql;
 mod secrets;
