@@ -4,9 +4,12 @@
 //! that is only spoken of from one that is said.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use regex_automata::meta::Regex;
+
+use super::hit;
 use super::token::Tokens;
-use super::{SPEAKS, hit, keep};
 use crate::Hit;
 
 const BEFORE: usize = 128;
@@ -53,38 +56,38 @@ pub(super) fn word_end(text: &str, at: usize) -> usize {
     at + word.map_or_else(|| rest.chars().take(64).map(char::len_utf8).sum(), |(length, _)| length)
 }
 
-/// Orders whose letters are written one by one: `i g n o r e   a l l`.
+/// Orders whose letters are written one by one, or with digits for letters: `i g n o r e`, `1gn0r3`.
 pub(super) fn spelled_out(text: &str, stretch: Range<usize>, hits: &mut Vec<Hit>) {
-    let tokens = Tokens::of(text, stretch);
-    let mut found = Vec::new();
-    let mut run = String::new();
-    let mut from = 0;
-    let end = tokens.list.last().map_or(0, |last| last.span.end);
-    for token in &tokens.list {
-        let form = tokens.form(token);
-        if form.chars().nth(1).is_none() {
-            if run.is_empty() {
-                from = token.span.start;
-            }
-            run.push_str(form);
-            continue;
-        }
-        orders(&run, from..token.span.start, &mut found);
-        run.clear();
+    let Some(orders) = ORDERS.as_ref() else { return };
+    let mut letters = String::new();
+    let mut places = Vec::new();
+    for (at, letter) in text.get(stretch.clone()).unwrap_or_default().char_indices() {
+        let letter = match letter.to_ascii_lowercase() {
+            'l' | '1' | '!' | '|' => 'i',
+            '0' => 'o',
+            '3' => 'e',
+            '4' | '@' => 'a',
+            '5' | '$' => 's',
+            '7' => 't',
+            letter if letter.is_ascii_alphabetic() => letter,
+            _ => continue,
+        };
+        letters.push(letter);
+        places.push(stretch.start + at);
     }
-    orders(&run, from..end, &mut found);
-    hits.append(&mut found);
+    for order in orders.find_iter(&letters) {
+        let ends = places.get(order.start()).zip(places.get(order.end() - 1));
+        hits.extend(ends.map(|(first, last)| hit("template", 85, *first..*last + 1)));
+    }
 }
 
-fn orders(run: &str, span: Range<usize>, found: &mut Vec<Hit>) {
-    let has = |words: &[&str]| words.iter().any(|word| run.contains(word));
-    if run.len() >= 12
-        && has(&["ignore", "disregard", "forget", "override", "bypass", "reveal", "print"])
-        && has(&["instruction", "prompt", "rules", "guideline", "directive", "above", "previous"])
-    {
-        keep(found, hit("template", 85, span));
-    }
-}
+/// In letters that [`spelled_out`] leaves: `l` is `i`.
+static ORDERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let verb = "ignore|disregard|forget|override|overruie|bypass|reveai|discio?se|print|output";
+    let those = "previous|prior|above|eariier|originai|system|hidden|secret|safety|your|aii";
+    let orders = "instruct|prompt|ruies|guideiine|directive|orders|command|messages";
+    Regex::new(&format!("(?:{verb})[a-z]{{0,24}}?(?:{those})[a-z]{{0,12}}?(?:{orders})[a-z]?s?")).ok()
+});
 
 /// Words that say that what is quoted is spoken of.
 const SPOKEN_OF: &[&str] = &[
@@ -161,7 +164,7 @@ pub(super) fn only_named(text: &str, span: &Range<usize>, tokens: &Tokens, words
     }
     let around = words.start.saturating_sub(10)..(words.end + 8).min(tokens.list.len());
     let mut around = tokens.list.get(around).unwrap_or_default().iter();
-    SPEAKS > 10 && around.any(|token| SPOKEN_OF.contains(&tokens.form(token)))
+    around.any(|token| SPOKEN_OF.contains(&tokens.form(token)))
 }
 
 fn is_quote(letter: char) -> bool {

@@ -58,7 +58,7 @@ pub(super) fn key_of(word: &str) -> u64 {
 }
 
 /// Calls `word` with every word in order, and `spelled` with the start of every block of 64 bytes that holds
-/// many letters standing alone.
+/// many letters standing alone or next to digits.
 #[inline]
 pub(super) fn walk(text: &str, mut word: impl FnMut(Word), mut spelled: impl FnMut(usize)) {
     let bytes = text.as_bytes();
@@ -73,7 +73,7 @@ pub(super) fn walk(text: &str, mut word: impl FnMut(Word), mut spelled: impl FnM
     let mut base = 0;
     let mut before = 0;
     for next in all {
-        if now.lonely.count_ones() >= 14 {
+        if now.lonely.count_ones() >= 14 || now.mixed.count_ones() >= 6 {
             spelled(base);
         }
         let stops = u128::from(now.stops) | (u128::from(next.stops) << 64);
@@ -110,6 +110,8 @@ struct Block {
     stops: u64,
     /// Letters that are words of their own.
     lonely: u64,
+    /// Letters after digits and digits after letters.
+    mixed: u64,
 }
 
 /// What the blocks before leave over for the next.
@@ -131,7 +133,7 @@ impl Edges {
     #[inline]
     fn of(&mut self, block: &[u8; 64]) -> Block {
         let (words, _) = block.as_chunks::<8>();
-        let mut word = 0;
+        let (mut word, mut digit) = (0, 0);
         let mut wide = 0;
         for (index, eight) in words.iter().enumerate() {
             let eight = u64::from_le_bytes(*eight);
@@ -140,6 +142,7 @@ impl Edges {
             let letter = low | each(0x20);
             let is_letter = (letter + each(0x80 - b'a')) & !(letter + each(0x80 - b'z' - 1));
             let is_digit = (low + each(0x80 - b'0')) & !(low + each(0x80 - b'9' - 1));
+            digit |= gather(is_digit & !eight & HIGHS) << (8 * index);
             word |= gather((is_letter | is_digit | eight) & HIGHS) << (8 * index);
         }
         let mut single = 0;
@@ -153,7 +156,9 @@ impl Edges {
         let starts = fresh | single | (((single << 3) | follows) & word);
         let lonely = fresh & !(word >> 1) & !(1 << 63) & !single;
         self.word = word >> 63;
-        Block { starts, stops: !word | starts, lonely }
+        let letter = word & !digit;
+        let mixed = (digit & (letter << 1)) | (letter & (digit << 1));
+        Block { starts, stops: !word | starts, lonely, mixed }
     }
 
     /// Takes punctuation beyond ASCII (`C2 xx`, `E2 xx xx`) out of the words, and finds the characters that are

@@ -10,7 +10,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod case;
+mod injection;
 mod paths;
+mod shell;
+mod trace;
+mod urls;
+mod sql;
 mod secrets;
 mod shell;
 mod code;
