@@ -58,10 +58,10 @@ fn parse(text: &str) -> Result<HostTarget, String> {
         Ok(Host::Ipv4(v4)) => Ok(at(v4.into())),
         Ok(Host::Ipv6(v6)) => Ok(at(v6.into())),
         Ok(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.').to_owned();
+            let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
             let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
-            if !is_name || name.is_empty() || name.contains("..") || name.starts_with('.') || name.len() > 253
-            {
+            let has_gap = name.split('.').any(str::is_empty);
+            if !is_name || has_gap || name.len() > 253 {
                 return Err("the host has letters that no host's name has".to_owned());
             }
             let odd = oddity(text, &name);

@@ -34,6 +34,9 @@ pub fn readings(text: &str, around: &Surroundings, found: &mut Vec<PathTarget>) 
     layers.extend(decode::base64(text));
     // A percent sign that starts no escape is dropped by some.
     layers.extend(layers.last().filter(|last| last.contains('%')).map(|last| last.replace('%', "")));
+    if layers.iter().any(|layer| layer.trim().starts_with('|') || layer.trim().ends_with('|')) {
+        return Err("the path has a pipe at its end: some programs run what stands beside it".to_owned());
+    }
     if layers.iter().any(|layer| windows::is_drive_relative(layer)) {
         return Err("the working directory of that drive is not known".to_owned());
     }

@@ -80,6 +80,7 @@ fn root(text: &str) -> Result<(String, &str), String> {
         let (server, rest) = share.split_once('/').unwrap_or((share, ""));
         let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
         return match (server, name) {
+            _ if server.contains(':') => Err("the path names no server and share".to_owned()),
             ("" | "." | "..", _) | (_, "." | "..") => Err("the path names no server and share".to_owned()),
             (_, "") => Ok((format!("//{server}"), rest)),
             _ => Ok((format!("//{server}/{name}"), rest)),

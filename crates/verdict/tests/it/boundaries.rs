@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use proptest::prelude::*;
 use verdict::boundary::{
     Boundaries, Breach, Commands, Ground, Hosts, Paths, Space, Sql, space, space_of_name,
 };
@@ -457,4 +458,41 @@ fn what_cannot_be_undone_is_refused_unless_the_policy_says_so() {
     let lax =
         Boundaries { commands: Commands::new(None, none, true, false).unwrap(), ..Boundaries::default() };
     assert_eq!(lax.breach(&[gone], &APP), None);
+}
+
+/// The plainest way to say what a pattern of one name matches.
+fn naive(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) if naive(rest, name) => true,
+        (Some((b'*', _)), Some((_, after))) => naive(pattern, after),
+        (Some((b'?', rest)), Some((_, after))) => naive(rest, after),
+        (Some((own, rest)), Some((other, after))) if own == other => naive(rest, after),
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_pattern_denies_what_it_matches_and_nothing_else(pattern in "[ab*?]{1,6}", name in "[ab]{1,7}") {
+        let own = paths(&["/r"], &[], &[&format!("**/{pattern}")]);
+        let expected = (naive(pattern.as_bytes(), name.as_bytes()) || naive(pattern.as_bytes(), b"r"))
+            .then_some("paths.deny");
+        prop_assert_eq!(key(&own, "fs.read", path(&format!("/r/{name}"))), expected, "{} {}", pattern, name);
+    }
+
+    /// A pattern that is asked for meets a denied one wherever one name is meant by both.
+    #[test]
+    fn patterns_meet_where_a_name_is_in_both(denied in "[ab][ab*?]{0,5}", asked in "[ab?][ab*?]{0,5}") {
+        let names: Vec<String> = (1_u32..128)
+            .map(|n| format!("{n:b}").chars().skip(1).map(|c| if c == '1' { 'a' } else { 'b' }).collect())
+            .collect();
+        let is_shared =
+            names.iter().any(|it| naive(denied.as_bytes(), it.as_bytes()) && naive(asked.as_bytes(), it.as_bytes()));
+        let own = paths(&["/r"], &[], &[&format!("**/{denied}")]);
+        let found = key(&own, "fs.read", path(&format!("/r/{asked}")));
+        if is_shared {
+            prop_assert_eq!(found, Some("paths.deny"), "{} {}", denied, asked);
+        }
+    }
 }
