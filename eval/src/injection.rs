@@ -22,7 +22,9 @@ pub fn run(sets: &Sets) -> Vec<Row> {
             }
             let seen: Vec<(bool, bool)> = texts.iter().map(|text| judge(text)).collect();
             if std::env::var_os("PORTCULLIS_SHOW").is_some_and(|wanted| wanted == measure) {
-                for (text, _) in texts.iter().zip(&seen).filter(|(_, (phrase, _))| *phrase == (measure != "recall")) {
+                for (text, _) in
+                    texts.iter().zip(&seen).filter(|(_, (phrase, _))| *phrase == (measure != "recall"))
+                {
                     show(source.name, text);
                 }
             }
@@ -72,7 +74,11 @@ fn time(sets: &Sets) -> Vec<Row> {
                 let (part, after) = rest.split_at(cut);
                 let mut hits = Vec::new();
                 let start = std::time::Instant::now();
-                if std::env::var_os("SCORE").is_some() { std::hint::black_box(inspect::injection::score(part)); } else { inspect::injection::find(part, &mut hits); }
+                if std::env::var_os("SCORE").is_some() {
+                    std::hint::black_box(inspect::injection::score(part));
+                } else {
+                    inspect::injection::find(part, &mut hits);
+                }
                 nanos += start.elapsed().as_nanos();
                 bytes += part.len() as u128;
                 rest = after;

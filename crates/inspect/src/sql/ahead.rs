@@ -8,7 +8,8 @@ use super::lex::{Kind, Token, lex};
 
 /// The words outside strings and comments. Single letters are left out: they may be part of a literal (`x'00'`).
 fn words<'t>(tokens: &'t [Token<'_>]) -> impl Iterator<Item = &'t str> {
-    let of = |token: &'t Token<'_>| (token.kind == Kind::Word).then_some(token.text).filter(|word| counts(word));
+    let of =
+        |token: &'t Token<'_>| (token.kind == Kind::Word).then_some(token.text).filter(|word| counts(word));
     tokens.iter().filter_map(of)
 }
 

@@ -42,8 +42,25 @@ static LEADS: LazyLock<HashMap<&'static str, Lead>> = LazyLock::new(|| {
 
 /// Words that begin a statement which changes something.
 const VERBS: &[&str] = &[
-    "alter", "backup", "create", "dbcc", "delete", "deny", "drop", "exec", "execute", "grant", "insert", "kill",
-    "merge", "reconfigure", "restore", "revoke", "shutdown", "truncate", "update",
+    "alter",
+    "backup",
+    "create",
+    "dbcc",
+    "delete",
+    "deny",
+    "drop",
+    "exec",
+    "execute",
+    "grant",
+    "insert",
+    "kill",
+    "merge",
+    "reconfigure",
+    "restore",
+    "revoke",
+    "shutdown",
+    "truncate",
+    "update",
 ];
 
 /// Whether a word of it may begin another statement, where a query was parsed.
@@ -55,9 +72,13 @@ pub(super) fn hides_verb(piece: &Piece<'_>) -> bool {
             let after = piece.tokens.get(at + 1);
             // A column, a call, or part of another clause.
             let is_name = before.is_some_and(|before| {
-                before.sign(b'.') || before.sign(b'@') || ["for", "as", "on", "key", "show"].iter().any(|word| before.is(word))
+                before.sign(b'.')
+                    || before.sign(b'@')
+                    || ["for", "as", "on", "key", "show"].iter().any(|word| before.is(word))
             }) || after.is_some_and(|after| after.sign(b'(') || after.sign(b'.'));
-            let is_show = piece.tokens.first().is_some_and(|first| ["show", "explain", "describe", "desc"].iter().any(|word| first.is(word)));
+            let is_show = piece.tokens.first().is_some_and(|first| {
+                ["show", "explain", "describe", "desc"].iter().any(|word| first.is(word))
+            });
             if !is_name && !is_show {
                 return true;
             }
@@ -85,7 +106,10 @@ pub(super) fn act(batch: &mut Batch, piece: &Piece<'_>) {
         "dynamic" => return batch.dynamic(only_text(rest).as_deref()),
         "prepare" => return prepare(batch, rest),
         "do" => return block(batch, rest),
-        "use" => return batch.enter(rest.first().map(|name| name.text.trim_matches(['"', '`', '[', ']']).to_owned())),
+        "use" => {
+            return batch
+                .enter(rest.first().map(|name| name.text.trim_matches(['"', '`', '[', ']']).to_owned()));
+        }
         "block" if rest.is_empty() => return batch.quiet(),
         "set" => return assign(batch, rest),
         _ => {}
@@ -100,7 +124,9 @@ pub(super) fn act(batch: &mut Batch, piece: &Piece<'_>) {
     match lead.how {
         "all" if !(batch.dialect.runs_on() && hides_verb(piece)) => {}
         "attach" => transfer::attached(batch, first_text(rest).as_deref()),
-        "load" => batch.push(Effect::new("code.run", Target::Unknown).noting("loads a library into the database")),
+        "load" => {
+            batch.push(Effect::new("code.run", Target::Unknown).noting("loads a library into the database"))
+        }
         "loaddata" => {
             batch.push(place::read(first_text(rest).as_deref()));
             batch.unknown("could not be read");
@@ -132,7 +158,12 @@ fn find(tokens: &[Token<'_>]) -> Option<(&'static Lead, usize)> {
 fn tell(batch: &mut Batch, kind: &str, lead: &Lead, tables: &[String]) {
     let of = |table: &String| {
         let unfiltered = lead.loses.is_some() && kind == "sql.write";
-        Target::Table(TableTarget { table: table.clone(), all_columns: true, unfiltered, ..TableTarget::default() })
+        Target::Table(TableTarget {
+            table: table.clone(),
+            all_columns: true,
+            unfiltered,
+            ..TableTarget::default()
+        })
     };
     let mut targets: Vec<Target> = match kind {
         "sql.write" | "sql.schema" => tables.iter().map(of).collect(),
@@ -155,10 +186,46 @@ fn tell(batch: &mut Batch, kind: &str, lead: &Lead, tables: &[String]) {
 /// The names that follow the lead: `t`, `s.t`, `"a"."b"`, separated by commas.
 fn names(tokens: &[Token<'_>], length: usize) -> Vec<String> {
     const NOISE: &[&str] = &[
-        "if", "not", "exists", "only", "table", "into", "from", "or", "replace", "ignore", "low_priority", "quick",
-        "delayed", "high_priority", "overwrite", "global", "local", "temp", "temporary", "unlogged", "external",
-        "transient", "database", "schema", "view", "index", "concurrently", "materialized", "function", "procedure",
-        "sequence", "type", "trigger", "foreign", "virtual", "iceberg", "dynamic", "hybrid", "secure", "recursive",
+        "if",
+        "not",
+        "exists",
+        "only",
+        "table",
+        "into",
+        "from",
+        "or",
+        "replace",
+        "ignore",
+        "low_priority",
+        "quick",
+        "delayed",
+        "high_priority",
+        "overwrite",
+        "global",
+        "local",
+        "temp",
+        "temporary",
+        "unlogged",
+        "external",
+        "transient",
+        "database",
+        "schema",
+        "view",
+        "index",
+        "concurrently",
+        "materialized",
+        "function",
+        "procedure",
+        "sequence",
+        "type",
+        "trigger",
+        "foreign",
+        "virtual",
+        "iceberg",
+        "dynamic",
+        "hybrid",
+        "secure",
+        "recursive",
     ];
     let mut found = Vec::new();
     let mut name = String::new();
@@ -259,7 +326,11 @@ fn block(batch: &mut Batch, rest: &[Token<'_>]) {
     match body {
         Some(body) if is_sql && rest.len() <= 3 => {
             let inner = lex(&body, batch.dialect.rules());
-            let from = inner.tokens.first().filter(|first| first.is("begin")).map(|first| first.start + first.text.len());
+            let from = inner
+                .tokens
+                .first()
+                .filter(|first| first.is("begin"))
+                .map(|first| first.start + first.text.len());
             let to = inner.tokens.iter().rev().find(|token| token.is("end")).map(|token| token.start);
             let inside = from.zip(to).and_then(|(from, to)| body.get(from..to));
             batch.dynamic(inside);

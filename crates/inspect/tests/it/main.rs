@@ -11,4 +11,5 @@
 )]
 
 mod paths;
+mod personal;
 mod urls;
