@@ -209,14 +209,26 @@ impl Reader<'_, '_> {
             best = surer(best, self.account(&strip));
             best = surer(best, self.numbers(&strip));
             best = surer(best, self.led(start));
-            best = surer(best, self.phone(start));
-            best = surer(best, self.birthday(start));
+            // A number that is called has seven digits, and a part of it that stands alone is followed by more.
+            if end - start > 6 || self.goes_on(end) {
+                best = surer(best, self.phone(start));
+            }
+            if end - start < 5 {
+                best = surer(best, self.birthday(start));
+            }
             if best.as_ref().is_none_or(|it| it.confidence < 70) {
                 best = surer(best, self.labelled(start, end));
                 best = surer(best, self.place(start, end));
             }
         }
         self.take(best).unwrap_or(end)
+    }
+
+    /// Whether more digits follow what ends at `end`, separators between.
+    fn goes_on(&self, end: usize) -> bool {
+        let next = self.bytes.get(end..end + 4).or_else(|| self.bytes.get(end..)).unwrap_or_default();
+        let mut more = next.iter().skip_while(|byte| matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')'));
+        more.next().is_some_and(|byte| byte.is_ascii_digit() || *byte > 0x7F)
     }
 
     /// A number whose first part is letters, which stand before the first digit.

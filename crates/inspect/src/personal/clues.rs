@@ -3,7 +3,7 @@
 //! Answerable for finding such words, by class, around a place. Reads every byte of a text once at most,
 //! however often it is asked, and none where nothing looks like a number that needs it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
@@ -51,20 +51,20 @@ impl std::ops::BitOrAssign for Classes {
 }
 
 struct Words {
-    classes: Vec<&'static str>,
+    classes: HashMap<&'static str, Classes>,
     finder: Option<AhoCorasick>,
     /// For each pattern: its class, and whether it may go on before and behind.
     patterns: Vec<(Classes, bool, bool)>,
 }
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    let mut classes: Vec<&'static str> = Vec::new();
+    let mut classes = HashMap::new();
     let mut texts: Vec<String> = Vec::new();
     let mut patterns = Vec::new();
     for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
         let Some((class, phrases)) = line.split_once('\t') else { continue };
         let bit = Classes::bit(classes.len());
-        classes.push(class);
+        classes.insert(class, bit);
         for phrase in phrases.split(';').map(str::trim) {
             let bare = phrase.trim_matches('*');
             for text in spellings(bare) {
@@ -100,7 +100,7 @@ fn spellings(phrase: &str) -> Vec<String> {
 
 /// The bit of a class; none if there is no such class.
 pub(super) fn class(name: &str) -> Classes {
-    WORDS.classes.iter().position(|class| *class == name).map_or(Classes::default(), Classes::bit)
+    WORDS.classes.get(name).copied().unwrap_or_default()
 }
 
 #[derive(Clone, Copy)]
@@ -138,11 +138,13 @@ pub(super) struct Clues<'t> {
     bytes: &'t [u8],
     read: usize,
     found: VecDeque<Clue>,
+    /// What was last told of what stands before a place.
+    last: Option<(usize, Told)>,
 }
 
 impl<'t> Clues<'t> {
     pub(super) fn of(text: &'t str) -> Self {
-        Self { bytes: text.as_bytes(), read: 0, found: VecDeque::new() }
+        Self { bytes: text.as_bytes(), read: 0, found: VecDeque::new(), last: None }
     }
 
     /// The classes that a name of a field speaks of.
@@ -156,28 +158,38 @@ impl<'t> Clues<'t> {
     pub(super) fn around(&mut self, start: usize, end: usize) -> Told {
         let from = start.saturating_sub(BEFORE);
         self.read_to(from, (end + AFTER).min(self.bytes.len()));
-        while self.found.front().is_some_and(|clue| clue.end + 4 * BEFORE < start) {
-            self.found.pop_front();
-        }
-        let mut told = Told::default();
-        let mut last = 0;
-        for clue in &self.found {
-            if clue.end <= start && clue.start >= from {
-                told.near |= clue.classes;
-                if clue.end > last {
-                    (last, told.nearest) = (clue.end, clue.classes);
-                } else if clue.end == last {
-                    told.nearest |= clue.classes;
-                }
-                if self.labels(clue.end, start) {
-                    told.label |= clue.classes;
-                }
-            } else if clue.start >= end && clue.end <= end + AFTER && self.belongs(end, clue) {
+        let mut told = match self.last {
+            Some((at, told)) if at == start => told,
+            _ => self.before(from, start),
+        };
+        self.last = Some((start, told));
+        for clue in self.found.iter().rev().take_while(|clue| clue.end > start) {
+            if clue.start >= end && clue.end <= end + AFTER && self.belongs(end, clue) {
                 told.near |= clue.classes;
                 // `2546712361 fax`: as near as can be.
                 if clue.start <= end + 2 {
                     told.behind |= clue.classes;
                 }
+            }
+        }
+        told
+    }
+
+    fn before(&mut self, from: usize, start: usize) -> Told {
+        while self.found.front().is_some_and(|clue| clue.end + BEFORE + 16 < start) {
+            self.found.pop_front();
+        }
+        let mut told = Told::default();
+        let mut last = 0;
+        for clue in self.found.iter().take_while(|clue| clue.end <= start).filter(|clue| clue.start >= from) {
+            told.near |= clue.classes;
+            if clue.end > last {
+                (last, told.nearest) = (clue.end, clue.classes);
+            } else if clue.end == last {
+                told.nearest |= clue.classes;
+            }
+            if self.labels(clue.end, start) {
+                told.label |= clue.classes;
             }
         }
         told

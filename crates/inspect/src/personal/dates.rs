@@ -2,10 +2,14 @@
 //!
 //! Answerable for dates that a word calls a birthday. Other dates are nobody's.
 
+use std::sync::LazyLock;
+
 use super::Reader;
 use super::checksum::{day, short_day};
-use super::clues::class;
+use super::clues::{Classes, class};
 use super::judge::Found;
+
+static BORN: LazyLock<Classes> = LazyLock::new(|| class("date_of_birth"));
 
 const MONTHS: &[&str] = &[
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mai", "mär", "okt",
@@ -21,14 +25,11 @@ impl Reader<'_, '_> {
         let (from, end) = self.date(start)?;
         let field = self.field;
         let told = self.clues.around(from, end).in_field(field);
-        let born = class("date_of_birth");
-        let confidence = if told.label.meets(born) {
-            90
-        } else if told.nearest.meets(born) {
-            75
-        } else {
+        let born = *BORN;
+        let confidence = if told.label.meets(born) { 90 } else { 75 };
+        if !(told.label | told.behind).meets(born) {
             return None;
-        };
+        }
         Some(Found { name: "date_of_birth", start: from, end, confidence, verified: None })
     }
 
@@ -76,6 +77,10 @@ impl Reader<'_, '_> {
     /// `21 May 1990`, `May 21, 1990`, `21. Mai 1990`, `21 de mayo de 1990`.
     fn spelled(&self, start: usize, at: usize, first: u64) -> Option<(usize, usize)> {
         if !(1..=31).contains(&first) || at - start > 2 {
+            return None;
+        }
+        let ahead = self.bytes.get(at..(at + 40).min(self.bytes.len())).unwrap_or_default();
+        if !ahead.windows(4).any(|it| it.iter().all(u8::is_ascii_digit)) {
             return None;
         }
         let behind = self.text.get(at..)?;

@@ -9,7 +9,7 @@ use super::checksum::{
 use super::shape::{Row, rows};
 
 pub(super) const ROWS: &[Row] = rows![
-    pl_pesel            pl "99999999999"        pesel       52 52 94 55  "national_id";
+    pl_pesel            pl "99999999999"        pesel       45 45 94 55  "national_id";
     pl_nip              pl "999-999-99-99"      nip         20 75 90 55  "tax_id company_id";
     pl_nip              pl "999-99-99-999"      nip         20 75 90 55  "tax_id company_id";
     pl_regon            pl "999999999"          regon       10 10 88 0   "company_id";
@@ -26,8 +26,8 @@ pub(super) const ROWS: &[Row] = rows![
     si_emso             si "9999999999999"      emso        70 70 92 55  "national_id";
     rs_jmbg             rs "9999999999999"      emso        70 70 92 55  "national_id";
     si_tax_id           si "99999999"           tax_si      10 10 88 0   "tax_id";
-    ee_isikukood        ee "99999999999"        isikukood   52 52 92 55  "national_id";
-    lt_asmens_kodas     lt "99999999999"        isikukood   52 52 92 55  "national_id";
+    ee_isikukood        ee "99999999999"        isikukood   45 45 92 55  "national_id";
+    lt_asmens_kodas     lt "99999999999"        isikukood   45 45 92 55  "national_id";
     lv_personas_kods    lv "999999-99999"       latvian     40 70 92 0   "national_id";
     ru_inn              ru "999999999999"       inn12       45 45 92 0   "tax_id";
     ru_inn              ru "9999999999"         inn10       10 10 90 0   "tax_id company_id";

@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = rows![
     uk_vat              uk "gb 999 9999 99"     vat_uk      75 80 90 0   "tax_id company_id";
     ie_pps              ie "9999999AA"          pps         45 45 92 55  "national_id tax_id";
     ie_pps              ie "9999999A"           pps         40 40 92 55  "national_id tax_id";
-    de_tax_id           de "99 999 999 999"     tax_de      52 75 92 60  "tax_id";
+    de_tax_id           de "99 999 999 999"     tax_de      42 75 92 60  "tax_id";
     de_tax_number       de "999/999/99999"      plain       10 55 85 0   "tax_id";
     de_tax_number       de "99/999/99999"       plain       10 60 85 0   "tax_id";
     de_tax_number       de "9999999999999"      elster      5  5  80 0   "tax_id";
@@ -118,7 +118,7 @@ fn dvla(text: &[u8]) -> Held {
 fn vat_uk(text: &[u8]) -> Held {
     let body = text.get(2..).unwrap_or_default();
     let sum = weighted(body, &[8, 7, 6, 5, 4, 3, 2, 10, 1]) % 97;
-    summed(!same(body), sum == 0 || sum == 42)
+    summed(!same(body), matches!(sum, 0 | 42 | 55))
 }
 
 fn pps(text: &[u8]) -> Held {

@@ -52,10 +52,11 @@ impl Reader<'_, '_> {
     pub(super) fn numbers(&mut self, strip: &Strip) -> Option<Found> {
         let mut best: Option<Found> = None;
         let mut told: Option<Told> = None;
+        let shelves = shape::shelves(strip.digits & 1 == 1);
         for (length, end, _) in strip.words() {
-            let mask = below(u32::try_from(*length).unwrap_or(64));
-            let inner = strip.ends & mask;
-            for form in shape::of_length(*length) {
+            let inner = strip.ends & below(u32::try_from(*length).unwrap_or(64));
+            let Some(shelf) = shelves.get(*length).filter(|shelf| shelf.may(inner)) else { continue };
+            for form in &shelf.forms {
                 if !form.fits(strip.compact(*length), strip.digits, strip.letters, inner)
                     || !self.settings.locales.allows(form.row.land)
                 {
@@ -94,7 +95,7 @@ impl Reader<'_, '_> {
             Held::Plain => (confidence, None),
             Held::Good => (confidence, Some(true)),
             Held::Bad if form.row.lax > 0 && !joined && (told.label.meets(form.own) || distinct(form)) => {
-                (form.row.lax, Some(false))
+                (form.row.lax + if told.label.meets(form.own) { 12 } else { 0 }, Some(false))
             }
             Held::Bad => return None,
         };

@@ -33,7 +33,8 @@ impl Reader<'_, '_> {
         let word = self.bytes.get(start..end)?;
         let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
         let length = word.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-        if digits < 2 || self.joined(start, end) {
+        let enough = digits > 4 || (digits > 1 && length > 3 && digits < length);
+        if !enough || self.joined(start, end) {
             return None;
         }
         let field = self.field;

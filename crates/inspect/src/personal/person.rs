@@ -2,7 +2,7 @@
 //!
 //! Answerable for nothing that only looks like a name: capitals alone mean nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::Reader;
@@ -129,8 +129,29 @@ const PLACES: &[&str] = &[
     "地址",
     "주소",
 ];
+/// What a label says of its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Person,
+    Perhaps,
+    Place,
+}
+
+static LABELS: LazyLock<HashMap<&'static str, Says>> = LazyLock::new(|| {
+    let all = [(NAMES, Says::Person), (WEAK, Says::Perhaps), (PLACES, Says::Place)];
+    all.into_iter().flat_map(|(list, says)| list.iter().map(move |it| (*it, says))).collect()
+});
+
 /// Who is addressed without being named.
 const NOBODY: &[&str] = &[
+    "Mr",
+    "Mrs",
+    "Ms",
+    "Miss",
+    "Dr",
+    "Prof",
+    "Herr",
+    "Frau",
     "All",
     "Applicant",
     "Candidate",
@@ -235,18 +256,14 @@ impl Reader<'_, '_> {
     /// The value of the field whose label ends with the colon at `colon`, if the label says what it is.
     pub(super) fn field_value(&self, colon: usize) -> Option<Found> {
         let label = self.label(colon)?;
-        let is = |list: &[&str]| list.iter().any(|it| *it == label);
-        let (named, weak, placed) = (is(NAMES), is(WEAK), is(PLACES));
-        if !(named || weak || placed) {
-            return None;
-        }
+        let says = *LABELS.get(label.as_str())?;
         let rest = self.text.get(colon + 1..)?;
         let window = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         let mut from = colon + 1 + window.min(16);
         if matches!(self.byte(from), b'"' | b'\'') {
             from += 1;
         }
-        if placed {
+        if says == Says::Place {
             return self.whole_place(from);
         }
         let (start, end, words) = self.name(from)?;
@@ -257,7 +274,7 @@ impl Reader<'_, '_> {
         let first = self.text.get(start..end)?.split(' ').next()?;
         let confidence = match words {
             _ if !closes => return None,
-            _ if named => 80,
+            _ if says == Says::Person => 80,
             2..=4 if GIVEN_NAMES.contains(first) => 72,
             2..=3 => 42,
             1 if GIVEN_NAMES.contains(first) => 50,
@@ -269,6 +286,13 @@ impl Reader<'_, '_> {
     /// The label before the colon at `colon`: small, without quotes and what joins its words.
     fn label(&self, colon: usize) -> Option<String> {
         let mut end = colon;
+        let near = self.before(end);
+        if !(near.is_ascii_alphabetic()
+            || !near.is_ascii()
+            || matches!(near, b' ' | b'"' | b'\'' | b'*' | b'`' | b'1'))
+        {
+            return None;
+        }
         while matches!(self.before(end), b' ' | b'"' | b'\'' | b'*' | b'`') && colon - end < 4 {
             end -= 1;
         }
@@ -289,7 +313,7 @@ impl Reader<'_, '_> {
         while !self.text.is_char_boundary(start) {
             start += 1;
         }
-        let text = self.text.get(start..end)?;
+        let text = self.text.get(start..end).filter(|it| it.len() > 1)?;
         let small: String =
             text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         (!small.is_empty() && small.len() <= 32).then_some(small)

@@ -3,11 +3,15 @@
 //! Answerable for reading digits in groups and for how much like a telephone number they look: by the world's
 //! numbering plans, by the groups, and by what is said around them.
 
+use std::sync::LazyLock;
+
 use super::Reader;
-use super::clues::{Told, class};
+use super::clues::{Classes, Told, class};
 use super::judge::{Found, surer};
 use super::plan::{self, Known};
 use super::strip::separator;
+
+static CLASSES: LazyLock<(Classes, Classes)> = LazyLock::new(|| (class("phone"), class("not_phone")));
 
 const DIGITS: usize = 17;
 const GROUPS: usize = 8;
@@ -71,7 +75,7 @@ impl Reader<'_, '_> {
     }
 
     fn called(&mut self, seen: Look, span: (usize, usize), grouped: bool, more: bool) -> Option<Found> {
-        if seen.told == 0 {
+        if seen.told == 0 && seen.bare == 0 {
             return None;
         }
         let (start, end) = span;
@@ -203,8 +207,7 @@ impl Reader<'_, '_> {
 }
 
 fn weigh(seen: Look, told: &Told, grouped: bool) -> u8 {
-    let phone = class("phone");
-    let other = class("not_phone");
+    let (phone, other) = *CLASSES;
     if told.label.meets(phone) && !(told.label.meets(other) && !told.nearest.meets(phone)) {
         return seen.bare.max(seen.told.saturating_add(4));
     }
@@ -254,6 +257,14 @@ fn abroad(digits: &[u8], groups: &[Group], sure: [u8; 2]) -> Look {
     }
 }
 
+/// How long groups are, without asking for memory.
+fn lengths<'a>(groups: &[Group], room: &'a mut [usize; GROUPS]) -> &'a [usize] {
+    for (slot, group) in room.iter_mut().zip(groups) {
+        *slot = group.length;
+    }
+    room.get(..groups.len()).unwrap_or_default()
+}
+
 /// Three, three and four digits, as in North America.
 fn american(digits: &[u8], groups: &[Group]) -> Look {
     let national = match digits {
@@ -261,10 +272,11 @@ fn american(digits: &[u8], groups: &[Group]) -> Look {
         rest if rest.len() == 10 => rest,
         _ => return NOTHING,
     };
-    let lengths: Vec<usize> = groups.iter().map(|group| group.length).collect();
+    let mut room = [0; GROUPS];
+    let lengths = lengths(groups, &mut room);
     let own = digits.len() - national.len();
     let usual = matches!(
-        (own, lengths.as_slice()),
+        (own, lengths),
         (0, [3, 3, 4] | [3, 7] | [6, 4]) | (1, [1, 3, 3, 4] | [4, 3, 4] | [1, 3, 7])
     );
     let bracketed = groups.iter().any(|group| group.bracketed && group.length == 3);
@@ -344,9 +356,10 @@ fn is_date(digits: &[u8], groups: &[Group]) -> bool {
         let part = digits.get(from..from + count).unwrap_or_default();
         part.iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(*digit))
     };
-    let lengths: Vec<usize> = groups.iter().map(|group| group.length).collect();
+    let mut room = [0; GROUPS];
+    let lengths = lengths(groups, &mut room);
     let year = |it: u32| (1900..2100).contains(&it);
-    match lengths.as_slice() {
+    match lengths {
         [4, a @ (1 | 2), b @ (1 | 2), ..] => {
             year(number(0, 4)) && number(4, *a) <= 31 && number(4 + a, *b) <= 31
         }

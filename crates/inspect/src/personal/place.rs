@@ -129,13 +129,13 @@ impl Reader<'_, '_> {
 
     /// `123 Oak Street`, `12 rue de la Paix`.
     fn number_first(&self, start: usize, end: usize) -> Option<(usize, usize, u8)> {
-        if self.byte(end) != b' ' {
+        let first = self.byte(end + 1);
+        if self.byte(end) != b' ' || !(first.is_ascii_alphanumeric() || !first.is_ascii()) {
             return None;
         }
         let rest = self.line(end + 1, 80)?;
         let mut at = end + 1;
-        let first_small = rest.split(' ').next()?.to_lowercase();
-        if BEFORE.contains(&first_small.as_str()) && rest.split(' ').nth(1).is_some_and(is_name_or_particle) {
+        if begins_street(rest.split(' ').next()?) && rest.split(' ').nth(1).is_some_and(is_name_or_particle) {
             let words: Vec<&str> = rest.split([',', '\n']).next()?.split(' ').take(6).collect();
             let count = words.iter().rposition(|word| word.chars().next().is_some_and(char::is_uppercase))?;
             let length: usize = words.iter().take(count + 1).map(|word| word.len() + 1).sum();
@@ -143,8 +143,9 @@ impl Reader<'_, '_> {
         }
         for (n, word) in rest.split(' ').take(6).enumerate() {
             let bare = word.trim_end_matches([',', '.', ';', '"', '\'']);
-            let small = bare.to_ascii_lowercase();
             let capital = bare.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+            let small =
+                if n > 0 && capital && bare.len() < 14 { bare.to_ascii_lowercase() } else { String::new() };
             let device = small == "drive" && rest.split(' ').nth(n.wrapping_sub(1)).is_some_and(is_device);
             if n > 0 && capital && !device && STREETS.contains(&small.as_str()) {
                 let long = small.len() > 3 || matches!(small.as_str(), "st" | "ave" | "rd");
@@ -161,28 +162,42 @@ impl Reader<'_, '_> {
     /// `Hauptstraße 12`, `Calle Mayor 5`, `Keizersgracht 174`.
     fn number_last(&self, start: usize, end: usize) -> Option<(usize, usize, u8)> {
         let gap = start.checked_sub(1).filter(|at| self.byte(*at) == b' ')?;
+        let near = self.before(gap);
+        if !(near.is_ascii_alphabetic() || !near.is_ascii() || near == b'.') {
+            return None;
+        }
         let floor = self.boundary(gap.saturating_sub(60).max(self.floor));
         let before = self.text.get(floor..gap)?;
-        let line = before.rsplit(['\n', ',', '"', ':', ';']).next()?.trim_start();
-        let last = line.rsplit(' ').next()?.trim_end_matches(',');
-        let small = last.to_lowercase();
-        if ENDS.iter().any(|it| small.ends_with(it) && small.len() > it.len() + 2)
-            && last.chars().next()?.is_uppercase()
-        {
+        let last = before.rsplit([' ', '\n', ',', '"', ':', ';']).next()?;
+        if !last.chars().next()?.is_uppercase() {
+            return None;
+        }
+        if ends_street(last) {
             return Some((gap - last.len(), end, 72));
         }
-        let words: Vec<&str> = line.split(' ').collect();
-        let at = words.iter().rposition(|word| BEFORE.contains(&word.to_lowercase().as_str()))?;
-        let name = words.get(at + 1..)?;
-        let named = !name.is_empty() && name.len() <= 5 && name.iter().all(|word| is_name_or_particle(word));
-        let begins = words.get(at)?.chars().next()?.is_uppercase();
-        let length: usize = words.get(at..)?.iter().map(|word| word.len() + 1).sum::<usize>() - 1;
-        (named && begins).then_some((gap - length, end, 66))
+        let line = before.rsplit(['\n', ',', '"', ':', ';']).next()?.trim_start();
+        // From the last word back to where the street begins, over names and what joins them.
+        let mut length = 0;
+        for (n, word) in line.rsplit(' ').take(6).enumerate() {
+            length += word.len() + usize::from(n > 0);
+            if n > 0 && begins_street(word) && word.chars().next().is_some_and(char::is_uppercase) {
+                return Some((gap - length, end, 66));
+            }
+            if !is_name_or_particle(word) {
+                return None;
+            }
+        }
+        None
     }
 
     /// `P.O. Box 123`.
     fn boxed(&self, start: usize, end: usize) -> Option<(usize, usize, u8)> {
-        let floor = self.boundary(start.saturating_sub(12).max(self.floor));
+        // The last letter of each.
+        let near = start.checked_sub(2).map_or(0, |at| self.byte(at));
+        if !matches!(near, b'x' | b'X' | b'h' | b'e' | b'E' | b'o' | b'O' | b' ') {
+            return None;
+        }
+        let floor = self.boundary(start.saturating_sub(14).max(self.floor));
         let before = self.text.get(floor..start)?.to_ascii_lowercase();
         let boxes = [
             "p.o. box ",
@@ -295,6 +310,26 @@ fn piece(text: &str) -> Piece {
 fn is_device(word: &str) -> bool {
     ["hard", "flash", "disk", "thumb", "google", "state", "usb", "shared", "tape", "network"]
         .contains(&word.to_ascii_lowercase().as_str())
+}
+
+/// Whether a word begins the name of a street, as in Romance and Slavic languages.
+fn begins_street(word: &str) -> bool {
+    let word = word.trim_end_matches(',');
+    (2..=12).contains(&word.len()) && BEFORE.iter().any(|it| it.len() == word.len() && same(it, word))
+}
+
+/// Whether a word ends as names of streets do that are one word.
+fn ends_street(word: &str) -> bool {
+    ENDS.iter().any(|end| {
+        let tail =
+            word.len().checked_sub(end.len()).filter(|head| *head > 2).and_then(|head| word.get(head..));
+        tail.is_some_and(|tail| same(end, tail))
+    })
+}
+
+/// Whether two words are the same but for capitals.
+fn same(small: &str, word: &str) -> bool {
+    small.eq_ignore_ascii_case(word) || (!word.is_ascii() && word.to_lowercase() == small)
 }
 
 fn is_name_or_particle(word: &str) -> bool {

@@ -93,9 +93,9 @@ impl Form {
     /// Whether the first characters of a strip have this shape: `digits` and `letters` say what they are, and
     /// `ends` where its words end.
     pub(super) fn fits(&self, compact: &[u8], digits: u64, letters: u64, ends: u64) -> bool {
-        digits & self.digits == self.digits
+        ends & !self.breaks == 0
+            && digits & self.digits == self.digits
             && letters & self.letters == self.letters
-            && ends & !self.breaks == 0
             && self.literals.iter().all(|(at, byte)| compact.get(*at) == Some(byte))
     }
 }
@@ -105,15 +105,34 @@ pub(super) fn below(count: u32) -> u64 {
     1_u64.checked_shl(count).map_or(u64::MAX, |bit| bit - 1)
 }
 
-static FORMS: LazyLock<Vec<Vec<Form>>> = LazyLock::new(|| {
-    let mut forms: Vec<Vec<Form>> = (0..=LONGEST).map(|_| Vec::new()).collect();
-    for row in tables() {
-        let form = Form::new(row);
-        if let Some(slot) = forms.get_mut(form.length) {
-            slot.push(form);
-        }
+/// Forms of one length that begin alike.
+#[derive(Default)]
+pub(super) struct Shelf {
+    pub forms: Vec<Form>,
+    /// Where any of them is set apart.
+    breaks: u64,
+}
+
+impl Shelf {
+    /// Whether a number set apart at `inner` may be any of them.
+    pub(super) fn may(&self, inner: u64) -> bool {
+        inner & !self.breaks == 0 && !self.forms.is_empty()
     }
-    forms
+}
+
+/// By what they begin with, a digit or a letter, and by length.
+static FORMS: LazyLock<[Vec<Shelf>; 2]> = LazyLock::new(|| {
+    [true, false].map(|digit| {
+        let mut shelves: Vec<Shelf> = (0..=LONGEST).map(|_| Shelf::default()).collect();
+        for row in tables() {
+            let form = Form::new(row);
+            let unlike = if digit { form.letters } else { form.digits };
+            let Some(shelf) = shelves.get_mut(form.length).filter(|_| unlike & 1 == 0) else { continue };
+            shelf.breaks |= form.breaks;
+            shelf.forms.push(form);
+        }
+        shelves
+    })
 });
 
 /// Every row there is.
@@ -129,7 +148,26 @@ pub(super) fn tables() -> impl Iterator<Item = &'static Row> {
     .flatten()
 }
 
-/// The rows whose compact numbers are this long.
-pub(super) fn of_length(length: usize) -> &'static [Form] {
-    FORMS.get(length).map_or(&[], Vec::as_slice)
+/// The forms of numbers that begin with a digit, or with a letter, by length.
+pub(super) fn shelves(digit: bool) -> &'static [Shelf] {
+    let [digits, letters] = &*FORMS;
+    if digit { digits } else { letters }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Form, clues, tables};
+
+    #[test]
+    fn every_row_is_a_shape_and_names_clues_that_there_are() {
+        for row in tables() {
+            let form = Form::new(row);
+            assert!((5..=super::LONGEST).contains(&form.length), "{} {}", row.name, row.shape);
+            for class in row.clues.split_whitespace() {
+                assert!(clues::class(class) != clues::Classes::default(), "{} wants {class}", row.name);
+            }
+            let sure = [row.solid, row.parted, row.told, row.lax];
+            assert!(sure.iter().all(|it| *it < 98) && row.told >= row.lax, "{}", row.name);
+        }
+    }
 }

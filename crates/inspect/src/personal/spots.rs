@@ -12,6 +12,9 @@ const BLOCK: usize = 32;
 /// The next byte at or after `from` that is a digit, a colon or an `@`.
 pub(super) fn next(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
+    if rest.first().is_some_and(|byte| is_spot(*byte)) {
+        return Some(from);
+    }
     let mut at = from;
     let mut blocks = rest.chunks_exact(BLOCK);
     for block in &mut blocks {

@@ -142,37 +142,6 @@ fn bech32(word: &[u8]) -> Option<&'static str> {
     matches!(sum, 1 | 0x2bc8_30a3).then_some(name)
 }
 
-const ROUNDS: [u64; 24] = [
-    0x0000_0000_0000_0001,
-    0x0000_0000_0000_8082,
-    0x8000_0000_0000_808a,
-    0x8000_0000_8000_8000,
-    0x0000_0000_0000_808b,
-    0x0000_0000_8000_0001,
-    0x8000_0000_8000_8081,
-    0x8000_0000_0000_8009,
-    0x0000_0000_0000_008a,
-    0x0000_0000_0000_0088,
-    0x0000_0000_8000_8009,
-    0x0000_0000_8000_000a,
-    0x0000_0000_8000_808b,
-    0x8000_0000_0000_008b,
-    0x8000_0000_0000_8089,
-    0x8000_0000_0000_8003,
-    0x8000_0000_0000_8002,
-    0x8000_0000_0000_0080,
-    0x0000_0000_0000_800a,
-    0x8000_0000_8000_000a,
-    0x8000_0000_8000_8081,
-    0x8000_0000_0000_8080,
-    0x0000_0000_8000_0001,
-    0x8000_0000_8000_8008,
-];
-const TURNS: [u32; 24] =
-    [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44];
-const LANES: [usize; 24] =
-    [10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1];
-
 /// Keccak-256 as Ethereum has it, of less than 136 bytes.
 fn keccak256(text: &[u8]) -> Vec<u8> {
     let mut block = [0_u8; 136];
@@ -189,33 +158,6 @@ fn keccak256(text: &[u8]) -> Vec<u8> {
     for (lane, bytes) in state.iter_mut().zip(block.as_chunks::<8>().0) {
         *lane = u64::from_le_bytes(*bytes);
     }
-    for round in ROUNDS {
-        permute(&mut state, round);
-    }
+    keccak::f1600(&mut state);
     state.iter().take(4).flat_map(|lane| lane.to_le_bytes()).collect()
-}
-
-fn permute(state: &mut [u64; 25], round: u64) {
-    let lane = |state: &[u64; 25], at: usize| state.get(at % 25).copied().unwrap_or(0);
-    let columns: Vec<u64> = (0..5).map(|x| (0..5).fold(0, |sum, y| sum ^ lane(state, x + 5 * y))).collect();
-    let column = |at: usize| columns.get(at % 5).copied().unwrap_or(0);
-    for (n, it) in state.iter_mut().enumerate() {
-        *it ^= column(n % 5 + 4) ^ column(n % 5 + 1).rotate_left(1);
-    }
-    let mut moving = lane(state, 1);
-    for (at, turn) in LANES.iter().zip(TURNS) {
-        let kept = lane(state, *at);
-        if let Some(slot) = state.get_mut(*at) {
-            *slot = moving.rotate_left(turn);
-        }
-        moving = kept;
-    }
-    let before = *state;
-    for (n, it) in state.iter_mut().enumerate() {
-        let row = n / 5 * 5;
-        *it ^= !lane(&before, row + (n + 1) % 5) & lane(&before, row + (n + 2) % 5);
-    }
-    if let Some(first) = state.first_mut() {
-        *first ^= round;
-    }
 }

@@ -8,8 +8,9 @@ use super::lex::{Kind, Token, lex};
 
 /// The words outside strings and comments. Single letters are left out: they may be part of a literal (`x'00'`).
 fn words<'t>(tokens: &'t [Token<'_>]) -> impl Iterator<Item = &'t str> {
-    let words = tokens.iter().filter(|token| token.kind == Kind::Word);
-    words.map(|token| token.text.trim_start_matches('#')).filter(|word| counts(word))
+    let of =
+        |token: &'t Token<'_>| (token.kind == Kind::Word).then_some(token.text).filter(|word| counts(word));
+    tokens.iter().filter_map(of)
 }
 
 fn counts(word: &str) -> bool {
@@ -26,7 +27,8 @@ pub(super) fn agrees(parsed: &[TokenWithSpan], ours: &[Token<'_>]) -> bool {
         _ => None,
     });
     let theirs = theirs.map(|word| word.trim_start_matches(['@', '#', '$', ':'])).filter(|word| counts(word));
-    theirs.eq(words(ours))
+    let ours = words(ours).map(|word| word.trim_start_matches('#'));
+    theirs.eq(ours)
 }
 
 /// Whether a text of unknown dialect has other words in one dialect than in another.

@@ -11,8 +11,8 @@ use sqlparser::ast::{
 };
 use verdict::{Effect, Target};
 
+use super::place;
 use super::{Batch, set};
-use crate::place;
 
 struct Entry {
     effect: &'static str,
@@ -59,11 +59,6 @@ const OWN: &[&str] = &[
     "dbms_xplan",
 ];
 
-/// Whether calling this does more than compute.
-pub(super) fn has_effects(name: &str) -> bool {
-    KNOWN.contains_key(name)
-}
-
 /// The parts of a name, lower case, joined by dots; empty if it is no plain name.
 pub(super) fn plain_name(name: &ObjectName) -> String {
     let parts: Vec<String> = name
@@ -79,9 +74,6 @@ pub(super) fn plain_name(name: &ObjectName) -> String {
 
 /// What a call does. `args` are its literal arguments, `None` where one is not known.
 pub(super) fn call(batch: &mut Batch, name: &str, args: &[Option<String>], is_procedure: bool) {
-    // SQL Server leaves the owner out: `master..xp_cmdshell`.
-    let name = name.replace("..", ".");
-    let name = name.as_str();
     let last = name.rsplit('.').next().unwrap_or(name);
     let schema = name.rsplit_once('.').map(|(schema, _)| schema);
     let package = schema.map(|schema| format!("{}.*", schema.rsplit('.').next().unwrap_or(schema)));
@@ -105,7 +97,7 @@ pub(super) fn call(batch: &mut Batch, name: &str, args: &[Option<String>], is_pr
 
 fn is_own_schema(schema: &str) -> bool {
     OWN.contains(&schema)
-        || matches!(schema, "dbo" | "master" | "master.dbo" | "public" | "msdb" | "msdb.dbo" | "tempdb")
+        || matches!(schema, "dbo" | "master" | "master.dbo" | "master.." | "public" | "msdb.dbo" | "tempdb")
         || schema.ends_with(".sys")
 }
 

@@ -24,4 +24,5 @@ mod sql;
 mod redact;
 mod scan;
 mod text;
+mod personal;
 mod urls;
