@@ -1,71 +1,75 @@
-//! A text with what hides in it: its normal form and decoded layers, with the way back to the original bytes.
+//! A text with what hides in it: normal forms and decoded layers, with the way back to the original bytes.
 //!
-//! Answerable for detectors seeing what a reader, a browser or a decoder would see: letters that only look like
-//! others are those others, what has no width is gone, and what is wrapped once is unwrapped. Finds nothing
-//! itself but text that people do not see. A text of plain ASCII costs one look at each byte.
+//! Answerable for what a detector reads, and for spans that lead back to the text as it came. A text of plain
+//! ASCII without escapes is borrowed and costs one glance. Knows no detector but the one of hidden text, whose
+//! findings are what normalisation itself takes away.
 
 mod decode;
 mod hidden;
-mod lookalike;
+mod map;
 mod normal;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub use hidden::hidden;
-pub use normal::normal;
+pub use decode::How;
+use map::Map;
+
+use crate::Hit;
 
 /// One reading of a text.
 #[derive(Clone, Debug)]
 pub struct Layer<'t> {
-    /// The text that detectors look at.
+    /// What it says.
     pub text: Cow<'t, str>,
-    back: Back,
-}
-
-/// The way back to the original.
-#[derive(Clone, Debug)]
-enum Back {
-    /// Byte for byte.
-    Same,
-    /// The original bytes of each byte.
-    Bytes(Vec<(u32, u32)>),
-    /// All of it comes from there.
-    Whole(Range<usize>),
+    /// How it came to be.
+    pub how: How,
+    /// The way back, the last step first.
+    maps: Vec<Map>,
 }
 
 impl Layer<'_> {
-    /// The original bytes that a span of this layer comes from.
+    /// The bytes of the original that `span` of this layer was made of.
     pub fn original(&self, span: Range<usize>) -> Range<usize> {
-        let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-        match &self.back {
-            Back::Same => span,
-            Back::Whole(range) => range.clone(),
-            Back::Bytes(bytes) => {
-                let covered = bytes.get(span).unwrap_or_default();
-                let start = covered.iter().map(|(start, _)| *start).min().unwrap_or(0);
-                let end = covered.iter().map(|(_, end)| *end).max().unwrap_or(start);
-                size(start)..size(end)
-            }
-        }
+        self.maps.iter().fold(span, |span, map| map.back(&span))
     }
 }
 
-/// The most decoded pieces of one text: more of them say nothing new, and each costs a look.
-const MOST: usize = 64;
+/// Every reading of a text: the normal form first, then what decodes from it.
+#[derive(Clone, Debug)]
+pub struct View<'t> {
+    /// The readings.
+    pub layers: Vec<Layer<'t>>,
+    /// What was hidden: of kind `hidden_text`, in bytes of the original.
+    pub hidden: Vec<Hit>,
+}
 
-/// The readings of a text: as it is, in its normal form where that differs, and decoded where something in it
-/// looks encoded. The first is the text itself.
-pub fn layers(text: &str) -> Vec<Layer<'_>> {
-    let mut layers = vec![Layer { text: Cow::Borrowed(text), back: Back::Same }];
-    if let Some((plain, bytes)) = normal::mapped(text) {
-        layers.push(Layer { text: Cow::Owned(plain), back: Back::Bytes(bytes) });
+/// Reads a text in every way that it may be meant.
+pub fn view(text: &str) -> View<'_> {
+    let mut hidden = Vec::new();
+    hidden::find(text, &mut hidden);
+    let (normal, maps) = normal::form(text);
+    let decoded = decode::layers(&normal);
+    let mut layers = Vec::with_capacity(1 + decoded.len());
+    for (span, said) in hidden::spelled(text) {
+        layers.push(Layer { text: Cow::Owned(said), how: How::Tags, maps: vec![whole(&span)] });
     }
-    for (decoded, bytes) in decode::escapes(text) {
-        layers.push(Layer { text: Cow::Owned(decoded), back: Back::Bytes(bytes) });
+    for (how, said, map) in decoded {
+        let maps = std::iter::once(map).chain(maps.iter().cloned()).collect();
+        layers.push(Layer { text: Cow::Owned(said), how, maps });
     }
-    for (decoded, range) in decode::runs(text).take(MOST) {
-        layers.push(Layer { text: Cow::Owned(decoded), back: Back::Whole(range) });
-    }
-    layers
+    layers.insert(0, Layer { text: normal, how: How::Normal, maps });
+    View { layers, hidden }
+}
+
+fn whole(span: &Range<usize>) -> Map {
+    let mut writer = map::Writer::default();
+    writer.instead(span.clone(), " ");
+    writer.done().map(|(_, map)| map).unwrap_or_default()
+}
+
+/// The normal form of a text: NFKC without invisible characters, look-alikes in mixed words made Latin, HTML
+/// entities resolved. Borrowed where it is the text itself; the normal form of a normal form is itself.
+pub fn normal(text: &str) -> Cow<'_, str> {
+    normal::form(text).0
 }

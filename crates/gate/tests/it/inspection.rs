@@ -82,7 +82,7 @@ fn boundaries_hold_whatever_a_rule_allows() {
             "boundary",
         ),
         ("db.query", json!({"sql": "select 1; delete from t"}), "deny", "boundary"),
-        ("db.query", json!({"sql": "do $$ begin end $$"}), "deny", "boundary"),
+        ("db.query", json!({"sql": "do $$ begin execute 'drop table ' || x; end $$"}), "deny", "boundary"),
         ("db.query", json!({"sql": "this is no sql"}), "deny", "boundary"),
         ("shell.run", json!({"command": "git status && ls"}), "allow", "allowed"),
         ("shell.run", json!({"command": "git status && curl http://x.example"}), "deny", "boundary"),
@@ -227,11 +227,11 @@ fn a_text_can_be_looked_at_on_its_own() {
     assert_eq!(found["effects"][0]["resource"], "/srv/x", "{found}");
     let found = look(json!({"kind": "text", "text": format!("key {}", secret())})).json();
     assert_eq!(found["findings"][0]["kind"], "secret", "{found}");
-    assert_eq!(look(json!({"kind": "shell", "text": "ls", "dialect": "mysql"})).status, 400);
-    assert_eq!(look(json!({"kind": "sql", "text": "select 1", "dialect": "cobol"})).status, 400);
-    assert_eq!(look(json!({"kind": "poem", "text": "x"})).status, 400);
-    assert_eq!(look(json!({"kind": "text"})).status, 400);
-    assert_eq!(look(json!({"kind": "text", "text": "x", "more": 1})).status, 400);
+    assert_eq!(look(json!({"kind": "shell", "text": "ls", "dialect": "mysql"})).status, 422);
+    assert_eq!(look(json!({"kind": "sql", "text": "select 1", "dialect": "cobol"})).status, 422);
+    assert_eq!(look(json!({"kind": "poem", "text": "x"})).status, 422);
+    assert_eq!(look(json!({"kind": "text"})).status, 422);
+    assert_eq!(look(json!({"kind": "text", "text": "x", "more": 1})).status, 422);
 }
 
 const OVER_MCP: &str = r#"

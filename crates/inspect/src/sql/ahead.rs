@@ -8,9 +8,8 @@ use super::lex::{Kind, Token, lex};
 
 /// The words outside strings and comments. Single letters are left out: they may be part of a literal (`x'00'`).
 fn words<'t>(tokens: &'t [Token<'_>]) -> impl Iterator<Item = &'t str> {
-    let of =
-        |token: &'t Token<'_>| (token.kind == Kind::Word).then_some(token.text).filter(|word| counts(word));
-    tokens.iter().filter_map(of)
+    let words = tokens.iter().filter(|token| token.kind == Kind::Word);
+    words.map(|token| token.text.trim_start_matches('#')).filter(|word| counts(word))
 }
 
 fn counts(word: &str) -> bool {
@@ -27,8 +26,7 @@ pub(super) fn agrees(parsed: &[TokenWithSpan], ours: &[Token<'_>]) -> bool {
         _ => None,
     });
     let theirs = theirs.map(|word| word.trim_start_matches(['@', '#', '$', ':'])).filter(|word| counts(word));
-    let ours = words(ours).map(|word| word.trim_start_matches('#'));
-    theirs.eq(ours)
+    theirs.eq(words(ours))
 }
 
 /// Whether a text of unknown dialect has other words in one dialect than in another.

@@ -9,19 +9,22 @@ use std::sync::LazyLock;
 use verdict::{Effect, TableTarget, Target};
 
 use super::lex::{Kind, Token, lex};
-use super::{Batch, place, set, transfer};
+use crate::place;
+
+use super::{Batch, set, transfer};
 
 /// What lies between two semicolons.
 pub(super) struct Piece<'a> {
+    text: &'a str,
     tokens: Vec<Token<'a>>,
 }
 
 /// A text in pieces; the last one may be empty, so that there is one more than there are semicolons.
-pub(super) fn pieces<'a>(tokens: &[Token<'a>]) -> Vec<Piece<'a>> {
+pub(super) fn pieces<'a>(text: &'a str, tokens: &[Token<'a>]) -> Vec<Piece<'a>> {
     if tokens.is_empty() {
         return Vec::new();
     }
-    tokens.split(|token| token.sign(b';')).map(|tokens| Piece { tokens: tokens.to_vec() }).collect()
+    tokens.split(|token| token.sign(b';')).map(|tokens| Piece { text, tokens: tokens.to_vec() }).collect()
 }
 
 struct Lead {
@@ -42,25 +45,8 @@ static LEADS: LazyLock<HashMap<&'static str, Lead>> = LazyLock::new(|| {
 
 /// Words that begin a statement which changes something.
 const VERBS: &[&str] = &[
-    "alter",
-    "backup",
-    "create",
-    "dbcc",
-    "delete",
-    "deny",
-    "drop",
-    "exec",
-    "execute",
-    "grant",
-    "insert",
-    "kill",
-    "merge",
-    "reconfigure",
-    "restore",
-    "revoke",
-    "shutdown",
-    "truncate",
-    "update",
+    "alter", "backup", "create", "dbcc", "delete", "deny", "drop", "exec", "execute", "grant", "insert", "kill",
+    "merge", "reconfigure", "restore", "revoke", "shutdown", "truncate", "update",
 ];
 
 /// Whether a word of it may begin another statement, where a query was parsed.
@@ -72,13 +58,9 @@ pub(super) fn hides_verb(piece: &Piece<'_>) -> bool {
             let after = piece.tokens.get(at + 1);
             // A column, a call, or part of another clause.
             let is_name = before.is_some_and(|before| {
-                before.sign(b'.')
-                    || before.sign(b'@')
-                    || ["for", "as", "on", "key", "show"].iter().any(|word| before.is(word))
+                before.sign(b'.') || before.sign(b'@') || ["for", "as", "on", "key", "show"].iter().any(|word| before.is(word))
             }) || after.is_some_and(|after| after.sign(b'(') || after.sign(b'.'));
-            let is_show = piece.tokens.first().is_some_and(|first| {
-                ["show", "explain", "describe", "desc"].iter().any(|word| first.is(word))
-            });
+            let is_show = piece.tokens.first().is_some_and(|first| ["show", "explain", "describe", "desc"].iter().any(|word| first.is(word)));
             if !is_name && !is_show {
                 return true;
             }
@@ -86,6 +68,11 @@ pub(super) fn hides_verb(piece: &Piece<'_>) -> bool {
         before = Some(token);
     }
     false
+}
+
+/// Whether its leading words say how to read it.
+pub(super) fn tells_all(piece: &Piece<'_>) -> bool {
+    find(&piece.tokens).is_some_and(|(lead, _)| lead.how != "part")
 }
 
 /// The effects of a statement that the parser refuses.
@@ -106,11 +93,11 @@ pub(super) fn act(batch: &mut Batch, piece: &Piece<'_>) {
         "dynamic" => return batch.dynamic(only_text(rest).as_deref()),
         "prepare" => return prepare(batch, rest),
         "do" => return block(batch, rest),
-        "use" => {
-            return batch
-                .enter(rest.first().map(|name| name.text.trim_matches(['"', '`', '[', ']']).to_owned()));
-        }
-        "block" if rest.is_empty() => return batch.quiet(),
+        "use" => return batch.enter(rest.first().map(|name| name.text.trim_matches(['"', '`', '[', ']']).to_owned())),
+        "block" => return inside(batch, piece, rest),
+        "pragma" => return pragma(batch, rest),
+        "table" => return whole(batch, tokens, length),
+        "loaddata" => return load(batch, lead, rest),
         "set" => return assign(batch, rest),
         _ => {}
     }
@@ -124,15 +111,79 @@ pub(super) fn act(batch: &mut Batch, piece: &Piece<'_>) {
     match lead.how {
         "all" if !(batch.dialect.runs_on() && hides_verb(piece)) => {}
         "attach" => transfer::attached(batch, first_text(rest).as_deref()),
-        "load" => {
-            batch.push(Effect::new("code.run", Target::Unknown).noting("loads a library into the database"))
-        }
-        "loaddata" => {
-            batch.push(place::read(first_text(rest).as_deref()));
+        "load" => batch.push(Effect::new("code.run", Target::Unknown).noting("loads a library into the database")),
+        "copy" => copy(batch, rest),
+        _ => {
+            calls(batch, tokens);
             batch.unknown("could not be read");
         }
-        "copy" => copy(batch, rest),
+    }
+}
+
+/// The calls of a statement that is not understood, as far as they reach beyond tables.
+fn calls(batch: &mut Batch, tokens: &[Token<'_>]) {
+    const LONGEST: usize = 64;
+    for (at, pair) in tokens.windows(2).enumerate() {
+        let [name, open] = pair else { continue };
+        if name.kind != Kind::Word || !open.sign(b'(') {
+            continue;
+        }
+        let name = name.text.to_lowercase();
+        if super::functions::has_effects(&name) {
+            let args = tokens.get(at + 2..).unwrap_or_default();
+            let end = args.iter().take(LONGEST).position(|token| token.sign(b')')).unwrap_or(0);
+            let args = args.get(..end).unwrap_or_default();
+            let literals: Vec<Option<String>> =
+                args.split(|token| token.sign(b',')).map(|arg| only_text(without_keyword(arg))).collect();
+            super::functions::call(batch, &name, &literals, false);
+        }
+    }
+}
+
+/// `BULK 'path'` is its path.
+fn without_keyword<'t, 'a>(arg: &'t [Token<'a>]) -> &'t [Token<'a>] {
+    match arg {
+        [first, rest @ ..] if first.is("bulk") => rest,
+        other => other,
+    }
+}
+
+/// What follows the word that opens a block.
+fn inside(batch: &mut Batch, piece: &Piece<'_>, rest: &[Token<'_>]) {
+    let (Some(first), Some(last)) = (rest.first(), rest.last()) else { return batch.quiet() };
+    batch.dynamic(piece.text.get(first.start..last.start + last.text.len()));
+}
+
+/// `PRAGMA name`, `PRAGMA name = value`, `PRAGMA name(value)`.
+fn pragma(batch: &mut Batch, rest: &[Token<'_>]) {
+    let name: Vec<&Token<'_>> = rest.iter().take_while(|token| token.sign(b'.') || token.kind == Kind::Word).collect();
+    let after = rest.get(name.len());
+    let last = name.last().map(|name| name.text.to_lowercase()).unwrap_or_default();
+    super::session::pragma(batch, &last, after.is_some(), after.is_some_and(|sign| sign.sign(b'=')));
+}
+
+/// `TABLE users`, and no more.
+fn whole(batch: &mut Batch, tokens: &[Token<'_>], length: usize) {
+    let rest = tokens.get(length..).unwrap_or_default();
+    let is_name = rest.len() % 2 == 1 && rest.iter().skip(1).step_by(2).all(|token| token.sign(b'.'));
+    match names(tokens, length).as_slice() {
+        [table] if is_name => {
+            let table = TableTarget { table: table.clone(), all_columns: true, ..TableTarget::default() };
+            batch.push(Effect::new("sql.read", Target::Table(table)));
+        }
         _ => batch.unknown("could not be read"),
+    }
+}
+
+/// `LOAD DATA INFILE 'path' INTO TABLE t`, `BULK INSERT t FROM 'path'`.
+fn load(batch: &mut Batch, lead: &Lead, rest: &[Token<'_>]) {
+    let at = rest.windows(2).position(|pair| matches!(pair, [into, table] if into.is("into") && table.is("table")));
+    let tables = names(rest, at.map_or(0, |at| at + 2));
+    tell(batch, "sql.write", lead, tables.get(..1).unwrap_or_default());
+    let path = first_text(rest);
+    batch.push(place::read(path.as_deref()));
+    if path.is_none() || rest.iter().any(|token| token.is("set")) {
+        batch.unknown("could not be read");
     }
 }
 
@@ -158,12 +209,7 @@ fn find(tokens: &[Token<'_>]) -> Option<(&'static Lead, usize)> {
 fn tell(batch: &mut Batch, kind: &str, lead: &Lead, tables: &[String]) {
     let of = |table: &String| {
         let unfiltered = lead.loses.is_some() && kind == "sql.write";
-        Target::Table(TableTarget {
-            table: table.clone(),
-            all_columns: true,
-            unfiltered,
-            ..TableTarget::default()
-        })
+        Target::Table(TableTarget { table: table.clone(), all_columns: true, unfiltered, ..TableTarget::default() })
     };
     let mut targets: Vec<Target> = match kind {
         "sql.write" | "sql.schema" => tables.iter().map(of).collect(),
@@ -186,46 +232,10 @@ fn tell(batch: &mut Batch, kind: &str, lead: &Lead, tables: &[String]) {
 /// The names that follow the lead: `t`, `s.t`, `"a"."b"`, separated by commas.
 fn names(tokens: &[Token<'_>], length: usize) -> Vec<String> {
     const NOISE: &[&str] = &[
-        "if",
-        "not",
-        "exists",
-        "only",
-        "table",
-        "into",
-        "from",
-        "or",
-        "replace",
-        "ignore",
-        "low_priority",
-        "quick",
-        "delayed",
-        "high_priority",
-        "overwrite",
-        "global",
-        "local",
-        "temp",
-        "temporary",
-        "unlogged",
-        "external",
-        "transient",
-        "database",
-        "schema",
-        "view",
-        "index",
-        "concurrently",
-        "materialized",
-        "function",
-        "procedure",
-        "sequence",
-        "type",
-        "trigger",
-        "foreign",
-        "virtual",
-        "iceberg",
-        "dynamic",
-        "hybrid",
-        "secure",
-        "recursive",
+        "if", "not", "exists", "only", "table", "into", "from", "or", "replace", "ignore", "low_priority", "quick",
+        "delayed", "high_priority", "overwrite", "global", "local", "temp", "temporary", "unlogged", "external",
+        "transient", "database", "schema", "view", "index", "concurrently", "materialized", "function", "procedure",
+        "sequence", "type", "trigger", "foreign", "virtual", "iceberg", "dynamic", "hybrid", "secure", "recursive",
     ];
     let mut found = Vec::new();
     let mut name = String::new();
@@ -326,11 +336,7 @@ fn block(batch: &mut Batch, rest: &[Token<'_>]) {
     match body {
         Some(body) if is_sql && rest.len() <= 3 => {
             let inner = lex(&body, batch.dialect.rules());
-            let from = inner
-                .tokens
-                .first()
-                .filter(|first| first.is("begin"))
-                .map(|first| first.start + first.text.len());
+            let from = inner.tokens.first().filter(|first| first.is("begin")).map(|first| first.start + first.text.len());
             let to = inner.tokens.iter().rev().find(|token| token.is("end")).map(|token| token.start);
             let inside = from.zip(to).and_then(|(from, to)| body.get(from..to));
             batch.dynamic(inside);

@@ -1,187 +1,256 @@
-//! What looks encoded, decoded once: base64, hex, percent signs, JSON escapes, quoted-printable.
+//! What is written in another alphabet: base64, hexadecimal, percent signs, escapes, quoted-printable.
 //!
-//! Answerable for trying only where it looks like it, and for keeping only what is text again.
+//! Answerable for decoding what looks like it, one level, each stretch once. What it decodes to must read as
+//! text, or it is left alone. Judges nothing.
 
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use super::map::{Map, Writer};
+use crate::secret::decode64;
 
-/// The original bytes of each byte.
-type Bytes = Vec<(u32, u32)>;
+/// How a layer came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The text itself, in its normal form.
+    Normal,
+    /// Base64 in either alphabet.
+    Base64,
+    /// Hexadecimal digits.
+    Hex,
+    /// Percent signs.
+    Percent,
+    /// Escapes of JSON and of programs.
+    Escapes,
+    /// Quoted-printable.
+    QuotedPrintable,
+    /// Tag characters and variation selectors.
+    Tags,
+}
 
-/// The whole text with its escapes decoded, once for each kind of which it has more than a few.
-pub(super) fn escapes(text: &str) -> Vec<(String, Bytes)> {
-    let bytes = text.as_bytes();
-    let kinds: [(u8, Unescape); 3] = [(b'%', percent), (b'\\', json), (b'=', quoted_printable)];
+/// A stretch decoded: what it says, and the way back.
+pub type Decoded = (How, String, Map);
+
+const LEAST: usize = 24;
+
+/// Everything that decodes.
+pub fn layers(text: &str) -> Vec<Decoded> {
     let mut found = Vec::new();
-    for (mark, unescape) in kinds {
-        let mut marks = memchr::memchr_iter(mark, bytes)
-            .filter(|at| unescape(bytes.get(*at..).unwrap_or_default()).is_some());
-        // Two are an accident.
-        if marks.nth(2).is_some() {
-            found.extend(rewritten(text, mark, unescape));
-        }
+    runs(text, &mut found);
+    let escapes: [(u8, How, Step); 3] =
+        [(b'%', How::Percent, percent), (b'\\', How::Escapes, escape), (b'=', How::QuotedPrintable, quoted_printable)];
+    for (sign, how, step) in escapes {
+        clusters(text, sign, how, step, &mut found);
     }
     found
 }
 
-/// What an escape at the start stands for, and its length.
-type Unescape = fn(&[u8]) -> Option<(Decoded, usize)>;
-
-enum Decoded {
-    Byte(u8),
-    Char(char),
-    Nothing,
-}
-
-fn rewritten(text: &str, mark: u8, unescape: Unescape) -> Option<(String, Bytes)> {
-    let bytes = text.as_bytes();
-    let (mut out, mut back): (Vec<u8>, Bytes) =
-        (Vec::with_capacity(bytes.len()), Vec::with_capacity(bytes.len()));
-    let mut put = |piece: &[u8], from: Range<usize>, out: &mut Vec<u8>| {
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        out.extend_from_slice(piece);
-        back.extend(std::iter::repeat_n((small(from.start), small(from.end)), piece.len()));
-    };
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let escape = if *byte == mark { unescape(bytes.get(at..).unwrap_or_default()) } else { None };
-        let (piece, length): ([u8; 4], usize) = match &escape {
-            Some((Decoded::Byte(byte), _)) => ([*byte, 0, 0, 0], 1),
-            Some((Decoded::Char(c), _)) => {
-                let mut piece = [0; 4];
-                let length = c.encode_utf8(&mut piece).len();
-                (piece, length)
-            }
-            Some((Decoded::Nothing, _)) => ([0; 4], 0),
-            None => ([*byte, 0, 0, 0], 1),
-        };
-        let end = at.saturating_add(escape.map_or(1, |(_, length)| length));
-        put(piece.get(..length).unwrap_or_default(), at..end, &mut out);
-        at = end;
-    }
-    // What is no text any more was no escape.
-    String::from_utf8(out).ok().map(|text| (text, back))
-}
-
-fn hex_pair(bytes: &[u8], at: usize) -> Option<u8> {
-    let digit = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
-    u8::try_from(digit(at)?.checked_mul(16)?.checked_add(digit(at.checked_add(1)?)?)?).ok()
-}
-
-fn percent(bytes: &[u8]) -> Option<(Decoded, usize)> {
-    hex_pair(bytes, 1).map(|byte| (Decoded::Byte(byte), 3))
-}
-
-fn quoted_printable(bytes: &[u8]) -> Option<(Decoded, usize)> {
-    match bytes.get(1..3) {
-        Some(b"\r\n") => return Some((Decoded::Nothing, 3)),
-        Some([b'\n', _]) => return Some((Decoded::Nothing, 2)),
-        Some(pair) if pair.iter().any(u8::is_ascii_lowercase) => return None,
-        _ => (),
-    }
-    hex_pair(bytes, 1).map(|byte| (Decoded::Byte(byte), 3))
-}
-
-fn json(bytes: &[u8]) -> Option<(Decoded, usize)> {
-    let unit =
-        |at: usize| Some(u16::from_be_bytes([hex_pair(bytes, at)?, hex_pair(bytes, at.checked_add(2)?)?]));
-    Some(match bytes.get(1)? {
-        b'n' => (Decoded::Char('\n'), 2),
-        b't' => (Decoded::Char('\t'), 2),
-        b'r' => (Decoded::Char('\r'), 2),
-        b @ (b'"' | b'\\' | b'/') => (Decoded::Byte(*b), 2),
-        b'x' => (Decoded::Char(char::from(hex_pair(bytes, 2)?)), 4),
-        b'u' => {
-            let first = unit(2)?;
-            let second = if bytes.get(6..8) == Some(b"\\u") { unit(8) } else { None };
-            let units = [first, second.unwrap_or(0)];
-            let pair = char::decode_utf16(units).next()?.ok();
-            let is_pair = (0xd800..0xdc00).contains(&first);
-            (Decoded::Char(pair.filter(|c| *c != '\0')?), if is_pair { 12 } else { 6 })
-        }
-        _ => return None,
-    })
-}
-
-/// The shortest run that is tried, in characters: sixteen bytes of base64, twelve of hex.
-const SHORTEST: usize = 24;
-/// The longest piece that is decoded, in bytes.
-const LONGEST: usize = 256 * 1024;
-
-/// Pieces of base64 or hex whose bytes are text, with where they stand.
-pub(super) fn runs(text: &str) -> impl Iterator<Item = (String, Range<usize>)> + '_ {
-    Runs { bytes: text.as_bytes(), at: 0 }.filter_map(|range| {
-        let run = text.get(range.clone())?;
-        let run = run.get(..run.len().min(LONGEST))?;
-        let decoded = unhexed(run).or_else(|| unbased(run))?;
-        is_text(&decoded).then_some(())?;
-        String::from_utf8(decoded).ok().map(|text| (text, range))
-    })
-}
-
-struct Runs<'t> {
-    bytes: &'t [u8],
-    at: usize,
+fn whole(from: Range<usize>, text: &str) -> Map {
+    let mut writer = Writer::default();
+    writer.instead(from, text);
+    writer.done().map(|(_, map)| map).unwrap_or_default()
 }
 
 fn is_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
-impl Iterator for Runs<'_> {
-    type Item = Range<usize>;
+/// Long rows of letters and digits: only every twenty-fourth byte is looked at where there are none.
+fn runs(text: &str, found: &mut Vec<Decoded>) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(window) = bytes.get(at..at + LEAST) {
+        if let Some(gap) = window.iter().rposition(|byte| !is_run(*byte)) {
+            at += gap + 1;
+            continue;
+        }
+        let len = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_run(**byte)).count();
+        let pad = bytes.get(at + len..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
+        let span = at..at + len;
+        if let Some((how, decoded)) = text.get(span.clone()).and_then(run) {
+            let map = whole(span.start..span.end + pad, &decoded);
+            found.push((how, decoded, map));
+        }
+        at += len + 1;
+    }
+}
 
-    /// Looks at every so manieth byte alone: a run of that length cannot lie between two of them.
-    fn next(&mut self) -> Option<Range<usize>> {
-        loop {
-            let probe = self.at.checked_add(SHORTEST.saturating_sub(1))?;
-            let byte = *self.bytes.get(probe)?;
-            if !is_run(byte) {
-                self.at = probe.saturating_add(1);
+fn run(text: &str) -> Option<(How, String)> {
+    let hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hex {
+        let pairs = text.as_bytes().chunks_exact(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        return Some((How::Hex, readable(pairs.collect::<Option<Vec<u8>>>()?)?));
+    }
+    // A taste first: images and keys are long, and do not read as text from the first bytes on.
+    let taste = text.get(..LEAST)?;
+    if decode64(taste).and_then(|bytes| readable(bytes.get(..15)?.to_vec())).is_none() {
+        return None;
+    }
+    Some((How::Base64, readable(decode64(text)?)?))
+}
+
+/// The text that the bytes are, if they are one: UTF-8, and hardly anything but what can be printed.
+fn readable(mut bytes: Vec<u8>) -> Option<String> {
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        // Cut within a character is no reason.
+        if error.error_len().is_some() || error.valid_up_to() < 8 {
+            return None;
+        }
+        bytes.truncate(error.valid_up_to());
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    let odd = text.chars().filter(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')).count();
+    (odd * 20 <= text.len() && !text.is_empty()).then_some(text)
+}
+
+/// The character that an escape stands for, and its length; absent if there is none here.
+type Step = fn(&[u8]) -> Option<(Unit, usize)>;
+
+/// What an escape stands for.
+enum Unit {
+    Byte(u8),
+    Char(char),
+    Nothing,
+}
+
+fn hex(bytes: Option<&[u8]>) -> Option<u32> {
+    let text = std::str::from_utf8(bytes?).ok()?;
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(text, 16).ok()
+}
+
+fn percent(rest: &[u8]) -> Option<(Unit, usize)> {
+    let byte = u8::try_from(hex(rest.get(1..3))?).ok()?;
+    Some((Unit::Byte(byte), 3))
+}
+
+fn quoted_printable(rest: &[u8]) -> Option<(Unit, usize)> {
+    match rest {
+        [_, b'\r', b'\n', ..] => Some((Unit::Nothing, 3)),
+        [_, b'\n', ..] => Some((Unit::Nothing, 2)),
+        [_, a, b, ..] if !a.is_ascii_lowercase() && !b.is_ascii_lowercase() => percent(rest),
+        _ => None,
+    }
+}
+
+fn escape(rest: &[u8]) -> Option<(Unit, usize)> {
+    let plain = |c| Some((Unit::Char(c), 2));
+    match rest.get(1)? {
+        b'n' => plain('\n'),
+        b'r' => plain('\r'),
+        b't' => plain('\t'),
+        b'"' => plain('"'),
+        b'\'' => plain('\''),
+        b'/' => plain('/'),
+        b'\\' => plain('\\'),
+        b'x' => Some((Unit::Byte(u8::try_from(hex(rest.get(2..4))?).ok()?), 4)),
+        b'u' if rest.get(2) == Some(&b'{') => {
+            let len = rest.get(3..)?.iter().take(7).position(|byte| *byte == b'}')?;
+            Some((Unit::Char(char::from_u32(hex(rest.get(3..3 + len))?)?), 4 + len))
+        }
+        b'u' => {
+            let high = hex(rest.get(2..6))?;
+            let low = (rest.get(6..8) == Some(b"\\u")).then(|| hex(rest.get(8..12))).flatten();
+            if let (0xD800..0xDC00, Some(low @ 0xDC00..0xE000)) = (high, low) {
+                let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                return Some((Unit::Char(char::from_u32(code)?), 12));
+            }
+            Some((Unit::Char(char::from_u32(high)?), 6))
+        }
+        _ => None,
+    }
+}
+
+/// How far around an escape the text is taken along, and how far apart two of one stretch may be.
+const AROUND: usize = 200;
+
+/// Stretches with escapes in them, decoded together with what is around them.
+fn clusters(text: &str, sign: u8, how: How, step: Step, found: &mut Vec<Decoded>) {
+    let bytes = text.as_bytes();
+    let mut cluster: Option<(usize, usize, usize)> = None;
+    let mut taken = 0;
+    for at in memchr::memchr_iter(sign, bytes) {
+        let Some((_, len)) = bytes.get(at..).filter(|_| at >= taken).and_then(step) else { continue };
+        taken = at + len;
+        cluster = match cluster {
+            Some((first, last, count)) if at - last < AROUND => Some((first, taken, count + 1)),
+            Some((first, last, count)) => {
+                decode(text, (first, last, count), how, (sign, step), found);
+                Some((at, taken, 1))
+            }
+            None => Some((at, taken, 1)),
+        };
+    }
+    if let Some(cluster) = cluster {
+        decode(text, cluster, how, (sign, step), found);
+    }
+}
+
+fn decode(text: &str, cluster: (usize, usize, usize), how: How, by: (u8, Step), found: &mut Vec<Decoded>) {
+    let (first, last, count) = cluster;
+    // `a=20` alone is an assignment.
+    if how == How::QuotedPrintable && count < 3 {
+        return;
+    }
+    let bytes = text.as_bytes();
+    let before = bytes.get(first.saturating_sub(AROUND)..first).unwrap_or_default();
+    let start = first - before.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let behind = bytes.get(last..).unwrap_or_default().iter().take(AROUND).take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let (start, end) = (floor(text, start), floor(text, last + behind));
+    let (sign, step) = by;
+    let mut writer = Writer::default();
+    let mut at = start;
+    let mut pending: Vec<u8> = Vec::new();
+    let mut pending_from = start;
+    while at < end {
+        let here = bytes.get(at..end).unwrap_or_default();
+        let unit = here.first().filter(|byte| **byte == sign).and_then(|_| step(here));
+        match unit {
+            Some((Unit::Byte(byte), len)) => {
+                if pending.is_empty() {
+                    pending_from = at;
+                }
+                pending.push(byte);
+                at += len;
                 continue;
             }
-            let before = self.bytes.get(self.at..probe)?;
-            let start = before
-                .iter()
-                .rposition(|b| !is_run(*b))
-                .map_or(self.at, |n| self.at.saturating_add(n).saturating_add(1));
-            let after = self.bytes.get(probe..)?;
-            let end =
-                after.iter().position(|b| !is_run(*b)).map_or(self.bytes.len(), |n| probe.saturating_add(n));
-            self.at = end.saturating_add(1);
-            if end.saturating_sub(start) >= SHORTEST {
-                let padding = self.bytes.get(end..)?.iter().take(2).take_while(|b| **b == b'=').count();
-                return Some(start..end.saturating_add(padding));
+            Some((Unit::Char(c), len)) => {
+                flush(&mut pending, pending_from..at, &mut writer);
+                writer.instead(at..at + len, c.encode_utf8(&mut [0; 4]));
+                at += len;
+            }
+            Some((Unit::Nothing, len)) => {
+                flush(&mut pending, pending_from..at, &mut writer);
+                writer.instead(at..at + len, "");
+                at += len;
+            }
+            None => {
+                flush(&mut pending, pending_from..at, &mut writer);
+                let more = here.iter().skip(1).position(|byte| *byte == sign).map_or(here.len(), |far| far + 1);
+                writer.same(at, text.get(at..at + more).unwrap_or_default());
+                at += more;
             }
         }
     }
-}
-
-fn unhexed(run: &str) -> Option<Vec<u8>> {
-    let bytes = run.as_bytes();
-    if bytes.len() % 2 != 0 || !bytes.iter().all(u8::is_ascii_hexdigit) {
-        return None;
+    flush(&mut pending, pending_from..end, &mut writer);
+    if let Some((decoded, map)) = writer.done().filter(|(decoded, _)| !decoded.is_empty()) {
+        found.push((how, decoded, map));
     }
-    (0..bytes.len()).step_by(2).map(|at| hex_pair(bytes, at)).collect()
 }
 
-fn unbased(run: &str) -> Option<Vec<u8>> {
-    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    let url = run.contains(['-', '_']);
-    if url && run.contains(['+', '/']) {
-        return None;
+fn flush(pending: &mut Vec<u8>, from: Range<usize>, writer: &mut Writer) {
+    if !pending.is_empty() {
+        let text = String::from_utf8_lossy(pending).into_owned();
+        writer.instead(from, &text);
+        pending.clear();
     }
-    let alphabet = if url { base64::alphabet::URL_SAFE } else { base64::alphabet::STANDARD };
-    GeneralPurpose::new(&alphabet, LENIENT).decode(run.trim_end_matches('=')).ok()
 }
 
-/// True if bytes are text that somebody could have written.
-fn is_text(bytes: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let odd = text.chars().filter(|c| c.is_control() && !c.is_whitespace()).count();
-    !text.is_empty() && odd == 0 && text.chars().any(char::is_alphanumeric)
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }

@@ -1,194 +1,187 @@
-//! The normal form of a text: what a reader takes it for.
+//! The normal form: compatibility forms unfolded, invisible characters left out, look-alikes in mixed words
+//! made Latin, HTML entities resolved.
 //!
-//! Compatibility forms are plain (NFKC, character by character), what has no width is gone, tags are the letters
-//! they stand for, letters that look Latin in an otherwise Latin word are Latin, and HTML entities are decoded.
-//! Applied again it changes nothing.
+//! Answerable for each step as a text with its map, and for ending: a step may lay bare work for another, so
+//! they are repeated until nothing changes, and what would go on for ever is stopped by a blank. Decides
+//! nothing about what it leaves out: that is `hidden`'s.
 
-use unicode_normalization::UnicodeNormalization as _;
+use std::borrow::Cow;
 
-use super::hidden::{Unseen, of_tag, unseen};
-use super::lookalike::latin;
+use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
-/// How often the form is taken of itself at most: what is wrapped deeper stays as it is.
+use super::hidden::is_invisible;
+use super::map::{Map, Writer};
+
+const CONFUSABLES: &str = include_str!("../../data/confusables.txt");
 const ROUNDS: usize = 4;
 
-/// The original bytes of each byte.
-type Bytes = Vec<(u32, u32)>;
-
-/// The normal form.
-pub fn normal(text: &str) -> String {
-    mapped(text).map_or_else(|| text.to_owned(), |(plain, _)| plain)
-}
-
-/// The normal form with the way back; nothing if it is the text itself.
-pub(super) fn mapped(text: &str) -> Option<(String, Bytes)> {
-    if text.is_ascii() && !has_entity(text) {
-        return None;
-    }
-    let mut found = Writer::of(text);
-    for _ in 1..ROUNDS {
-        let next = Writer::of(&found.text);
-        if next.text == found.text {
+/// The normal form of a text and the maps back, the last step first. Borrowed where nothing is to do.
+pub fn form(text: &str) -> (Cow<'_, str>, Vec<Map>) {
+    let mut now = Cow::Borrowed(text);
+    let mut maps = Vec::new();
+    for round in 0..ROUNDS {
+        let mut changed = false;
+        let last = round + 1 == ROUNDS;
+        let steps: [&dyn Fn(&str) -> Option<(String, Map)>; 3] = [&unfold, &make_latin, &|text| resolve(text, last)];
+        for step in steps {
+            if let Some((next, map)) = step(&now) {
+                now = Cow::Owned(next);
+                maps.insert(0, map);
+                changed = true;
+            }
+        }
+        if !changed {
             break;
         }
-        let bytes = next.bytes.iter().map(|(start, end)| found.origin(*start, *end)).collect();
-        found = Writer { text: next.text, bytes };
     }
-    (found.text != text).then_some((found.text, found.bytes))
+    (now, maps)
 }
 
-fn has_entity(text: &str) -> bool {
-    memchr::memchr_iter(b'&', text.as_bytes()).any(|at| entity(text.get(at..).unwrap_or_default()).is_some())
+/// True where a character begins something of its own: what is before it does not change it.
+fn begins(c: char) -> bool {
+    if c.is_ascii() {
+        return true;
+    }
+    let mut first = None;
+    decompose_compatible(c, |part| {
+        first.get_or_insert(part);
+    });
+    let first = first.unwrap_or(c);
+    canonical_combining_class(first) == 0 && is_nfkc_quick(std::iter::once(first)) != IsNormalized::Maybe && !is_invisible(c)
 }
 
-struct Writer {
-    text: String,
-    bytes: Bytes,
+/// NFKC without the invisible characters.
+fn unfold(text: &str) -> Option<(String, Map)> {
+    if text.is_ascii() {
+        return None;
+    }
+    let mut writer = Writer::default();
+    let mut rest = text;
+    let mut at = 0;
+    while !rest.is_empty() {
+        // Nothing reaches over an ASCII character but marks behind the last one of a row.
+        let plain = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len()).saturating_sub(1);
+        let (same, more) = rest.split_at(plain);
+        writer.same(at, same);
+        at += plain;
+        let end = more.char_indices().skip(1).find(|(_, c)| begins(*c)).map_or(more.len(), |(end, _)| end);
+        let (part, more) = more.split_at(end);
+        piece(part, at, &mut writer);
+        at += end;
+        rest = more;
+    }
+    writer.done()
 }
 
-impl Writer {
-    fn of(text: &str) -> Self {
-        let mut out = Self { text: String::with_capacity(text.len()), bytes: Vec::with_capacity(text.len()) };
-        let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let end = at.saturating_add(word_end(rest));
-            match text.get(at..end).filter(|word| !word.is_empty()) {
-                Some(word) => {
-                    let mixed = is_mixed(word);
-                    for (offset, c) in word.char_indices() {
-                        let start = at.saturating_add(offset);
-                        out.put(c, mixed, (start, start.saturating_add(c.len_utf8())));
-                    }
-                    at = end;
+fn piece(part: &str, at: usize, writer: &mut Writer) {
+    if part.len() == 1 && part.is_ascii() {
+        return writer.same(at, part);
+    }
+    let seen = part.chars().filter(|c| !is_invisible(*c));
+    let unfolded: String = seen.nfkc().collect();
+    if unfolded == part { writer.same(at, part) } else { writer.instead(at..at + part.len(), &unfolded) }
+}
+
+/// The Latin letter that a letter of another script is taken for.
+fn look_alike(c: char) -> Option<char> {
+    CONFUSABLES.lines().find_map(|line| {
+        let (latin, others) = line.split_once(' ')?;
+        others.contains(c).then(|| latin.chars().next())?
+    })
+}
+
+/// Words that mix Latin with letters that only look so.
+fn make_latin(text: &str) -> Option<(String, Map)> {
+    if text.is_ascii() {
+        return None;
+    }
+    let mut writer = Writer::default();
+    let mut at = 0;
+    for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let latin = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+        if !latin || word.is_ascii() || !word.chars().any(|c| !c.is_ascii() && look_alike(c).is_some()) {
+            writer.same(at, word);
+        } else {
+            for (far, c) in word.char_indices() {
+                let span = at + far..at + far + c.len_utf8();
+                match look_alike(c).filter(|_| !c.is_ascii()) {
+                    Some(letter) => writer.instead(span, letter.encode_utf8(&mut [0; 4])),
+                    None => writer.same(span.start, c.encode_utf8(&mut [0; 4])),
                 }
-                None => at = out.single(text, at),
             }
         }
-        out
+        at += word.len();
     }
-
-    /// What is no part of a word: an entity, or one character.
-    fn single(&mut self, text: &str, at: usize) -> usize {
-        let rest = text.get(at..).unwrap_or_default();
-        if let Some((c, length)) = entity(rest) {
-            let end = at.saturating_add(length);
-            self.put(c, false, (at, end));
-            return end;
-        }
-        let c = rest.chars().next().unwrap_or(' ');
-        let end = at.saturating_add(c.len_utf8());
-        self.put(c, false, (at, end));
-        end
-    }
-
-    fn put(&mut self, c: char, mixed: bool, from: (usize, usize)) {
-        if c.is_ascii() {
-            return self.push(c, from);
-        }
-        match unseen(c) {
-            Some(Unseen::Tag) => of_tag(c).into_iter().for_each(|c| self.push(c, from)),
-            Some(_) => (),
-            None => {
-                for c in std::iter::once(c).nfkc() {
-                    let c = latin(c).filter(|_| mixed).unwrap_or(c);
-                    if unseen(c).is_none() {
-                        self.push(c, from);
-                    }
-                }
-            }
-        }
-    }
-
-    fn push(&mut self, c: char, (start, end): (usize, usize)) {
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        self.text.push(c);
-        self.bytes.extend(std::iter::repeat_n((small(start), small(end)), c.len_utf8()));
-    }
-
-    /// The original bytes of a span.
-    fn origin(&self, start: u32, end: u32) -> (u32, u32) {
-        let at = |n: u32| usize::try_from(n).ok().and_then(|n| self.bytes.get(n));
-        let first = at(start).map_or(0, |(start, _)| *start);
-        (first, at(end.saturating_sub(1)).map_or(first, |(_, end)| *end))
-    }
+    writer.done()
 }
 
-/// Where a word of letters, digits and what cannot be seen ends.
-fn word_end(text: &str) -> usize {
-    let inside = |c: char| {
-        if c.is_ascii() { c.is_ascii_alphanumeric() } else { c.is_alphanumeric() || unseen(c).is_some() }
-    };
-    text.char_indices().find(|(_, c)| !inside(*c)).map_or(text.len(), |(at, _)| at)
-}
+const NAMED: [(&str, char); 34] = [
+    ("amp", '&'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("nbsp", ' '),
+    ("Tab", '\t'),
+    ("NewLine", '\n'),
+    ("colon", ':'),
+    ("semi", ';'),
+    ("sol", '/'),
+    ("bsol", '\\'),
+    ("lpar", '('),
+    ("rpar", ')'),
+    ("lsqb", '['),
+    ("lbrack", '['),
+    ("rsqb", ']'),
+    ("rbrack", ']'),
+    ("lcub", '{'),
+    ("lbrace", '{'),
+    ("rcub", '}'),
+    ("rbrace", '}'),
+    ("commat", '@'),
+    ("equals", '='),
+    ("num", '#'),
+    ("dollar", '$'),
+    ("percnt", '%'),
+    ("period", '.'),
+    ("comma", ','),
+    ("excl", '!'),
+    ("quest", '?'),
+    ("grave", '`'),
+    ("verbar", '|'),
+    ("lowbar", '_'),
+];
 
-/// True if a word has Latin letters and others that look like Latin ones.
-fn is_mixed(word: &str) -> bool {
-    !word.is_ascii()
-        && word.chars().any(|c| c.is_ascii_alphabetic())
-        && word
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || latin(c).is_some() || unseen(c).is_some() || is_wide(c))
-}
-
-/// Letters that are Latin once they are plain.
-fn is_wide(c: char) -> bool {
-    std::iter::once(c).nfkc().all(|c| c.is_ascii_alphanumeric())
-}
-
-/// The longest entity that is read.
-const LONGEST: usize = 12;
-
-/// The character that an entity at the start of `text` stands for, and its length. `&amp;lt;` stands for what
-/// `&lt;` does.
+/// The character that an entity at the beginning stands for, and how long the entity is.
 fn entity(text: &str) -> Option<(char, usize)> {
-    let mut length = 0_usize;
-    let mut found = None;
-    loop {
-        // Behind a decoded ampersand another entity may go on without one of its own.
-        let rest = text.get(length..)?;
-        let name = match found {
-            None => rest.strip_prefix('&')?,
-            Some(_) => rest,
-        };
-        let skipped = rest.len().saturating_sub(name.len());
-        let Some((c, used)) = name_of(name) else { return found.map(|c| (c, length)) };
-        length = length.saturating_add(skipped).saturating_add(used);
-        found = Some(c);
-        if c != '&' {
-            return Some((c, length));
-        }
-    }
+    let rest = text.strip_prefix('&')?;
+    let Some(number) = rest.strip_prefix('#') else {
+        let len = rest.bytes().take(8).position(|byte| byte == b';')?;
+        let name = rest.get(..len)?;
+        return NAMED.iter().find(|(known, _)| *known == name).map(|(_, c)| (*c, len + 2));
+    };
+    let (digits, base, before) = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => (hex, 16, 3),
+        None => (number, 10, 2),
+    };
+    let len = digits.chars().take(8).take_while(|c| c.is_digit(base)).count();
+    let code = u32::from_str_radix(digits.get(..len)?, base).ok()?;
+    let end = before + len + usize::from(digits.as_bytes().get(len) == Some(&b';'));
+    char::from_u32(code).filter(|c| *c != '\0').map(|c| (c, end))
 }
 
-/// `lt;` is `<`.
-fn name_of(text: &str) -> Option<(char, usize)> {
-    let end = text.bytes().take(LONGEST).position(|b| b == b';')?;
-    let name = text.get(..end)?;
-    let c = match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => ' ',
-        "colon" => ':',
-        "sol" => '/',
-        "period" => '.',
-        "commat" => '@',
-        "num" => '#',
-        "equals" => '=',
-        "lpar" => '(',
-        "rpar" => ')',
-        "Tab" => '\t',
-        "NewLine" => '\n',
-        _ => {
-            let digits = name.strip_prefix('#')?;
-            let code = match digits.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => digits.parse().ok()?,
-            };
-            char::from_u32(code).filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))?
-        }
-    };
-    Some((c, end.saturating_add(1)))
+/// HTML entities. With `stop` an entity that only now came to be is broken instead, so that the form is one.
+fn resolve(text: &str, stop: bool) -> Option<(String, Map)> {
+    let mut writer = Writer::default();
+    let mut at = 0;
+    for found in memchr::memchr_iter(b'&', text.as_bytes()) {
+        let Some((c, len)) = text.get(found..).filter(|_| found >= at).and_then(entity) else { continue };
+        writer.same(at, text.get(at..found).unwrap_or_default());
+        let c = if stop { ' ' } else { c };
+        writer.instead(found..found + len, c.encode_utf8(&mut [0; 4]));
+        at = found + len;
+    }
+    writer.same(at, text.get(at..).unwrap_or_default());
+    writer.done()
 }

@@ -11,18 +11,15 @@
 )]
 
 mod case;
+mod code;
 mod injection;
 mod paths;
-mod shell;
-mod trace;
-mod urls;
-mod sql;
-mod secrets;
-mod shell;
-mod code;
-mod sql;
+mod personal;
 mod redact;
 mod scan;
+mod secrets;
+mod shell;
+mod sql;
 mod text;
-mod personal;
+mod trace;
 mod urls;

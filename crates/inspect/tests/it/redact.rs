@@ -53,7 +53,7 @@ fn what_overlaps_is_replaced_together() {
 #[test]
 fn objects_are_rewritten_with_their_keys() {
     let scanner = Scanner::new(Wanted { declared: vec!["hunter2hunter2".into()], ..Wanted::default() }).unwrap();
-    let json = verdict::json::parse(br#"{"a":["x hunter2hunter2",1],"hunter2hunter2":true}"#).unwrap();
+    let json = verdict::Json::parse(br#"{"a":["x hunter2hunter2",1],"hunter2hunter2":true}"#).unwrap();
     let mut names = Placeholders::new([7; 32]);
     let shown = redact_json(&json, &|text| scanner.scan(text), &mut names).unwrap();
     assert_eq!(shown.canonical(), r#"{"[secret:declared]":true,"a":["x [secret:declared]",1]}"#);
