@@ -32,7 +32,10 @@ pub struct Placeholders {
 impl fmt::Debug for Placeholders {
     /// Counts only: what is kept is what must not be seen.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Placeholders").field("known", &self.known.len()).field("kept", &self.kept.len()).finish()
+        f.debug_struct("Placeholders")
+            .field("known", &self.known.len())
+            .field("kept", &self.kept.len())
+            .finish()
     }
 }
 
@@ -52,10 +55,11 @@ impl Placeholders {
         let mut names = Self::new(key);
         for (digest, name) in digests {
             let label = name.trim_matches(['[', ']']);
-            let (base, number) = match label.rsplit_once(':').and_then(|(base, number)| Some((base, number.parse().ok()?))) {
-                Some((base, number)) => (base.to_owned(), number),
-                None => (label.to_owned(), 1),
-            };
+            let (base, number) =
+                match label.rsplit_once(':').and_then(|(base, number)| Some((base, number.parse().ok()?))) {
+                    Some((base, number)) => (base.to_owned(), number),
+                    None => (label.to_owned(), 1),
+                };
             let count = names.counts.entry(base).or_default();
             *count = number.max(*count);
             names.known.insert(digest, name);
@@ -74,7 +78,8 @@ impl Placeholders {
         let digest = whole.first_chunk::<16>().copied().unwrap_or_default();
         let counts = &mut self.counts;
         let name = self.known.entry(digest).or_insert_with(|| {
-            let clean = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
+            let clean =
+                |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
             let name: String = hit.name.chars().take(60).map(clean).collect();
             let label = format!("{}:{name}", hit.kind);
             let count = counts.entry(label.clone()).or_default();
@@ -134,7 +139,8 @@ pub fn redact(text: &str, gone: &[Hit], kept: &[Hit], names: &mut Placeholders) 
 /// The span, grown to whole characters and cut to the text.
 fn widened(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let end = (span.end.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let end =
+        (span.end.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     start..end.max(start)
 }
 
@@ -202,7 +208,9 @@ pub fn redact_json(json: &Json, find: &impl Fn(&str) -> Vec<Hit>, names: &mut Pl
     let text = |text: &str, names: &mut Placeholders| redact(text, &find(text), &[], names);
     Some(match json {
         Json::Str(it) => Json::Str(text(it, names)),
-        Json::List(items) => Json::List(items.iter().map(|item| redact_json(item, find, names)).collect::<Option<_>>()?),
+        Json::List(items) => {
+            Json::List(items.iter().map(|item| redact_json(item, find, names)).collect::<Option<_>>()?)
+        }
         Json::Map(map) => {
             let mut pairs = Vec::with_capacity(map.len());
             for (key, value) in map.iter() {

@@ -17,7 +17,7 @@ pub use stream::Stream;
 use verdict::Risk;
 
 use crate::text::{How, Layer, view};
-use crate::{Hit, injection, personal, secret};
+use crate::{Hit, injection, personal, secret, trace};
 
 /// How much of a text is looked at together, and how far around it one looks for what reaches over an end.
 pub(crate) const BLOCK: usize = 256 * 1024;
@@ -126,6 +126,9 @@ impl Scanner {
         if self.wanted.personal {
             personal::find(text, found);
         }
+        if self.wanted.traces {
+            trace::find(text, found);
+        }
         if self.wanted.injection {
             let from = found.len();
             injection::find(text, found);
@@ -152,14 +155,21 @@ fn settle(hits: &mut Vec<Hit>) {
     hits.sort_by_key(|hit| (hit.span.start, Reverse(hit.span.end), Reverse(hit.confidence), hit.kind));
     let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
     for hit in hits.drain(..) {
-        let rival = kept.iter().rposition(|other| group(other) == group(&hit) && overlap(&other.span, &hit.span));
+        let rival =
+            kept.iter().rposition(|other| group(other) == group(&hit) && overlap(&other.span, &hit.span));
         match rival.and_then(|at| kept.get_mut(at)) {
             None => kept.push(hit),
-            Some(other) if (hit.confidence, hit.span.len()) > (other.confidence, other.span.len()) => *other = hit,
+            Some(other) if (hit.confidence, hit.span.len()) > (other.confidence, other.span.len()) => {
+                *other = hit
+            }
             Some(_) => {}
         }
     }
-    let keys: Vec<Range<usize>> = kept.iter().filter(|hit| hit.kind == "secret" && hit.confidence >= 50).map(|hit| hit.span.clone()).collect();
+    let keys: Vec<Range<usize>> = kept
+        .iter()
+        .filter(|hit| hit.kind == "secret" && hit.confidence >= 50)
+        .map(|hit| hit.span.clone())
+        .collect();
     kept.retain(|hit| {
         let after = keys.partition_point(|key| key.start <= hit.span.start);
         let within = |key: &Range<usize>| key.start <= hit.span.start && hit.span.end <= key.end;

@@ -156,7 +156,9 @@ impl Search<'_, '_> {
             Trigger::Link => links::userinfo(self.text, at).into_iter().for_each(|found| self.push(&found)),
             Trigger::Pem => pem::block(self.text, at).into_iter().for_each(|found| self.push(&found)),
             Trigger::Jwt => links::jwt(self.text, at).into_iter().for_each(|found| self.push(&found)),
-            Trigger::Scheme => links::authorization(self.text, at).into_iter().for_each(|found| self.push(&found)),
+            Trigger::Scheme => {
+                links::authorization(self.text, at).into_iter().for_each(|found| self.push(&found))
+            }
             Trigger::Client => self.client = at,
             Trigger::UserFlag if at.checked_sub(self.client).is_some_and(|far| far < 600) => {
                 links::user_flag(self.text, at).into_iter().for_each(|found| self.push(&found));
@@ -172,16 +174,23 @@ impl Search<'_, '_> {
     fn format(&mut self, at: usize, format: &'static Format) {
         let Some(span) = format.shape.find(self.text.as_bytes(), at) else { return };
         let wanted = &format.near;
-        let close = |word: &u8| self.near.get(usize::from(*word)).is_some_and(|seen| at.wrapping_sub(*seen) < 300);
+        let close =
+            |word: &u8| self.near.get(usize::from(*word)).is_some_and(|seen| at.wrapping_sub(*seen) < 300);
         if !wanted.is_empty() && !wanted.iter().any(close) {
             return;
         }
         let Some(token) = self.text.get(span.clone()) else { return };
         let weak = format.entropy > 0 && makeup(token.as_bytes()).entropy < format.entropy;
         let ends_wrong = !format.tail.is_empty() && !token.ends_with(format.tail.as_str());
-        let elided = self.text.get(span.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
+        let elided =
+            self.text.get(span.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
         // A file called `video.ico-7a38.png`, not a key of Infracost's.
-        if weak || ends_wrong || elided || judge::is_file_name(self.text, span.end) || is_spelled_out(token, format) {
+        if weak
+            || ends_wrong
+            || elided
+            || judge::is_file_name(self.text, span.end)
+            || is_spelled_out(token, format)
+        {
             return;
         }
         let verified = checksum::holds(&format.checksum, token);

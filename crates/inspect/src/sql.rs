@@ -125,8 +125,12 @@ impl Batch {
 
     /// Statement by statement; one that does not parse is told by its leading words, up to its semicolon.
     fn parse(&mut self, tokens: Vec<TokenWithSpan>, pieces: &[lead::Piece<'_>]) {
-        let ends: Vec<usize> =
-            tokens.iter().enumerate().filter(|(_, token)| token.token == Token::SemiColon).map(|(at, _)| at).collect();
+        let ends: Vec<usize> = tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, token)| token.token == Token::SemiColon)
+            .map(|(at, _)| at)
+            .collect();
         let total = tokens.len();
         let mut budget = 4 * total + 1_000;
         let mut parser = Parser::new(self.dialect.parser()).with_tokens_with_locations(tokens);
@@ -246,7 +250,8 @@ impl Batch {
             self.found.push(effect);
         } else {
             self.is_full = true;
-            self.found.push(Effect::new("sql.unknown", Target::Unknown).noting("does more than can be listed"));
+            self.found
+                .push(Effect::new("sql.unknown", Target::Unknown).noting("does more than can be listed"));
         }
     }
 
@@ -281,7 +286,8 @@ impl Batch {
     }
 
     fn change(&mut self, change: Change) {
-        let is_own = change.is_temporary || self.temporary.contains(&change.table) || change.table.starts_with('#');
+        let is_own =
+            change.is_temporary || self.temporary.contains(&change.table) || change.table.starts_with('#');
         let target = TableTarget { table: change.table, all_columns: true, ..TableTarget::default() };
         let effect = Effect::new("sql.schema", Target::Table(target));
         self.push(match change.loses {

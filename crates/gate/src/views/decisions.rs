@@ -8,7 +8,7 @@ use verdict::{
 
 use super::{field, look_back, payload_of, record_of};
 use crate::clock::rfc3339;
-use crate::wire::{Dollars, Effect, Original, approval_id, code_word, decision_id};
+use crate::wire::{Dollars, Effect, Original, Seen, approval_id, code_word, decision_id};
 use ledger::{Entry, Fault, Reader};
 
 /// One decision.
@@ -65,6 +65,8 @@ pub struct DecisionView {
     pub digest: String,
     /// What it would do.
     pub effects: Vec<Effect>,
+    /// What detectors saw in its arguments.
+    pub findings: Vec<Seen>,
     /// What it was expected to cost.
     #[schemars(with = "Dollars")]
     pub expected_cost_usd: Dollars,
@@ -274,6 +276,7 @@ fn view(at: Index, it: &Decided) -> DecisionView {
         idempotency_key: it.key.clone(),
         digest: it.digest.clone(),
         effects: it.effects.iter().map(Effect::from).collect(),
+        findings: it.findings.iter().map(Seen::from).collect(),
         expected_cost_usd: Dollars(Micros(it.cost.0)),
         approval_id: approval.map(approval_id),
         duplicate_of: it.duplicate_of.map(decision_id),

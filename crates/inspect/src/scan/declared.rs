@@ -38,7 +38,11 @@ impl Declared {
     /// Values shorter than four bytes are left out.
     pub fn new(secrets: &[String], canaries: &[String]) -> Self {
         let value = |canary: bool| {
-            move |text: &String| Value { canary, plain: text.trim().to_owned(), bare: bare(text).into_iter().map(|(byte, _)| byte).collect() }
+            move |text: &String| Value {
+                canary,
+                plain: text.trim().to_owned(),
+                bare: bare(text).into_iter().map(|(byte, _)| byte).collect(),
+            }
         };
         let all = secrets.iter().map(value(false)).chain(canaries.iter().map(value(true)));
         let values: Vec<Value> = all.filter(|value| value.plain.len() >= LEAST).collect();
@@ -72,7 +76,9 @@ impl Declared {
             let bytes: Vec<u8> = stripped.iter().map(|(byte, _)| *byte).collect();
             for found in bares.find_overlapping_iter(&bytes) {
                 let place = |at: usize| stripped.get(at).map(|(_, at)| *at);
-                let (Some(start), Some(last)) = (place(found.start()), place(found.end() - 1)) else { continue };
+                let (Some(start), Some(last)) = (place(found.start()), place(found.end() - 1)) else {
+                    continue;
+                };
                 // Scattered over a page it is chance.
                 if last - start < found.len() * 5 + 16 {
                     self.push(self.bare_of.get(found.pattern().as_usize()), start..last + 1, 90, hits);
@@ -87,15 +93,31 @@ impl Declared {
         let mut from = 0;
         while let Some(mask) = next_mask(text, from) {
             from = mask.end;
-            let shown = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`' | '*' | '<' | '>' | '=' | ',' | ';');
+            let shown = |c: char| {
+                c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`' | '*' | '<' | '>' | '=' | ',' | ';')
+            };
             let before = text.get(..mask.start).unwrap_or_default();
-            let head = before.char_indices().rev().take(64).take_while(|(_, c)| shown(*c)).last().map_or("", |(at, _)| before.get(at..).unwrap_or_default());
+            let head = before
+                .char_indices()
+                .rev()
+                .take(64)
+                .take_while(|(_, c)| shown(*c))
+                .last()
+                .map_or("", |(at, _)| before.get(at..).unwrap_or_default());
             let behind = text.get(mask.end..).unwrap_or_default();
-            let len = behind.char_indices().take(64).find(|(_, c)| !shown(*c)).map_or(behind.len().min(64), |(at, _)| at);
+            let len = behind
+                .char_indices()
+                .take(64)
+                .find(|(_, c)| !shown(*c))
+                .map_or(behind.len().min(64), |(at, _)| at);
             let tail = behind.get(..len).unwrap_or_default();
             let known = head.len() + tail.len();
-            let fits = |value: &&Value| value.plain.len() > known && value.plain.starts_with(head) && value.plain.ends_with(tail);
-            if known >= TELLING && let Some(number) = self.values.iter().position(|value| fits(&value)) {
+            let fits = |value: &&Value| {
+                value.plain.len() > known && value.plain.starts_with(head) && value.plain.ends_with(tail)
+            };
+            if known >= TELLING
+                && let Some(number) = self.values.iter().position(|value| fits(&value))
+            {
                 self.push(Some(&number), mask.start - head.len()..mask.end + tail.len(), 70, hits);
             }
         }
@@ -104,7 +126,14 @@ impl Declared {
     fn push(&self, value: Option<&usize>, span: Range<usize>, confidence: u8, hits: &mut Vec<Hit>) {
         let Some(value) = value.and_then(|number| self.values.get(*number)) else { return };
         let (kind, name) = if value.canary { ("canary", "canary") } else { ("secret", "declared") };
-        hits.push(Hit { kind, name: name.into(), span, severity: Risk::Critical, confidence, verified: Some(confidence == 100) });
+        hits.push(Hit {
+            kind,
+            name: name.into(),
+            span,
+            severity: Risk::Critical,
+            confidence,
+            verified: Some(confidence == 100),
+        });
     }
 }
 
@@ -130,7 +159,8 @@ fn next_mask(text: &str, from: usize) -> Option<Range<usize>> {
 
 /// Letters and digits with their places.
 fn bare(text: &str) -> Vec<(u8, usize)> {
-    let alnum = |(at, byte): (usize, u8)| byte.is_ascii_alphanumeric().then(|| (byte.to_ascii_lowercase(), at));
+    let alnum =
+        |(at, byte): (usize, u8)| byte.is_ascii_alphanumeric().then(|| (byte.to_ascii_lowercase(), at));
     text.bytes().enumerate().filter_map(alnum).collect()
 }
 
@@ -142,7 +172,10 @@ fn written(value: &str) -> Vec<Vec<u8>> {
     forms.push(hex.to_ascii_uppercase().into_bytes());
     forms.push(hex.into_bytes());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let percent: String = bytes.iter().map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }).collect();
+    let percent: String = bytes
+        .iter()
+        .map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
     forms.push(percent.to_ascii_lowercase().into_bytes());
     forms.push(percent.into_bytes());
     if value.len() >= TELLING {

@@ -47,8 +47,13 @@ impl Patterns {
             return Ok(Self::default());
         }
         let texts: Vec<&str> = patterns.iter().map(|(_, pattern)| pattern.as_str()).collect();
-        let all = build(&texts, MatchKind::All).map_err(|_| "the patterns are too large together".to_owned())?;
-        let one = |(name, pattern): &(String, String)| One { name: name.clone(), pattern: pattern.clone(), regex: OnceLock::new() };
+        let all =
+            build(&texts, MatchKind::All).map_err(|_| "the patterns are too large together".to_owned())?;
+        let one = |(name, pattern): &(String, String)| One {
+            name: name.clone(),
+            pattern: pattern.clone(),
+            regex: OnceLock::new(),
+        };
         Ok(Self { all: Some(all), each: patterns.iter().map(one).collect() })
     }
 

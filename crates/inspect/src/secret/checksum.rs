@@ -15,13 +15,17 @@ pub fn holds(name: &str, token: &str) -> Option<bool> {
         }
         "aws" => {
             let body = token.get(4..)?;
-            let number = body.bytes().try_fold(0_u128, |sum, byte| Some(sum << 5 | u128::from(base32(byte)?)))?;
+            let number =
+                body.bytes().try_fold(0_u128, |sum, byte| Some(sum << 5 | u128::from(base32(byte)?)))?;
             // Forty-eight bits of the account, shifted by one: at most twelve digits.
             Some(number >> 39 & ((1 << 40) - 1) < 1_000_000_000_000)
         }
         "pypi" => {
             let bytes = base::decode64(token.strip_prefix("pypi-")?)?;
-            Some(bytes.starts_with(b"\x02\x01\x08pypi.org") || bytes.windows(8).any(|part| part == b"pypi.org"))
+            Some(
+                bytes.starts_with(b"\x02\x01\x08pypi.org")
+                    || bytes.windows(8).any(|part| part == b"pypi.org"),
+            )
         }
         "grafana" => {
             let (body, sum) = token.rsplit_once('_')?;
@@ -40,7 +44,10 @@ pub fn holds(name: &str, token: &str) -> Option<bool> {
 /// CRC-32 as in zip and PNG.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 },
+        )
     })
 }
 

@@ -59,7 +59,12 @@ fn commonness(byte: u8) -> u32 {
 
 impl Default for Grams {
     fn default() -> Self {
-        Self { bits: vec![0; 1 << (BITS - 6)], heads: vec![NONE; HEADS], grams: Vec::new(), words: Vec::new() }
+        Self {
+            bits: vec![0; 1 << (BITS - 6)],
+            heads: vec![NONE; HEADS],
+            grams: Vec::new(),
+            words: Vec::new(),
+        }
     }
 }
 
@@ -80,12 +85,17 @@ impl Grams {
         let mut ways = vec![word.to_vec()];
         for missing in 0..4usize.saturating_sub(word.len()) {
             let fits = |byte: &u8| match follows.get(missing) {
-                Some(set) => has(*set, *byte) || has(*set, byte.to_ascii_uppercase()) || has(*set, *byte & 0x5F),
+                Some(set) => {
+                    has(*set, *byte) || has(*set, byte.to_ascii_uppercase()) || has(*set, *byte & 0x5F)
+                }
                 None => true,
             };
             // What folding can leave: signs, digits, lower letters.
             let bytes: Vec<u8> = (0x20..0x40).chain(0x60..0x80).filter(fits).collect();
-            ways = ways.iter().flat_map(|way| bytes.iter().map(|byte| [way.as_slice(), &[*byte]].concat())).collect();
+            ways = ways
+                .iter()
+                .flat_map(|way| bytes.iter().map(|byte| [way.as_slice(), &[*byte]].concat()))
+                .collect();
         }
         for way in ways {
             self.insert(&way, number, 0);

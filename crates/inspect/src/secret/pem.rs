@@ -7,7 +7,9 @@ pub fn block(text: &str, at: usize) -> Option<Found<'static>> {
     let rest = text.get(at..)?;
     let label = rest.strip_prefix("-----BEGIN ")?;
     let (label, body) = split_label(label)?;
-    let is_private = label.ends_with("PRIVATE KEY") || label.ends_with("PRIVATE KEY BLOCK") || label == "SSH2 ENCRYPTED PRIVATE KEY";
+    let is_private = label.ends_with("PRIVATE KEY")
+        || label.ends_with("PRIVATE KEY BLOCK")
+        || label == "SSH2 ENCRYPTED PRIVATE KEY";
     if !is_private {
         return None;
     }
@@ -20,7 +22,11 @@ pub fn block(text: &str, at: usize) -> Option<Found<'static>> {
     let mut end = start + read;
     let after = text.get(end..).unwrap_or_default();
     if after.starts_with("-----END") {
-        end += after.get(8..).and_then(|tail| tail.find("-----")).filter(|far| *far < 60).map_or(8, |far| far + 13);
+        end += after
+            .get(8..)
+            .and_then(|tail| tail.find("-----"))
+            .filter(|far| *far < 60)
+            .map_or(8, |far| far + 13);
     }
     Some(Found { name: "private_key", span: at..end, confidence: 98, verified: None })
 }
@@ -41,7 +47,8 @@ fn base64_part(bytes: &[u8]) -> (usize, usize) {
                 key += 1;
                 at += 1;
             }
-            b'\n' | b'\r' | b' ' | b'\t' | b'"' | b'\'' | b'\\' | b',' | b':' | b'.' | b'(' | b')' | b'>' | b'|' | b'#' | b'*' => at += 1,
+            b'\n' | b'\r' | b' ' | b'\t' | b'"' | b'\'' | b'\\' | b',' | b':' | b'.' | b'(' | b')' | b'>'
+            | b'|' | b'#' | b'*' => at += 1,
             b'-' if bytes.get(at + 1).is_some_and(|next| *next != b'-') => at += 1,
             _ => break,
         }

@@ -70,7 +70,9 @@ impl Table {
         FORMATS.lines().for_each(|line| table.format(line));
         for line in NAMED.lines().filter(|line| !line.starts_with('#')) {
             let mut fields = line.split('\t');
-            let (Some(name), Some(words), Some(shape)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            let (Some(name), Some(words), Some(shape)) = (fields.next(), fields.next(), fields.next()) else {
+                continue;
+            };
             let Some(shape) = Shape::read(shape) else { continue };
             let words: Vec<String> = words.split(',').map(str::to_owned).collect();
             // Words without a provider in them are among the usual ones.
@@ -82,7 +84,10 @@ impl Table {
 
     fn format(&mut self, line: &str) {
         let mut fields = line.split('\t');
-        let (Some(name), Some(text)) = (fields.next().filter(|name| !name.starts_with('#')), fields.next()) else { return };
+        let (Some(name), Some(text)) = (fields.next().filter(|name| !name.starts_with('#')), fields.next())
+        else {
+            return;
+        };
         let Some(shape) = Shape::read(text) else { return };
         let mut format = Format {
             name: name.to_owned(),
@@ -141,11 +146,20 @@ mod tests {
         for format in &table.formats {
             assert!(format.shape.anchor().len() >= 2, "{} has too little to be searched for", format.name);
         }
-        for name in table.formats.iter().map(|format| &format.name).chain(table.named.iter().map(|named| &named.name)) {
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'), "{name}");
+        for name in
+            table.formats.iter().map(|format| &format.name).chain(table.named.iter().map(|named| &named.name))
+        {
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+                "{name}"
+            );
         }
-        let providers: std::collections::BTreeSet<&str> =
-            table.formats.iter().map(|format| format.name.as_str()).chain(table.named.iter().map(|named| named.name.as_str())).collect();
+        let providers: std::collections::BTreeSet<&str> = table
+            .formats
+            .iter()
+            .map(|format| format.name.as_str())
+            .chain(table.named.iter().map(|named| named.name.as_str()))
+            .collect();
         assert!(providers.len() >= 250, "{}", providers.len());
     }
 }

@@ -65,7 +65,8 @@ fn number(expr: &Expr) -> Option<f64> {
 }
 
 fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<bool> {
-    let is_plain = |expr: &Expr| matches!(expr, Expr::Value(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    let is_plain =
+        |expr: &Expr| matches!(expr, Expr::Value(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_));
     let are_constants = matches!((left, right), (Expr::Value(_), Expr::Value(_)));
     match op {
         BinaryOperator::Eq | BinaryOperator::Spaceship if is_plain(left) && left == right => Some(true),

@@ -126,19 +126,11 @@ impl Dialect {
                 ..plain
             },
             Self::Ansi | Self::Trino | Self::Teradata => Rules { nested: true, ..plain },
-            Self::Postgresql | Self::Duckdb => {
-                Rules { nested: true, dollar: true, escaped: true, ..plain }
+            Self::Postgresql | Self::Duckdb => Rules { nested: true, dollar: true, escaped: true, ..plain },
+            Self::Redshift => Rules { backslash: true, nested: true, dollar: true, escaped: true, ..plain },
+            Self::Mysql | Self::Mariadb => {
+                Rules { backslash: true, hash: true, dashes_need_space: true, versioned: true, ..plain }
             }
-            Self::Redshift => {
-                Rules { backslash: true, nested: true, dollar: true, escaped: true, ..plain }
-            }
-            Self::Mysql | Self::Mariadb => Rules {
-                backslash: true,
-                hash: true,
-                dashes_need_space: true,
-                versioned: true,
-                ..plain
-            },
             Self::Sqlite => Rules { brackets: true, ..plain },
             Self::Mssql => Rules { brackets: true, nested: true, signs: true, ..plain },
             Self::Oracle => Rules { delimited: true, signs: true, ..plain },

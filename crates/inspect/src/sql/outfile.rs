@@ -41,5 +41,7 @@ fn mentions(text: &str) -> bool {
 
 /// Whether the options of the clause end here.
 fn ends(token: &Token<'_>) -> bool {
-    token.sign(b';') || token.sign(b')') || ["from", "for", "union", "limit", "where", "format"].iter().any(|word| token.is(word))
+    token.sign(b';')
+        || token.sign(b')')
+        || ["from", "for", "union", "limit", "where", "format"].iter().any(|word| token.is(word))
 }

@@ -24,7 +24,9 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
         }
         Statement::CreateVirtualTable { name, module_name, .. } => {
             named(batch, name);
-            if module_name.value.eq_ignore_ascii_case("csv") || module_name.value.eq_ignore_ascii_case("zipfile") {
+            if module_name.value.eq_ignore_ascii_case("csv")
+                || module_name.value.eq_ignore_ascii_case("zipfile")
+            {
                 batch.push(place::file("fs.read", None));
             }
         }
@@ -45,14 +47,22 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
         | Statement::Comment { object_name: name, .. } => named(batch, name),
         Statement::CreateDatabase { db_name, or_replace, location, .. } => {
             let table = batch.table(db_name);
-            batch.change(Change { table, is_temporary: false, loses: or_replace.then_some("replaces a database") });
+            batch.change(Change {
+                table,
+                is_temporary: false,
+                loses: or_replace.then_some("replaces a database"),
+            });
             if location.is_some() {
                 batch.push(place::write(location.as_deref()));
             }
         }
         Statement::CreateSchema { schema_name, or_replace, .. } => {
             let table = batch.dialect.fold(&schema_name.to_string(), false);
-            batch.change(Change { table, is_temporary: false, loses: or_replace.then_some("replaces a schema") });
+            batch.change(Change {
+                table,
+                is_temporary: false,
+                loses: or_replace.then_some("replaces a schema"),
+            });
         }
         Statement::CreateStage { name, stage_params, .. } => {
             named(batch, name);
@@ -62,10 +72,16 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
         }
         Statement::CreateFunction(it) => {
             named(batch, &it.name);
-            if let Some(CreateFunctionUsing::Jar(path) | CreateFunctionUsing::File(path) | CreateFunctionUsing::Archive(path)) =
-                &it.using
+            if let Some(
+                CreateFunctionUsing::Jar(path)
+                | CreateFunctionUsing::File(path)
+                | CreateFunctionUsing::Archive(path),
+            ) = &it.using
             {
-                batch.push(Effect::new("code.run", Target::Named(path.clone())).noting("loads code into the database"));
+                batch.push(
+                    Effect::new("code.run", Target::Named(path.clone()))
+                        .noting("loads code into the database"),
+                );
             }
         }
         _ => return other(batch, statement),
@@ -119,13 +135,18 @@ fn other(batch: &mut Batch, statement: &Statement) -> bool {
         Statement::Grant(it) => grant(batch, it),
         Statement::Deny(_) => admin(batch, "changes rights"),
         Statement::Revoke(it) => rights(batch, it.objects.as_ref()),
-        Statement::CreateRole(_) | Statement::AlterRole { .. } | Statement::CreateUser(_) | Statement::AlterUser(_) => {
+        Statement::CreateRole(_)
+        | Statement::AlterRole { .. }
+        | Statement::CreateUser(_)
+        | Statement::AlterUser(_) => {
             admin(batch, "changes users or roles");
         }
         Statement::CreatePolicy(it) => policy(batch, &it.table_name),
         Statement::AlterPolicy(it) => policy(batch, &it.table_name),
         Statement::DropPolicy(it) => policy(batch, &it.table_name),
-        Statement::CreateSecret { .. } | Statement::DropSecret { .. } => admin(batch, "changes stored secrets"),
+        Statement::CreateSecret { .. } | Statement::DropSecret { .. } => {
+            admin(batch, "changes stored secrets")
+        }
         Statement::CreateWarehouse(_) => admin(batch, "changes what the database runs on"),
         _ => return false,
     }
@@ -147,8 +168,14 @@ fn policy(batch: &mut Batch, table: &ObjectName) {
 }
 
 fn extension(batch: &mut Batch, name: &str) {
-    batch.push(Effect::new("sql.schema", Target::Named(name.to_lowercase())).noting("changes the database's extensions"));
-    batch.push(Effect::new("sql.admin", Target::Named(name.to_lowercase())).noting("changes the database's extensions"));
+    batch.push(
+        Effect::new("sql.schema", Target::Named(name.to_lowercase()))
+            .noting("changes the database's extensions"),
+    );
+    batch.push(
+        Effect::new("sql.admin", Target::Named(name.to_lowercase()))
+            .noting("changes the database's extensions"),
+    );
 }
 
 fn grant(batch: &mut Batch, grant: &Grant) {
@@ -157,7 +184,9 @@ fn grant(batch: &mut Batch, grant: &Grant) {
 
 fn rights(batch: &mut Batch, objects: Option<&GrantObjects>) {
     let names = match objects {
-        Some(GrantObjects::Tables(names) | GrantObjects::Schemas(names) | GrantObjects::Databases(names)) => names.as_slice(),
+        Some(GrantObjects::Tables(names) | GrantObjects::Schemas(names) | GrantObjects::Databases(names)) => {
+            names.as_slice()
+        }
         _ => &[],
     };
     if names.is_empty() {
@@ -183,7 +212,8 @@ fn create(batch: &mut Batch, create: &CreateTable) {
     let copied = create.clone.iter().chain(create.inherits.iter().flatten());
     for source in copied {
         let name = functions::plain_name(source);
-        let target = verdict::TableTarget { table: name, all_columns: true, ..verdict::TableTarget::default() };
+        let target =
+            verdict::TableTarget { table: name, all_columns: true, ..verdict::TableTarget::default() };
         batch.push(Effect::new("sql.read", Target::Table(target)));
     }
 }

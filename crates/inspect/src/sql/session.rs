@@ -96,9 +96,13 @@ fn keeps(batch: &mut Batch, statement: &Statement) -> bool {
         Statement::Cache { .. } | Statement::UNCache { .. } => "changes what is kept in memory",
         Statement::Lock(_) | Statement::LockTables { .. } => "keeps others from tables",
         Statement::Reset(_) | Statement::Discard { .. } => "changes settings of the session",
-        Statement::Pragma { name, value, is_eq } => return pragma(batch, &functions::plain_name(name), value.is_some(), *is_eq),
+        Statement::Pragma { name, value, is_eq } => {
+            return pragma(batch, &functions::plain_name(name), value.is_some(), *is_eq);
+        }
         Statement::NOTIFY { channel, .. } => {
-            batch.push(Effect::new("sql.write", Target::Named(channel.value.clone())).noting("notifies listeners"));
+            batch.push(
+                Effect::new("sql.write", Target::Named(channel.value.clone())).noting("notifies listeners"),
+            );
             return true;
         }
         _ => return false,
@@ -109,16 +113,51 @@ fn keeps(batch: &mut Batch, statement: &Statement) -> bool {
 
 /// Pragmas that only tell.
 const TELLING: &[&str] = &[
-    "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list",
-    "foreign_key_check", "database_list", "collation_list", "function_list", "module_list", "pragma_list",
-    "compile_options", "integrity_check", "quick_check", "show_tables", "show_tables_expanded", "show", "version",
-    "database_size", "storage_info", "metadata_info", "platform", "show_databases", "data_version", "freelist_count",
-    "page_count", "functions", "collations", "user_agent", "extension_versions",
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+    "foreign_key_list",
+    "foreign_key_check",
+    "database_list",
+    "collation_list",
+    "function_list",
+    "module_list",
+    "pragma_list",
+    "compile_options",
+    "integrity_check",
+    "quick_check",
+    "show_tables",
+    "show_tables_expanded",
+    "show",
+    "version",
+    "database_size",
+    "storage_info",
+    "metadata_info",
+    "platform",
+    "show_databases",
+    "data_version",
+    "freelist_count",
+    "page_count",
+    "functions",
+    "collations",
+    "user_agent",
+    "extension_versions",
 ];
 /// Pragmas that act without a value.
 const ACTING: &[&str] = &[
-    "optimize", "incremental_vacuum", "wal_checkpoint", "shrink_memory", "enable_profiling", "disable_profiling",
-    "force_checkpoint", "enable_verification", "verify_external", "enable_checkpoint_on_shutdown",
+    "optimize",
+    "incremental_vacuum",
+    "wal_checkpoint",
+    "shrink_memory",
+    "enable_profiling",
+    "disable_profiling",
+    "force_checkpoint",
+    "enable_verification",
+    "verify_external",
+    "enable_checkpoint_on_shutdown",
 ];
 
 pub(super) fn pragma(batch: &mut Batch, name: &str, has_value: bool, is_assigned: bool) -> bool {
@@ -138,7 +177,9 @@ fn assign(batch: &mut Batch, set: &Set) {
             let name = functions::plain_name(variable);
             let value = values.first().and_then(shown);
             match scope {
-                Some(sqlparser::ast::ContextModifier::Global) => set::assign(batch, &format!("@@global.{name}"), None),
+                Some(sqlparser::ast::ContextModifier::Global) => {
+                    set::assign(batch, &format!("@@global.{name}"), None)
+                }
                 _ => set::assign(batch, &name, value.as_deref()),
             }
         }
@@ -166,9 +207,15 @@ fn assign(batch: &mut Batch, set: &Set) {
             }
         }
         Set::SetSessionParam(SetSessionParamKind::IdentityInsert(_)) => {
-            batch.push(Effect::new("sql.admin", Target::Named("identity_insert".to_owned())).noting("changes a setting"));
+            batch.push(
+                Effect::new("sql.admin", Target::Named("identity_insert".to_owned()))
+                    .noting("changes a setting"),
+            );
         }
-        Set::SetSessionParam(_) | Set::SetTimeZone { .. } | Set::SetNames { .. } | Set::SetNamesDefault {}
+        Set::SetSessionParam(_)
+        | Set::SetTimeZone { .. }
+        | Set::SetNames { .. }
+        | Set::SetNamesDefault {}
         | Set::SetTransaction { .. } => batch.quiet(),
     }
 }

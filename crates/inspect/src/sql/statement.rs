@@ -6,8 +6,9 @@
 use std::ptr;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, FromTable, Insert, MergeAction, ObjectName, ObjectType, OnConflictAction,
-    OnInsert, Select, Statement, Table, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind, Use,
+    Assignment, AssignmentTarget, Delete, FromTable, Insert, MergeAction, ObjectName, ObjectType,
+    OnConflictAction, OnInsert, Select, Statement, Table, TableFactor, TableObject, TableWithJoins, Update,
+    UpdateTableFromKind, Use,
 };
 use verdict::{Effect, TableTarget, Target};
 
@@ -36,15 +37,26 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) {
             }
         }
         Statement::Directory { path, .. } => batch.push(place::write(Some(path))),
-        Statement::Copy { .. } | Statement::CopyIntoSnowflake { .. } | Statement::Unload { .. }
-        | Statement::LoadData { .. } | Statement::ExportData(_) | Statement::Put { .. } | Statement::List(_)
-        | Statement::Remove(_) | Statement::AttachDatabase { .. } | Statement::AttachDuckDBDatabase { .. }
-        | Statement::DetachDuckDBDatabase { .. } | Statement::Install { .. } | Statement::Load { .. } => {
+        Statement::Copy { .. }
+        | Statement::CopyIntoSnowflake { .. }
+        | Statement::Unload { .. }
+        | Statement::LoadData { .. }
+        | Statement::ExportData(_)
+        | Statement::Put { .. }
+        | Statement::List(_)
+        | Statement::Remove(_)
+        | Statement::AttachDatabase { .. }
+        | Statement::AttachDuckDBDatabase { .. }
+        | Statement::DetachDuckDBDatabase { .. }
+        | Statement::Install { .. }
+        | Statement::Load { .. } => {
             super::transfer::act(batch, statement);
         }
         Statement::Drop { object_type, names, temporary, .. } => drop(batch, *object_type, names, *temporary),
         _ if schema::act(batch, statement) || session::act(batch, statement) => {}
-        _ => batch.push(Effect::new("sql.unknown", Target::Unknown).noting("a statement of a kind that is not known")),
+        _ => batch.push(
+            Effect::new("sql.unknown", Target::Unknown).noting("a statement of a kind that is not known"),
+        ),
     }
 }
 
@@ -65,7 +77,8 @@ pub(super) fn written(statement: &Statement) -> Vec<*const TableFactor> {
 /// The target of an update, if it only names an alias of its `FROM`.
 pub(super) fn alias_for_target(batch: &Batch, statement: &Statement) -> Option<*const TableFactor> {
     let Statement::Update(update) = statement else { return None };
-    let (Some(UpdateTableFromKind::AfterSet(from)), TableFactor::Table { name, .. }) = (&update.from, &update.table.relation)
+    let (Some(UpdateTableFromKind::AfterSet(from)), TableFactor::Table { name, .. }) =
+        (&update.from, &update.table.relation)
     else {
         return None;
     };
@@ -75,7 +88,8 @@ pub(super) fn alias_for_target(batch: &Batch, statement: &Statement) -> Option<*
 /// `TABLE users`.
 pub(super) fn whole_table(batch: &mut Batch, table: &Table) {
     let parts = [table.schema_name.as_deref(), table.table_name.as_deref()];
-    let names: Vec<String> = parts.into_iter().flatten().map(|part| batch.dialect.fold(part, false)).collect();
+    let names: Vec<String> =
+        parts.into_iter().flatten().map(|part| batch.dialect.fold(part, false)).collect();
     let target = TableTarget { table: names.join("."), all_columns: true, ..TableTarget::default() };
     batch.push(Effect::new("sql.read", Target::Table(target)));
 }
@@ -89,7 +103,11 @@ pub(super) fn select(batch: &mut Batch, select: &Select) {
             continue;
         }
         let table = batch.dialect.fold(name.trim_matches(['"', '`', '[', ']']), name.starts_with('"'));
-        batch.change(Change { table, is_temporary: into.temporary || name.starts_with('#'), ..Change::default() });
+        batch.change(Change {
+            table,
+            is_temporary: into.temporary || name.starts_with('#'),
+            ..Change::default()
+        });
     }
 }
 
@@ -98,7 +116,8 @@ fn everything(table: String) -> TableTarget {
 }
 
 fn insert(batch: &mut Batch, insert: &Insert) {
-    let mut columns: Vec<String> = insert.columns.iter().map(|column| batch.table_as_written(column)).collect();
+    let mut columns: Vec<String> =
+        insert.columns.iter().map(|column| batch.table_as_written(column)).collect();
     columns.extend(assigned(batch, &insert.assignments));
     match &insert.on {
         Some(OnInsert::DuplicateKeyUpdate(changed)) => columns.extend(assigned(batch, changed)),
@@ -125,7 +144,12 @@ fn insert(batch: &mut Batch, insert: &Insert) {
             batch.write(target, insert.overwrite.then_some("replaces every row"));
         }
         TableObject::TableFunction(call) => {
-            functions::call(batch, &functions::plain_name(&call.name), &functions::literals(&call.args), false);
+            functions::call(
+                batch,
+                &functions::plain_name(&call.name),
+                &functions::literals(&call.args),
+                false,
+            );
             batch.push(Effect::new("sql.write", Target::Unknown).noting("writes to what a function names"));
         }
         TableObject::TableQuery(_) => batch.push(Effect::new("sql.write", Target::Unknown)),
@@ -162,7 +186,10 @@ fn update(batch: &mut Batch, update: &Update) {
     // Of several joined tables, those are written whose columns are assigned; it is not always plain which.
     for (name, _) in names {
         let table = resolve(batch, name, from);
-        batch.write(TableTarget { table, columns: columns.clone(), unfiltered, ..TableTarget::default() }, note);
+        batch.write(
+            TableTarget { table, columns: columns.clone(), unfiltered, ..TableTarget::default() },
+            note,
+        );
     }
 }
 
@@ -218,7 +245,8 @@ fn resolve(batch: &Batch, name: &ObjectName, from: &[TableWithJoins]) -> String 
             named(&join.relation, &mut names);
         }
     }
-    let found = names.iter().find(|(_, alias)| alias.is_some_and(|alias| alias.eq_ignore_ascii_case(&written)));
+    let found =
+        names.iter().find(|(_, alias)| alias.is_some_and(|alias| alias.eq_ignore_ascii_case(&written)));
     batch.table(found.map_or(name, |(real, _)| real))
 }
 
@@ -247,12 +275,16 @@ fn merged(batch: &Batch, action: &MergeAction) -> Vec<String> {
 fn drop(batch: &mut Batch, kind: ObjectType, names: &[ObjectName], is_temporary: bool) {
     let note = match kind {
         ObjectType::Table => Some("drops a table with all that is in it"),
-        ObjectType::Schema | ObjectType::Database => Some("drops a database or schema with all that is in it"),
+        ObjectType::Schema | ObjectType::Database => {
+            Some("drops a database or schema with all that is in it")
+        }
         ObjectType::Stage => Some("drops a stage with its files"),
         ObjectType::Role | ObjectType::User | ObjectType::Warehouse => {
             for name in names {
                 let name = batch.table_as_written(name);
-                batch.push(Effect::new("sql.admin", Target::Named(name)).noting("removes a user, role or warehouse"));
+                batch.push(
+                    Effect::new("sql.admin", Target::Named(name)).noting("removes a user, role or warehouse"),
+                );
             }
             return;
         }

@@ -141,11 +141,7 @@ impl Walk<'_> {
         }
         let table = self.batch.table(name);
         let index = self.reads.len();
-        self.reads.push(Read {
-            target: TableTarget { table, ..TableTarget::default() },
-            alias,
-            is_written,
-        });
+        self.reads.push(Read { target: TableTarget { table, ..TableTarget::default() }, alias, is_written });
         if let Some(scope) = self.scopes.last_mut() {
             scope.tables.push(index);
         }
@@ -206,7 +202,12 @@ impl Walk<'_> {
                 Some(alias) => alias.eq_ignore_ascii_case(name),
                 None => {
                     read.target.table.eq_ignore_ascii_case(name)
-                        || read.target.table.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(name))
+                        || read
+                            .target
+                            .table
+                            .rsplit('.')
+                            .next()
+                            .is_some_and(|last| last.eq_ignore_ascii_case(name))
                 }
             };
             match &named.qualifier {
@@ -215,7 +216,9 @@ impl Walk<'_> {
                 None if is_name(&named.column) => read.target.all_columns = true,
                 _ if named.column == "*" => read.target.all_columns = true,
                 _ if read.target.columns.len() > MOST_COLUMNS => {}
-                _ if !read.target.columns.contains(&named.column) => read.target.columns.push(named.column.clone()),
+                _ if !read.target.columns.contains(&named.column) => {
+                    read.target.columns.push(named.column.clone())
+                }
                 _ => {}
             }
             found = true;
@@ -267,8 +270,18 @@ impl Walk<'_> {
 fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
     use JoinOperator as Op;
     match operator {
-        Op::Join(it) | Op::Inner(it) | Op::Left(it) | Op::LeftOuter(it) | Op::Right(it) | Op::RightOuter(it)
-        | Op::FullOuter(it) | Op::Semi(it) | Op::LeftSemi(it) | Op::RightSemi(it) | Op::Anti(it) | Op::LeftAnti(it)
+        Op::Join(it)
+        | Op::Inner(it)
+        | Op::Left(it)
+        | Op::LeftOuter(it)
+        | Op::Right(it)
+        | Op::RightOuter(it)
+        | Op::FullOuter(it)
+        | Op::Semi(it)
+        | Op::LeftSemi(it)
+        | Op::RightSemi(it)
+        | Op::Anti(it)
+        | Op::LeftAnti(it)
         | Op::RightAnti(it) => Some(it),
         _ => None,
     }

@@ -34,13 +34,16 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) {
         }
         Statement::LoadData { inpath, overwrite, table_name, .. } => {
             let table = batch.table(table_name);
-            let target = TableTarget { table, all_columns: true, unfiltered: *overwrite, ..TableTarget::default() };
+            let target =
+                TableTarget { table, all_columns: true, unfiltered: *overwrite, ..TableTarget::default() };
             batch.write(target, overwrite.then_some("replaces every row"));
             batch.push(place::read(Some(inpath)));
         }
         Statement::ExportData(it) => {
             let uri = it.options.iter().find_map(|option| match option {
-                SqlOption::KeyValue { key, value } if key.value.eq_ignore_ascii_case("uri") => functions::text(value),
+                SqlOption::KeyValue { key, value } if key.value.eq_ignore_ascii_case("uri") => {
+                    functions::text(value)
+                }
                 _ => None,
             });
             batch.push(place::write(uri.as_deref()));
@@ -88,8 +91,10 @@ pub(super) fn attached(batch: &mut Batch, path: Option<&str>) {
 fn copy(batch: &mut Batch, source: &CopySource, is_to: bool, target: &CopyTarget) {
     if let CopySource::Table { table_name, columns } = source {
         let table = batch.table(table_name);
-        let columns: Vec<String> =
-            columns.iter().map(|column| batch.dialect.fold(&column.value, column.quote_style.is_some())).collect();
+        let columns: Vec<String> = columns
+            .iter()
+            .map(|column| batch.dialect.fold(&column.value, column.quote_style.is_some()))
+            .collect();
         let all_columns = columns.is_empty();
         let touched = TableTarget { table, columns, all_columns, ..TableTarget::default() };
         if is_to {
@@ -105,4 +110,3 @@ fn copy(batch: &mut Batch, source: &CopySource, is_to: bool, target: &CopyTarget
         CopyTarget::Program { command } => batch.push(place::program(Some(command))),
     }
 }
-

@@ -36,8 +36,11 @@ const LEAST: usize = 24;
 pub fn layers(text: &str) -> Vec<Decoded> {
     let mut found = Vec::new();
     runs(text, &mut found);
-    let escapes: [(u8, How, Step); 3] =
-        [(b'%', How::Percent, percent), (b'\\', How::Escapes, escape), (b'=', How::QuotedPrintable, quoted_printable)];
+    let escapes: [(u8, How, Step); 3] = [
+        (b'%', How::Percent, percent),
+        (b'\\', How::Escapes, escape),
+        (b'=', How::QuotedPrintable, quoted_printable),
+    ];
     for (sign, how, step) in escapes {
         clusters(text, sign, how, step, &mut found);
     }
@@ -64,7 +67,13 @@ fn runs(text: &str, found: &mut Vec<Decoded>) {
             continue;
         }
         let len = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_run(**byte)).count();
-        let pad = bytes.get(at + len..).unwrap_or_default().iter().take(2).take_while(|byte| **byte == b'=').count();
+        let pad = bytes
+            .get(at + len..)
+            .unwrap_or_default()
+            .iter()
+            .take(2)
+            .take_while(|byte| **byte == b'=')
+            .count();
         let span = at..at + len;
         if let Some((how, decoded)) = text.get(span.clone()).and_then(run) {
             let map = whole(span.start..span.end + pad, &decoded);
@@ -77,7 +86,10 @@ fn runs(text: &str, found: &mut Vec<Decoded>) {
 fn run(text: &str) -> Option<(How, String)> {
     let hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex {
-        let pairs = text.as_bytes().chunks_exact(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        let pairs = text
+            .as_bytes()
+            .chunks_exact(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
         return Some((How::Hex, readable(pairs.collect::<Option<Vec<u8>>>()?)?));
     }
     // A taste first: images and keys are long, and do not read as text from the first bytes on.
@@ -196,7 +208,13 @@ fn decode(text: &str, cluster: (usize, usize, usize), how: How, by: (u8, Step), 
     let bytes = text.as_bytes();
     let before = bytes.get(first.saturating_sub(AROUND)..first).unwrap_or_default();
     let start = first - before.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
-    let behind = bytes.get(last..).unwrap_or_default().iter().take(AROUND).take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let behind = bytes
+        .get(last..)
+        .unwrap_or_default()
+        .iter()
+        .take(AROUND)
+        .take_while(|byte| !byte.is_ascii_whitespace())
+        .count();
     let (start, end) = (floor(text, start), floor(text, last + behind));
     let (sign, step) = by;
     let mut writer = Writer::default();
@@ -227,7 +245,8 @@ fn decode(text: &str, cluster: (usize, usize, usize), how: How, by: (u8, Step), 
             }
             None => {
                 flush(&mut pending, pending_from..at, &mut writer);
-                let more = here.iter().skip(1).position(|byte| *byte == sign).map_or(here.len(), |far| far + 1);
+                let more =
+                    here.iter().skip(1).position(|byte| *byte == sign).map_or(here.len(), |far| far + 1);
                 writer.same(at, text.get(at..at + more).unwrap_or_default());
                 at += more;
             }

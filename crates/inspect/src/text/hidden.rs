@@ -33,7 +33,9 @@ fn sort(c: char) -> Option<Sort> {
         '\u{E0000}'..='\u{E007F}' => Sort::Tag,
         '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' => Sort::Selector,
         '\u{202D}' | '\u{202E}' => Sort::Override,
-        '\u{202A}'..='\u{202C}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{61C}' => Sort::Direction,
+        '\u{202A}'..='\u{202C}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{61C}' => {
+            Sort::Direction
+        }
         '\u{200C}' | '\u{200D}' => Sort::Joiner,
         c if is_invisible(c) => Sort::Blank,
         _ => return None,
@@ -51,7 +53,9 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
     if text.is_ascii() {
         return;
     }
-    let right_to_left = text.chars().any(|c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}'));
+    let right_to_left = text
+        .chars()
+        .any(|c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}'));
     let mut before = ' ';
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -74,7 +78,13 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
     }
 }
 
-fn judge(sort: Sort, count: usize, around: (char, char), at: usize, right_to_left: bool) -> Option<(&'static str, u8)> {
+fn judge(
+    sort: Sort,
+    count: usize,
+    around: (char, char),
+    at: usize,
+    right_to_left: bool,
+) -> Option<(&'static str, u8)> {
     let (before, after) = around;
     let within = before.is_ascii_alphanumeric() && after.is_ascii_alphanumeric();
     match sort {
@@ -106,16 +116,36 @@ fn styles(text: &str, hits: &mut Vec<Hit>) {
             continue;
         }
         let rest = text.as_bytes().get(at..).unwrap_or_default();
-        let style: Vec<u8> = rest.iter().take(300).take_while(|byte| **byte != b'>').filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+        let style: Vec<u8> = rest
+            .iter()
+            .take(300)
+            .take_while(|byte| **byte != b'>')
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .map(u8::to_ascii_lowercase)
+            .collect();
         let hides = |what: &&[u8]| style.windows(what.len()).any(|part| part == *what);
         let ways: [&[u8]; 9] = [
-            b"display:none", b"visibility:hidden", b"font-size:0;", b"font-size:0px", b"font-size:0\"", b"font-size:1px", b"opacity:0;", b"opacity:0\"", b"text-indent:-9",
+            b"display:none",
+            b"visibility:hidden",
+            b"font-size:0;",
+            b"font-size:0px",
+            b"font-size:0\"",
+            b"font-size:1px",
+            b"opacity:0;",
+            b"opacity:0\"",
+            b"text-indent:-9",
         ];
         if !ways.iter().any(|way| hides(way)) {
             continue;
         }
         let open = rest.iter().take(600).position(|byte| *byte == b'>').unwrap_or(0);
-        let inside = rest.get(open + 1..).unwrap_or_default().iter().take(4000).position(|byte| *byte == b'<').unwrap_or(0);
+        let inside = rest
+            .get(open + 1..)
+            .unwrap_or_default()
+            .iter()
+            .take(4000)
+            .position(|byte| *byte == b'<')
+            .unwrap_or(0);
         done = at + open + 1 + inside;
         // An empty element hides nothing.
         if inside >= 8 {

@@ -52,7 +52,11 @@ impl Writer {
         if text.is_empty() {
             return;
         }
-        let continues = self.map.0.last().is_some_and(|last| last.same && last.from + (self.text.len() - last.at) == from);
+        let continues = self
+            .map
+            .0
+            .last()
+            .is_some_and(|last| last.same && last.from + (self.text.len() - last.at) == from);
         if !continues {
             self.map.0.push(Piece { at: self.text.len(), from, from_len: text.len(), same: true });
         }

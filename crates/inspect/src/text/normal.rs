@@ -23,7 +23,8 @@ pub fn form(text: &str) -> (Cow<'_, str>, Vec<Map>) {
     for round in 0..ROUNDS {
         let mut changed = false;
         let last = round + 1 == ROUNDS;
-        let steps: [&dyn Fn(&str) -> Option<(String, Map)>; 3] = [&unfold, &make_latin, &|text| resolve(text, last)];
+        let steps: [&dyn Fn(&str) -> Option<(String, Map)>; 3] =
+            [&unfold, &make_latin, &|text| resolve(text, last)];
         for step in steps {
             if let Some((next, map)) = step(&now) {
                 now = Cow::Owned(next);
@@ -48,7 +49,9 @@ fn begins(c: char) -> bool {
         first.get_or_insert(part);
     });
     let first = first.unwrap_or(c);
-    canonical_combining_class(first) == 0 && is_nfkc_quick(std::iter::once(first)) != IsNormalized::Maybe && !is_invisible(c)
+    canonical_combining_class(first) == 0
+        && is_nfkc_quick(std::iter::once(first)) != IsNormalized::Maybe
+        && !is_invisible(c)
 }
 
 /// NFKC without the invisible characters.

@@ -23,12 +23,19 @@ fn the_cases() {
             let language = Language::from_name(case["given"]["language"].as_str().unwrap()).unwrap();
             let all = effects(code, language, &Surroundings::default());
             let found: BTreeSet<String> = all.iter().map(shown).collect();
-            let expect: BTreeSet<String> =
-                case["expect"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
+            let expect: BTreeSet<String> = case["expect"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line.as_str().unwrap().to_owned())
+                .collect();
             count += 1;
             if found != expect {
                 let notes: Vec<_> = all.iter().filter_map(|effect| effect.note.clone()).collect();
-                wrong.push(format!("{code}\n  found  {found:?} {notes:?}\n  expect {expect:?}\n  {}", case["why"]));
+                wrong.push(format!(
+                    "{code}\n  found  {found:?} {notes:?}\n  expect {expect:?}\n  {}",
+                    case["why"]
+                ));
             }
         }
     }
@@ -66,9 +73,14 @@ fn hostile_texts_end_quickly_on_a_small_stack() {
             ];
             for text in texts {
                 for language in [Language::Python, Language::JavaScript] {
-                    let started = Instant::now(); eprintln!("{language:?} {size} {}", text.chars().take(40).collect::<String>().escape_debug());
+                    let started = Instant::now();
+                    eprintln!(
+                        "{language:?} {size} {}",
+                        text.chars().take(40).collect::<String>().escape_debug()
+                    );
                     assert!(!effects(&text, language, &Surroundings::default()).is_empty());
-                    let took = started.elapsed(); eprintln!("     {took:?}");
+                    let took = started.elapsed();
+                    eprintln!("     {took:?}");
                     let start: String = text.chars().take(40).collect();
                     assert!(took.as_millis() < 5_000, "{language:?} {size} {start}: {took:?}");
                 }

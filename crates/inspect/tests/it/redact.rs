@@ -8,7 +8,14 @@ use verdict::Risk;
 
 fn hit(name: &'static str, text: &str, value: &str) -> Hit {
     let start = text.find(value).unwrap();
-    Hit { kind: "secret", name: name.into(), span: start..start + value.len(), severity: Risk::High, confidence: 90, verified: None }
+    Hit {
+        kind: "secret",
+        name: name.into(),
+        span: start..start + value.len(),
+        severity: Risk::High,
+        confidence: 90,
+        verified: None,
+    }
 }
 
 #[test]
@@ -21,7 +28,8 @@ fn the_same_value_has_the_same_name() {
     let again = "beta4567 once more";
     assert_eq!(redact(again, &[hit("key", again, "beta4567")], &[], &mut names), "[secret:key:2] once more");
     // Stored as digests, and read again.
-    let stored: Vec<([u8; 16], String)> = names.digests().map(|(digest, name)| (*digest, name.to_owned())).collect();
+    let stored: Vec<([u8; 16], String)> =
+        names.digests().map(|(digest, name)| (*digest, name.to_owned())).collect();
     let mut later = Placeholders::remembered([7; 32], stored);
     let next = "gamma890 beta4567";
     let hits = [hit("key", next, "gamma890"), hit("key", next, "beta4567")];
@@ -52,7 +60,8 @@ fn what_overlaps_is_replaced_together() {
 
 #[test]
 fn objects_are_rewritten_with_their_keys() {
-    let scanner = Scanner::new(Wanted { declared: vec!["hunter2hunter2".into()], ..Wanted::default() }).unwrap();
+    let scanner =
+        Scanner::new(Wanted { declared: vec!["hunter2hunter2".into()], ..Wanted::default() }).unwrap();
     let json = verdict::Json::parse(br#"{"a":["x hunter2hunter2",1],"hunter2hunter2":true}"#).unwrap();
     let mut names = Placeholders::new([7; 32]);
     let shown = redact_json(&json, &|text| scanner.scan(text), &mut names).unwrap();

@@ -1,7 +1,7 @@
 //! Everything together: layers, declared values, patterns, streams.
 
-use inspect::scan::{Scanner, Wanted};
 use inspect::Hit;
+use inspect::scan::{Scanner, Wanted};
 use proptest::prelude::*;
 
 fn names(hits: &[Hit]) -> Vec<(&str, &str)> {
@@ -26,7 +26,12 @@ fn what_is_encoded_is_found_where_it_stands() {
 fn declared_values_are_found_in_every_dress() {
     let value = "Tr0ub4dor&3-horse";
     let canary = "canary-7f3a9c51";
-    let scanner = Scanner::new(Wanted { declared: vec![value.into()], canaries: vec![canary.into()], ..Wanted::default() }).unwrap();
+    let scanner = Scanner::new(Wanted {
+        declared: vec![value.into()],
+        canaries: vec![canary.into()],
+        ..Wanted::default()
+    })
+    .unwrap();
     let reversed: String = value.chars().rev().collect();
     let dresses = [
         format!("it is {value}."),
@@ -43,7 +48,10 @@ fn declared_values_are_found_in_every_dress() {
     ];
     for text in dresses {
         let hits = scanner.scan(&text);
-        assert!(hits.iter().any(|hit| (hit.kind, hit.name.as_ref()) == ("secret", "declared")), "{text}: {hits:?}");
+        assert!(
+            hits.iter().any(|hit| (hit.kind, hit.name.as_ref()) == ("secret", "declared")),
+            "{text}: {hits:?}"
+        );
     }
     let hits = scanner.scan("he said CANARY 7f3a9c51 again");
     assert_eq!(names(&hits), [("canary", "canary")]);
@@ -54,13 +62,18 @@ fn declared_values_are_found_in_every_dress() {
 
 #[test]
 fn patterns_are_found_each_by_itself() {
-    let patterns = vec![("drop".to_owned(), r"(?i)drop\s+table".to_owned()), ("table".to_owned(), "TABLE".to_owned()), ("other".to_owned(), "x+y".to_owned())];
+    let patterns = vec![
+        ("drop".to_owned(), r"(?i)drop\s+table".to_owned()),
+        ("table".to_owned(), "TABLE".to_owned()),
+        ("other".to_owned(), "x+y".to_owned()),
+    ];
     let scanner = Scanner::new(Wanted { patterns, ..Wanted::default() }).unwrap();
     let text = "DROP  TABLE users";
     let hits = scanner.scan(text);
     assert_eq!(names(&hits), [("pattern", "drop"), ("pattern", "table")]);
     assert_eq!(&text[hits[0].span.clone()], "DROP  TABLE");
-    let why = Scanner::new(Wanted { patterns: vec![("bad".into(), "(".into())], ..Wanted::default() }).unwrap_err();
+    let why =
+        Scanner::new(Wanted { patterns: vec![("bad".into(), "(".into())], ..Wanted::default() }).unwrap_err();
     assert!(why.starts_with("the pattern `bad` is no regular expression: "), "{why}");
 }
 

@@ -1,7 +1,7 @@
 //! Secrets: what is one, what is none, and that nothing hostile costs more than its length.
 
-use inspect::secret::find;
 use inspect::Hit;
+use inspect::secret::find;
 use proptest::prelude::*;
 use verdict::Json;
 
@@ -64,9 +64,35 @@ fn many_formats_are_known() {
 #[test]
 fn hostile_texts_are_done_with() {
     let parts = [
-        "token", "token=", "token:token,", "password ", "eyJ", "eyJ.", "://", "a://b:", "a:b@", "-----BEGIN PRIVATE KEY-----", "sk-", "AKIA",
-        "xoxb-1", "curl -u ", "bearer ", "\\\"", "key='", "\"key\":\"", "ghp_a", "=\"", "<key>", "-u a:", "SK0", "hf_", "glpat-", "*", "s.s.",
-        "password (", "networkcredential(\"",
+        "token",
+        "token=",
+        "token:token,",
+        "password ",
+        "eyJ",
+        "eyJ.",
+        "://",
+        "a://b:",
+        "a:b@",
+        "-----BEGIN PRIVATE KEY-----",
+        "sk-",
+        "AKIA",
+        "xoxb-1",
+        "curl -u ",
+        "bearer ",
+        "\\\"",
+        "key='",
+        "\"key\":\"",
+        "ghp_a",
+        "=\"",
+        "<key>",
+        "-u a:",
+        "SK0",
+        "hf_",
+        "glpat-",
+        "*",
+        "s.s.",
+        "password (",
+        "networkcredential(\"",
     ];
     for part in parts {
         let text = part.repeat(200_000 / part.len());
