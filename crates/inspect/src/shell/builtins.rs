@@ -49,9 +49,9 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Op
             let text = args.get(at + 1).map(|it| it.text.clone()).unwrap_or_default();
             return Some(walk.text(&text, Feed::Nothing));
         }
-        "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg" | "bg" | "disown"
-        | "times" | "exit" | "return" | "break" | "continue" | "logout" | "history" | "fc" | "bind" | "suspend" | "caller"
-        | "dirs" | "compgen" | "complete" | "compopt" | "enable" => {
+        "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg"
+        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "history"
+        | "fc" | "bind" | "suspend" | "caller" | "dirs" | "compgen" | "complete" | "compopt" | "enable" => {
             return Some(Feed::Unknown);
         }
         _ => return None,

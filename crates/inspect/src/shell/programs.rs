@@ -172,7 +172,9 @@ impl Rule {
                 Cond::Somewhere(words) => args.rest.iter().any(|it| words.contains(&it.text.as_str())),
                 Cond::Has(names) => args.has(names),
                 Cond::Lacks(names) => !args.has(names),
-                Cond::Value(names, value) => args.values(names).iter().any(|it| it.text.eq_ignore_ascii_case(value)),
+                Cond::Value(names, value) => {
+                    args.values(names).iter().any(|it| it.text.eq_ignore_ascii_case(value))
+                }
                 Cond::AtLeast(count) => args.rest.len().saturating_sub(taken) >= *count,
             };
             if !fits {
@@ -219,7 +221,11 @@ impl Walk<'_> {
         let fields: Vec<Field> = match &does.to {
             To::Nothing => {
                 let name = joined(rest, " ");
-                let target = if name.is_empty() { Target::None } else { Target::Named(name.chars().take(200).collect()) };
+                let target = if name.is_empty() {
+                    Target::None
+                } else {
+                    Target::Named(name.chars().take(200).collect())
+                };
                 return self.done(does, target, note);
             }
             To::Here => vec![Field::new(".")],
@@ -235,10 +241,11 @@ impl Walk<'_> {
                 ("fs.read", _) => self.reads(&field),
                 ("fs.write", false) => self.writes(&field),
                 ("fs.delete", false) => self.deletes(&field, false),
-                ("fs.write" | "fs.delete", true) => match self.path(&field) {
-                    Ok(target) => self.done(does, target, note),
-                    Err(()) => {}
-                },
+                ("fs.write" | "fs.delete", true) => {
+                    if let Ok(target) = self.path(&field) {
+                        self.done(does, target, note);
+                    }
+                }
                 ("net.connect", false) => self.connects(&field.text),
                 _ if field.is_known() => self.done(does, Target::Named(field.text), note),
                 _ => self.done(does, Target::Unknown, note),
@@ -260,7 +267,9 @@ impl Walk<'_> {
 
 /// True if the program only says how it is used.
 pub fn is_question(args: &Args) -> bool {
-    args.options.iter().any(|(name, value)| matches!(name.as_str(), "--help" | "--version" | "-help") && value.is_none())
+    args.options
+        .iter()
+        .any(|(name, value)| matches!(name.as_str(), "--help" | "--version" | "-help") && value.is_none())
         || args.rest.first().is_some_and(|it| it.text == "help")
 }
 
@@ -277,17 +286,23 @@ mod tests {
                 None | Some('#') => {}
                 Some('@') => {
                     inside = true;
-                    for name in line[1..].split_whitespace() {
+                    for name in line.get(1..).unwrap_or_default().split_whitespace() {
                         assert!(names.insert(name.to_owned()), "line {at}: `{name}` is there twice");
                     }
                 }
                 Some('~') => {
-                    for word in line[1..].split_whitespace() {
-                        assert!(["single", "abbreviates", "first", "verbs"].contains(&word), "line {at}: `{word}`");
+                    for word in line.get(1..).unwrap_or_default().split_whitespace() {
+                        assert!(
+                            ["single", "abbreviates", "first", "verbs"].contains(&word),
+                            "line {at}: `{word}`"
+                        );
                     }
                 }
                 Some('=') if !line.starts_with("=>") => {
-                    assert!(line[1..].split_whitespace().all(|it| it.starts_with('-')), "line {at}: no option");
+                    assert!(
+                        line.get(1..).unwrap_or_default().split_whitespace().all(|it| it.starts_with('-')),
+                        "line {at}: no option"
+                    );
                 }
                 Some(_) => {
                     assert!(inside, "line {at}: a rule of no program");
@@ -296,7 +311,10 @@ mod tests {
                     for does in &rule.does {
                         let known = verdict::KINDS.iter().any(|(kind, ..)| *kind == does.kind);
                         assert!(known, "line {at}: `{}` is no kind of effect", does.kind);
-                        assert!(!does.destroys || !rule.note.is_empty(), "line {at}: says not what it destroys");
+                        assert!(
+                            !does.destroys || !rule.note.is_empty(),
+                            "line {at}: says not what it destroys"
+                        );
                     }
                 }
             }

@@ -74,17 +74,69 @@ fn words_that_are_not_known_are_absent() {
     assert_eq!(program.words, [None, Some("b".to_owned())]);
 }
 
+/// What hostile texts are made of: whatever opens something, repeated.
+const PIECES: &[&str] = &[
+    "$(",
+    "(",
+    "{",
+    "\\",
+    "'",
+    "\"",
+    "`",
+    "<<E\n",
+    "<<",
+    "$((",
+    "((",
+    "${x:-",
+    "[[ ",
+    "case x in ",
+    "if ",
+    "a;",
+    "a|",
+    "{a,b}",
+    "{1..9}",
+    "$'\\x",
+    "<(",
+    "\u{1f980}",
+    "\0",
+    "\r",
+    "x=(",
+    "f(){ ",
+    "a=b ",
+    "&",
+    ")",
+    "}",
+    "eval ",
+    "sh -c '",
+    "-",
+    "~",
+    "*",
+    "alias a='a;a';a;",
+    "a(){ a;a; };a;",
+    "for i in 1 2 3 4 5 6 7 8;do ",
+    "bash -c \"",
+    "xargs ",
+    "sudo ",
+    "$x$x",
+    "`\\`",
+    "python -c 'system(\"",
+    "psql -c \"",
+    "echo aGk=|base64 -d|",
+    "rm -rf ",
+    "[$(",
+    "\n",
+    " ",
+    "#",
+    "!",
+    "while ",
+    "${!a",
+];
+
 #[test]
 fn hostile_texts_take_no_longer_than_others() {
-    let pieces = [
-        "$(", "(", "{", "\\", "'", "\"", "`", "<<E\n", "<<", "$((", "((", "${x:-", "[[ ", "case x in ", "if ", "a;", "a|", "{a,b}",
-        "{1..9}", "$'\\x", "<(", "\u{1f980}", "\0", "\r", "x=(", "f(){ ", "a=b ", "&", ")", "}", "eval ", "sh -c '", "-", "~", "*",
-        "alias a='a;a';a;", "a(){ a;a; };a;", "for i in 1 2 3 4 5 6 7 8;do ", "bash -c \"", "xargs ", "sudo ", "$x$x", "`\\`",
-        "python -c 'system(\"", "psql -c \"", "echo aGk=|base64 -d|", "rm -rf ", "[$(", "\n", " ", "#", "!", "while ", "${!a",
-    ];
     // Generous for debug builds on busy machines; what is quadratic or worse takes minutes.
     let most = Duration::from_secs(8);
-    for piece in pieces {
+    for piece in PIECES {
         for length in [1 << 17, 1 << 20] {
             let text = piece.repeat(length / piece.len());
             let start = Instant::now();
@@ -97,7 +149,15 @@ fn hostile_texts_take_no_longer_than_others() {
 #[test]
 fn deep_nesting_needs_little_stack() {
     let run = || {
-        for (open, close) in [("$(", ")"), ("(", ")"), ("{ ", ";}"), ("\"$(", ")\""), ("`", "`"), ("bash -c '", "'"), ("${x:-", "}")] {
+        for (open, close) in [
+            ("$(", ")"),
+            ("(", ")"),
+            ("{ ", ";}"),
+            ("\"$(", ")\""),
+            ("`", "`"),
+            ("bash -c '", "'"),
+            ("${x:-", "}"),
+        ] {
             for depth in [10, 60, 70, 5000] {
                 let text = format!("{}rm -rf /etc{}", open.repeat(depth), close.repeat(depth));
                 assert!(!shell::effects(&text, &around()).is_empty(), "{depth} x {open:?}");
