@@ -8,6 +8,9 @@ const LONGEST: usize = 512;
 /// How many words one may become before the rest is left unknown.
 const MOST: usize = 64;
 
+/// What stands before the first braces, what they may be, and what comes after.
+type Choice<'p> = (&'p [Piece], Vec<Vec<Piece>>, &'p [Piece]);
+
 #[derive(Clone)]
 enum Piece {
     Char(char),
@@ -78,7 +81,7 @@ fn spread(pieces: &[Piece], room: &mut usize) -> Vec<Vec<Piece>> {
 }
 
 /// What stands before the first braces that mean something, what they may be, and what comes after.
-fn first_choice(pieces: &[Piece]) -> Option<(&[Piece], Vec<Vec<Piece>>, &[Piece])> {
+fn first_choice(pieces: &[Piece]) -> Option<Choice<'_>> {
     let opens = pieces.iter().enumerate().filter(|(_, it)| is(it, '{'));
     for (start, _) in opens {
         let mut level = 0usize;

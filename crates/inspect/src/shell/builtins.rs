@@ -51,8 +51,7 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Op
         }
         "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg"
         | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "history"
-        | "fc" | "bind" | "suspend" | "caller" | "dirs" | "compgen" | "complete" | "compopt" | "enable"
-        | "man" | "info" | "whatis" | "apropos" => {
+        | "fc" | "bind" | "suspend" | "caller" | "dirs" | "compgen" | "complete" | "compopt" | "enable" => {
             return Some(Feed::Unknown);
         }
         _ => return None,

@@ -164,6 +164,33 @@ const WGET: &[&str] = &[
     "--use-askpass",
 ];
 
+/// Options of curl that lead through another machine.
+const VIA: &[&str] = &[
+    "-x",
+    "--proxy",
+    "--preproxy",
+    "--socks5",
+    "--socks5-hostname",
+    "--socks4",
+    "--socks4a",
+    "--doh-url",
+    "--connect-to",
+];
+/// Options of curl that name a file to write.
+const SAVES: &[&str] = &[
+    "-o",
+    "--output",
+    "-c",
+    "--cookie-jar",
+    "-D",
+    "--dump-header",
+    "--trace",
+    "--trace-ascii",
+    "--output-dir",
+    "--stderr",
+    "--hsts",
+];
+
 /// One of these programs, and what its words say.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) -> bool {
     match name {
@@ -242,23 +269,12 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     let mut urls = args.rest.clone();
     urls.extend(args.values(&["--url", "--expand-url"]));
     urls.iter().for_each(|it| visit(walk, it));
-    let via = [
-        "-x",
-        "--proxy",
-        "--preproxy",
-        "--socks5",
-        "--socks5-hostname",
-        "--socks4",
-        "--socks4a",
-        "--doh-url",
-        "--connect-to",
-    ];
-    for proxy in args.values(&via) {
+    for proxy in args.values(VIA) {
         walk.connects(&proxy.text.clone());
     }
     for address in args.values(&["--resolve"]) {
         if let Some((_, to)) = address.text.rsplit_once(':') {
-            walk.connects(&to.to_owned());
+            walk.connects(to);
         }
     }
     for socket in args.values(&["--unix-socket", "--abstract-unix-socket"]) {
@@ -272,28 +288,14 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     }
     let data = ["-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json"];
     let body = sent(walk, &args.values(&data));
-    let form = sent(walk, &args.values(&["-F", "--form"]));
+    sent(walk, &args.values(&["-F", "--form"]));
     let method = method(
         &args,
         &["-X", "--request"],
         &[(&data, "POST"), (&["-F", "--form"], "POST"), (&["-T", "--upload-file"], "PUT")],
     );
     asks(walk, &method, &urls, &body);
-    let _ = form;
-    let writes = [
-        "-o",
-        "--output",
-        "-c",
-        "--cookie-jar",
-        "-D",
-        "--dump-header",
-        "--trace",
-        "--trace-ascii",
-        "--output-dir",
-        "--stderr",
-        "--hsts",
-    ];
-    for file in args.values(&writes) {
+    for file in args.values(SAVES) {
         walk.writes(&file);
         if let Some(path) = file.known() {
             walk.files.insert(path.trim_start_matches("./").to_owned(), Feed::Downloaded);
@@ -337,7 +339,7 @@ fn wget(walk: &mut Walk<'_>, fields: &[Field]) {
     for proxy in args.values(&["-e", "--execute"]) {
         if let Some((key, value)) = proxy.text.split_once('=').filter(|(key, _)| key.contains("proxy")) {
             let _ = key;
-            walk.connects(&value.trim().to_owned());
+            walk.connects(value.trim());
         }
     }
     let reads = [

@@ -76,6 +76,20 @@ pub fn of(walk: &Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Feed {
         "curl" | "wget" | "http" | "https" | "xh" | "fetch" | "lynx" | "w3m" | "aria2c" | "nc" | "ncat"
         | "netcat" | "socat" | "ftp" | "tftp" | "ssh" | "dig" | "nslookup" | "host" | "aws" | "gsutil"
         | "scp" | "telnet" => Feed::Downloaded,
+        "head" | "tail" | "sort" | "uniq" | "grep" | "cut" | "sed" | "awk" | "nl" | "fold" | "fmt"
+        | "column" | "paste" | "jq" | "xargs" | "pv" | "dd" | "tac" | "buffer" | "mbuffer" | "stdbuf"
+        | "sponge" | "strings" | "perl" | "python3" | "python" => match feed {
+            Feed::Downloaded => Feed::Downloaded,
+            Feed::Decoded => Feed::Decoded,
+            _ => Feed::Unknown,
+        },
+        _ => fact(walk, name, args),
+    }
+}
+
+/// What programs print that say one thing about the machine or about a name.
+fn fact(walk: &Walk<'_>, name: &str, args: &[Field]) -> Feed {
+    match name {
         "pwd" => Feed::text(
             walk.scope.get("PWD", walk.around).map_or_else(String::new, |it| joined(&it, "")) + "\n",
         ),
@@ -97,13 +111,6 @@ pub fn of(walk: &Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Feed {
                     .map_or(".", |(it, _)| if it.is_empty() { "/" } else { it }),
             ),
             None => Feed::Unknown,
-        },
-        "head" | "tail" | "sort" | "uniq" | "grep" | "cut" | "sed" | "awk" | "nl" | "fold" | "fmt"
-        | "column" | "paste" | "jq" | "xargs" | "pv" | "dd" | "tac" | "buffer" | "mbuffer" | "stdbuf"
-        | "sponge" | "strings" | "perl" | "python3" | "python" => match feed {
-            Feed::Downloaded => Feed::Downloaded,
-            Feed::Decoded => Feed::Decoded,
-            _ => Feed::Unknown,
         },
         _ => Feed::Unknown,
     }

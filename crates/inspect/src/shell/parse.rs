@@ -288,11 +288,7 @@ impl Reader<'_> {
         loop {
             self.lines()?;
             if self.reserved("]]") {
-                return if words.is_empty() {
-                    Err("`[[` without a condition")
-                } else {
-                    Ok(What::Test(words))
-                };
+                return Ok(What::Test(words));
             }
             let is_regex = words.last().and_then(Word::bare) == Some("=~");
             let start = self.at;

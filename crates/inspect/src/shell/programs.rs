@@ -241,10 +241,11 @@ impl Walk<'_> {
                 ("fs.read", _) => self.reads(&field),
                 ("fs.write", false) => self.writes(&field),
                 ("fs.delete", false) => self.deletes(&field, false),
-                ("fs.write" | "fs.delete", true) => match self.path(&field) {
-                    Ok(target) => self.done(does, target, note),
-                    Err(()) => {}
-                },
+                ("fs.write" | "fs.delete", true) => {
+                    if let Ok(target) = self.path(&field) {
+                        self.done(does, target, note);
+                    }
+                }
                 ("net.connect", false) => self.connects(&field.text),
                 _ if field.is_known() => self.done(does, Target::Named(field.text), note),
                 _ => self.done(does, Target::Unknown, note),
@@ -285,12 +286,12 @@ mod tests {
                 None | Some('#') => {}
                 Some('@') => {
                     inside = true;
-                    for name in line[1..].split_whitespace() {
+                    for name in line.get(1..).unwrap_or_default().split_whitespace() {
                         assert!(names.insert(name.to_owned()), "line {at}: `{name}` is there twice");
                     }
                 }
                 Some('~') => {
-                    for word in line[1..].split_whitespace() {
+                    for word in line.get(1..).unwrap_or_default().split_whitespace() {
                         assert!(
                             ["single", "abbreviates", "first", "verbs"].contains(&word),
                             "line {at}: `{word}`"
@@ -299,7 +300,7 @@ mod tests {
                 }
                 Some('=') if !line.starts_with("=>") => {
                     assert!(
-                        line[1..].split_whitespace().all(|it| it.starts_with('-')),
+                        line.get(1..).unwrap_or_default().split_whitespace().all(|it| it.starts_with('-')),
                         "line {at}: no option"
                     );
                 }

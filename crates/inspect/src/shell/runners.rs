@@ -5,7 +5,7 @@ use verdict::{Effect, Target};
 use super::field::{Feed, Field, joined};
 use super::options::{self, Style};
 use super::walk::Walk;
-use super::{foreign, wrappers};
+use super::{calls, foreign, wrappers};
 
 const FIRST: Style = Style { single: false, abbreviates: false, first: true };
 
@@ -257,7 +257,7 @@ fn editor(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
         if let Some(command) = escape {
             walk.apart(|walk| walk.text(command, Feed::Unknown));
         } else if text.contains("system(") || text.contains("os.execute") {
-            foreign::scan(walk, text);
+            calls::scan(walk, text);
         }
     }
 }

@@ -5,7 +5,7 @@ use verdict::{Effect, Target};
 use super::field::{Feed, Field, UNKNOWN, joined};
 use super::options::{self, Style};
 use super::walk::Walk;
-use super::{foreign, reach};
+use super::{calls, reach};
 
 /// Client, dialect, options whose value is a statement, options whose value is a file of them, other options that
 /// take a value, and whether words that are no options are statements.
@@ -275,6 +275,29 @@ fn redis_command(walk: &mut Walk<'_>, words: &[Field]) {
     }
 }
 
+const MONGO_LOSES: &[&str] = &[
+    "dropDatabase(",
+    ".drop()",
+    ".drop({",
+    "deleteMany({})",
+    ".remove({})",
+    "dropAllUsers(",
+    "dropUser(",
+    "dropIndexes(",
+    "dropCollection(",
+];
+const MONGO_WRITES: &[&str] = &[
+    "insert",
+    "update",
+    "replaceOne",
+    "deleteOne",
+    "deleteMany",
+    "remove(",
+    "createIndex",
+    "renameCollection",
+    "bulkWrite",
+];
+
 fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     let values = [
         "--eval",
@@ -298,29 +321,7 @@ fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     }
     for text in texts {
         let flat: String = text.text.split_whitespace().collect();
-        let loses = [
-            "dropDatabase(",
-            ".drop()",
-            ".drop({",
-            "deleteMany({})",
-            ".remove({})",
-            "dropAllUsers(",
-            "dropUser(",
-            "dropIndexes(",
-            "dropCollection(",
-        ];
-        let writes = [
-            "insert",
-            "update",
-            "replaceOne",
-            "deleteOne",
-            "deleteMany",
-            "remove(",
-            "createIndex",
-            "renameCollection",
-            "bulkWrite",
-        ];
-        if loses.iter().any(|it| flat.contains(it)) {
+        if MONGO_LOSES.iter().any(|it| flat.contains(it)) {
             walk.effect(
                 Effect::new("cloud.delete", Target::Named("mongodb".to_owned()))
                     .destroying("drops or empties what a database holds"),
@@ -330,12 +331,12 @@ fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
                 Effect::new("cloud.change", Target::Named("mongodb".to_owned()))
                     .destroying("stops a database"),
             );
-        } else if writes.iter().any(|it| flat.contains(it)) {
+        } else if MONGO_WRITES.iter().any(|it| flat.contains(it)) {
             walk.effect(Effect::new("cloud.change", Target::Named("mongodb".to_owned())));
         } else {
             walk.effect(Effect::new("cloud.read", Target::Named("mongodb".to_owned())));
         }
-        foreign::scan(walk, &text.text);
+        calls::scan(walk, &text.text);
     }
 }
 

@@ -5,7 +5,7 @@ use verdict::{Effect, Target};
 use super::field::{Feed, Field};
 use super::options::{self, Style};
 use super::walk::Walk;
-use super::{foreign, judge};
+use super::{calls, judge};
 
 /// One of these programs, and what its words say.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
@@ -30,11 +30,12 @@ fn sed(walk: &mut Walk<'_>, fields: &[Field]) {
     for file in args.values(&["-f", "--file"]) {
         walk.reads(&file);
     }
-    if scripts.is_empty() && !args.has(&["-f", "--file"]) {
-        if let Some((first, after)) = rest.split_first() {
-            scripts.push(first.clone());
-            rest = after;
-        }
+    if scripts.is_empty()
+        && !args.has(&["-f", "--file"])
+        && let Some((first, after)) = rest.split_first()
+    {
+        scripts.push(first.clone());
+        rest = after;
     }
     let in_place = args.has(&["-i", "--in-place"]) || fields.iter().any(|it| it.text.starts_with("-i"));
     for file in rest {
@@ -117,11 +118,12 @@ fn awk(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
             _ => walk.reads(&file),
         }
     }
-    if programs.is_empty() && !args.has(&["-f", "--file", "-E"]) {
-        if let Some((first, after)) = rest.split_first() {
-            programs.push(first.clone());
-            rest = after;
-        }
+    if programs.is_empty()
+        && !args.has(&["-f", "--file", "-E"])
+        && let Some((first, after)) = rest.split_first()
+    {
+        programs.push(first.clone());
+        rest = after;
     }
     for file in rest.iter().filter(|it| !it.text.contains('=')) {
         walk.reads(file);
@@ -136,7 +138,7 @@ fn awk(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
 
 fn awk_program(walk: &mut Walk<'_>, text: &str, _feed: &Feed) {
     if text.contains("system") {
-        foreign::scan(walk, text);
+        calls::scan(walk, text);
     }
     // `"command" | getline`, `print | "command"`, `print > "file"`.
     let pieces: Vec<&str> = text.split('"').collect();

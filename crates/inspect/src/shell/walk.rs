@@ -222,7 +222,9 @@ impl<'a> Walk<'a> {
             }
             What::Case { on, arms } => self.case(on, arms, &feed),
             What::Arith(word) => {
-                self.single(word);
+                let text = self.single(word).text;
+                // To bash this is arithmetic, to dash a list within two subshells.
+                super::lexical::destructive(self, &text);
                 Feed::Nothing
             }
             What::Test(words) => {

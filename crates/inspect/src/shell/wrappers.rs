@@ -5,7 +5,7 @@ use verdict::{Effect, Target};
 use super::field::{Feed, Field, joined};
 use super::options::{self, Args, Style};
 use super::walk::Walk;
-use super::{environment, shells};
+use super::{environment, schedule, shells};
 
 const FIRST: Style = Style { single: false, abbreviates: false, first: true };
 
@@ -22,7 +22,7 @@ const PLAIN: &[(&str, &[&str], usize)] = &[
     ("gtimeout", &["-s", "-k", "--signal", "--kill-after"], 1),
     ("time", &["-f", "-o", "--format", "--output"], 0),
     ("gtime", &["-f", "-o", "--format", "--output"], 0),
-    ("taskset", &["-c", "--cpu-list"], 1),
+    ("taskset", &[], 1),
     (
         "numactl",
         &["-N", "-m", "-C", "-i", "-p", "--cpunodebind", "--membind", "--physcpubind", "--interleave"],
@@ -58,7 +58,6 @@ const PLAIN: &[(&str, &[&str], usize)] = &[
     ("firejail", &[], 0),
     ("bwrap", &[], 0),
     ("proot", &["-r", "-b", "-w", "-q"], 0),
-    ("exec", &[], 0),
     ("prlimit", &["-p", "-o"], 0),
     ("softlimit", &["-a", "-m", "-d", "-s", "-l", "-f", "-c", "-o", "-p", "-t"], 0),
     ("eatmydata", &[], 0),
@@ -67,18 +66,13 @@ const PLAIN: &[(&str, &[&str], usize)] = &[
     ("dotenvx", &["-f"], 1),
     ("cross-env", &[], 0),
     ("env-cmd", &["-f", "-r", "-e"], 0),
-    ("pty", &[], 0),
-    ("logexec", &[], 0),
     ("systemd-inhibit", &["--what", "--who", "--why", "--mode"], 0),
     ("systemd-cat", &["-t", "-p", "--identifier", "--priority"], 0),
     ("chronic", &[], 0),
-    ("ts", &[], 9),
     ("envdir", &[], 1),
     ("chpst", &["-u", "-U", "-e", "-/", "-n", "-m", "-d", "-o", "-p", "-f", "-c"], 0),
-    ("reptyr", &[], 9),
     ("perf", &["-e", "-o", "-p", "-F", "-g"], 1),
     ("doppler", &["-p", "-c", "-t", "--project", "--config", "--token"], 1),
-    ("zsh-run", &[], 0),
 ];
 
 /// The same, for those that also act as another user.
@@ -165,8 +159,8 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
         "script" => script(walk, fields, feed),
         "flock" => flock(walk, fields, feed),
         "hyperfine" => each_text(walk, fields, feed),
-        "at" | "batch" => shells::fed(walk, feed.clone()).then_system(walk),
-        "crontab" => crontab(walk, fields, feed),
+        "at" | "batch" => schedule::later(walk, feed),
+        "crontab" => schedule::crontab(walk, fields, feed),
         "entr" => inner(walk, fields, &[], 0, feed),
         "capsh" => after_dashes(walk, fields, feed),
         "su" | "runuser" | "sg" => user(walk, name, fields, feed),
@@ -478,36 +472,5 @@ fn user(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
         texts_of(walk, args.rest.get(1..).unwrap_or_default(), feed);
     } else if texts.is_empty() {
         shells::fed(walk, feed.clone());
-    }
-}
-
-fn crontab(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
-    let args = options::split(fields, &["-u"], Style::default());
-    if args.has(&["-l"]) {
-        return;
-    }
-    let effect = Effect::new("system.change", Target::Named("crontab".to_owned()));
-    if args.has(&["-r"]) {
-        return walk.effect(effect.destroying("removes every scheduled job of a user"));
-    }
-    walk.effect(effect);
-    let content = match args.rest.first() {
-        Some(file) if file.text != "-" => {
-            walk.reads(file);
-            walk.content(&file.text)
-        }
-        _ => Some(feed.clone()),
-    };
-    let Some(Feed::Text(text)) = content else { return };
-    for line in text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#')) {
-        let skip = if line.starts_with('@') { 1 } else { 5 };
-        let command = line.split_whitespace().skip(skip).collect::<Vec<_>>().join(" ");
-        walk.apart(|walk| walk.text(&command, Feed::Nothing));
-    }
-}
-
-impl Feed {
-    fn then_system(self, walk: &mut Walk<'_>) {
-        walk.effect(Effect::new("system.change", Target::Named("scheduled job".to_owned())));
     }
 }

@@ -74,71 +74,73 @@ fn words_that_are_not_known_are_absent() {
     assert_eq!(program.words, [None, Some("b".to_owned())]);
 }
 
+/// What hostile texts are made of: whatever opens something, repeated.
+const PIECES: &[&str] = &[
+    "$(",
+    "(",
+    "{",
+    "\\",
+    "'",
+    "\"",
+    "`",
+    "<<E\n",
+    "<<",
+    "$((",
+    "((",
+    "${x:-",
+    "[[ ",
+    "case x in ",
+    "if ",
+    "a;",
+    "a|",
+    "{a,b}",
+    "{1..9}",
+    "$'\\x",
+    "<(",
+    "\u{1f980}",
+    "\0",
+    "\r",
+    "x=(",
+    "f(){ ",
+    "a=b ",
+    "&",
+    ")",
+    "}",
+    "eval ",
+    "sh -c '",
+    "-",
+    "~",
+    "*",
+    "alias a='a;a';a;",
+    "a(){ a;a; };a;",
+    "for i in 1 2 3 4 5 6 7 8;do ",
+    "bash -c \"",
+    "xargs ",
+    "sudo ",
+    "$x$x",
+    "`\\`",
+    "python -c 'system(\"",
+    "psql -c \"",
+    "echo aGk=|base64 -d|",
+    "rm -rf ",
+    "[$(",
+    "\n",
+    " ",
+    "#",
+    "!",
+    "while ",
+    "${!a",
+];
+
 #[test]
 fn hostile_texts_take_no_longer_than_others() {
-    let pieces = [
-        "$(",
-        "(",
-        "{",
-        "\\",
-        "'",
-        "\"",
-        "`",
-        "<<E\n",
-        "<<",
-        "$((",
-        "((",
-        "${x:-",
-        "[[ ",
-        "case x in ",
-        "if ",
-        "a;",
-        "a|",
-        "{a,b}",
-        "{1..9}",
-        "$'\\x",
-        "<(",
-        "\u{1f980}",
-        "\0",
-        "\r",
-        "x=(",
-        "f(){ ",
-        "a=b ",
-        "&",
-        ")",
-        "}",
-        "eval ",
-        "sh -c '",
-        "-",
-        "~",
-        "*",
-        "alias a='a;a';a;",
-        "a(){ a;a; };a;",
-        "for i in 1 2 3 4 5 6 7 8;do ",
-        "bash -c \"",
-        "xargs ",
-        "sudo ",
-        "$x$x",
-        "`\\`",
-        "python -c 'system(\"",
-        "psql -c \"",
-        "echo aGk=|base64 -d|",
-        "rm -rf ",
-        "[$(",
-        "\n",
-        " ",
-        "#",
-        "!",
-        "while ",
-        "${!a",
-    ];
     // Generous for debug builds on busy machines; what is quadratic or worse takes minutes.
     let most = Duration::from_secs(8);
-    for piece in pieces {
+    for piece in PIECES {
         for length in [1 << 17, 1 << 20] {
             let text = piece.repeat(length / piece.len());
             let start = Instant::now();
-            let _found = shell::effects(&text, &around());
+            let _ = shell::effects(&text, &around());
             assert!(start.elapsed() < most, "{piece:?} x {length} took {:?}", start.elapsed());
         }
     }
@@ -158,7 +160,7 @@ fn deep_nesting_needs_little_stack() {
         ] {
             for depth in [10, 60, 70, 5000] {
                 let text = format!("{}rm -rf /etc{}", open.repeat(depth), close.repeat(depth));
-                assert!(!shell::effects(&text, &around()).is_empty());
+                assert!(!shell::effects(&text, &around()).is_empty(), "{depth} x {open:?}");
             }
         }
     };
@@ -197,7 +199,7 @@ proptest! {
 
     #[test]
     fn nothing_panics(text in "\\PC{0,200}") {
-        let _found = shell::effects(&text, &around());
+        let _ = shell::effects(&text, &around());
     }
 
     #[test]
@@ -213,12 +215,15 @@ proptest! {
         ),
         gap in prop::sample::select(vec!["", " "]),
     ) {
-        let _found = shell::effects(&words.join(gap), &around());
+        let _ = shell::effects(&words.join(gap), &around());
     }
 
     #[test]
     fn a_script_that_bash_reads_is_never_silent(name in "[a-z]{1,8}", word in "[a-z/.]{0,12}") {
         let script = format!("{name} {word}");
-        prop_assert!(!shell::effects(&script, &around()).is_empty());
+        // Reserved words alone are no commands, and `time` without one does nothing.
+        prop_assume!(!["if", "for", "case", "time", "do", "done", "in"].contains(&name.as_str()));
+        let effects = shell::effects(&script, &around());
+        prop_assert!(!effects.is_empty());
     }
 }
