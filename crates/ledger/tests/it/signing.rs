@@ -70,7 +70,7 @@ fn an_edit_of_what_is_not_signed_yet_breaks_the_chain() {
     for n in 0..5 {
         log.append(n, &[plain(&format!("{n}"))], Sync::Durable).unwrap();
     }
-    place.hand().execute("UPDATE records SET body = 'x' WHERE idx = 3", []).unwrap();
+    place.hand().execute("UPDATE records SET body = x'78' WHERE idx = 3", []).unwrap();
     assert!(place.verify().failure.is_some());
 }
 
