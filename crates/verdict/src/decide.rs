@@ -310,9 +310,8 @@ pub fn could_allow(
         return true;
     }
     let Some(applicable) = policy.applicable(agent, tool) else { return false };
-    let rules = |list: &'_ [Entry]| -> Vec<&Rule> {
-        list.iter().filter_map(|entry| agent.rule(entry.at)).collect()
-    };
+    let rules =
+        |list: &'_ [Entry]| -> Vec<&Rule> { list.iter().filter_map(|entry| agent.rule(entry.at)).collect() };
     let here = |rule: &Rule| is_for(policy, rule, user, environment);
     let forbidden = rules(applicable.denies()).into_iter().any(|rule| rule.when.is_none() && here(rule));
     !forbidden && rules(applicable.allows()).into_iter().any(here)

@@ -16,8 +16,8 @@ use crate::action::Realm;
 use crate::policy::Pattern;
 use crate::record::MeterKind;
 
-pub use name::CounterName;
 pub(crate) use name::ByCounter;
+pub use name::CounterName;
 
 /// Microseconds since the epoch, UTC.
 pub type Micro = i64;
@@ -108,7 +108,8 @@ impl Limit {
         let fixed = matches!(self.scope, Scope::Agent | Scope::Tenant)
             && matches!(self.window, Window::Sliding(_) | Window::Call);
         let who = Who { agent, user: None, session: None, step: None, tool: "" };
-        self.names = fixed.then(|| [Realm::Live, Realm::Test].map(|realm| self.counter(realm.as_str(), &who).into()));
+        self.names =
+            fixed.then(|| [Realm::Live, Realm::Test].map(|realm| self.counter(realm.as_str(), &who).into()));
     }
 
     /// The counter that an action falls under, by the agent that the limit was prepared for.

@@ -11,7 +11,11 @@ use super::code_word;
 type Unwritten = serde_json::Error;
 
 /// Appends the answer that a receipt gives. `original` is what became of the decision that it repeats.
-pub fn write_answer(receipt: &Receipt, original: Option<&Original>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+pub fn write_answer(
+    receipt: &Receipt,
+    original: Option<&Original>,
+    out: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
     let it = receipt.decided();
     let start: &[u8] = match it.decision {
         Answer::Allow => b"{\"decision\":\"allow\",\"decision_id\":\"dec_",

@@ -6,7 +6,12 @@ const DAY: i64 = 24 * 3600 * 1_000_000;
 
 fn decided(n: u64, t: Micro) -> Record {
     let name = format!("agent-{n}");
-    let charge = |counter: String, window| Charge { counter: counter.into(), amount: 1, window, meter: MeterKind::Actions };
+    let charge = |counter: String, window| Charge {
+        counter: counter.into(),
+        amount: 1,
+        window,
+        meter: MeterKind::Actions,
+    };
     Record::Decided(Box::new(Decided {
         t,
         decision: Answer::Allow,

@@ -4,7 +4,11 @@ use proptest::prelude::*;
 use verdict::*;
 
 fn texts() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z.-]{1,12}", Just("a \"quoted\" \\ one\n\u{1}\u{7f}é\u{10348}".to_owned()), Just(String::new())]
+    prop_oneof![
+        "[a-z.-]{1,12}",
+        Just("a \"quoted\" \\ one\n\u{1}\u{7f}é\u{10348}".to_owned()),
+        Just(String::new())
+    ]
 }
 
 fn maybe() -> impl Strategy<Value = Option<String>> {
@@ -12,7 +16,8 @@ fn maybe() -> impl Strategy<Value = Option<String>> {
 }
 
 fn charges() -> impl Strategy<Value = Vec<Charge>> {
-    let meter = prop_oneof![Just(MeterKind::Actions), Just(MeterKind::FailuresInARow), Just(MeterKind::Argument)];
+    let meter =
+        prop_oneof![Just(MeterKind::Actions), Just(MeterKind::FailuresInARow), Just(MeterKind::Argument)];
     let charge = (texts(), any::<i64>(), prop_oneof![Just(0), any::<i64>()], meter)
         .prop_map(|(name, amount, window, meter)| Charge { counter: name.into(), amount, window, meter });
     proptest::collection::vec(charge, 0..4)
@@ -28,7 +33,12 @@ fn decided() -> impl Strategy<Value = Decided> {
         |(decision, code, flags, (agent, tool, policy, digest), optional, charges, number, index)| {
             let (rule, reason, user, session, step, environment, key, by) = optional;
             let [risky, observed, would, test, effects, asks, approval, findings] = flags;
-            let effect = EffectFact { kind: "payment".into(), resource: Some("a\"b".into()), note: None, destroys: risky };
+            let effect = EffectFact {
+                kind: "payment".into(),
+                resource: Some("a\"b".into()),
+                note: None,
+                destroys: risky,
+            };
             let finding = Finding {
                 kind: "secret".into(),
                 name: "iban".into(),
