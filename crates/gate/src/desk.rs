@@ -4,8 +4,8 @@
 //! serves all who wait. Answerable for batching, for noticing what other processes wrote, and for never
 //! answering before the batch is on record. Knows nothing of what petitions mean.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use verdict::{
 };
 
 use crate::clock::Clock;
+use crate::ink::SIGN_EVERY;
 
 /// How many petitions share one trip to the disk at most. A larger batch is written alone.
 const BATCH: usize = 1_024;
@@ -54,14 +55,20 @@ enum Road {
     /// To a thread of the writer's own, where those that wait share a trip to the disk.
     Thread(Sender<Letter>, Arc<Mutex<Option<JoinHandle<()>>>>),
     /// To the writer at once, on the sender's thread: for a single client, and for simulations.
-    Inline(Arc<Mutex<Writer>>),
+    Inline(Arc<Mutex<Writer>>, Arc<OnceLock<SyncSender<()>>>),
 }
 
-type Reply = oneshot::Sender<Result<Vec<Ruling>, Halt>>;
+/// To whom the rulings on how many petitions go.
+enum Reply {
+    One(oneshot::Sender<Result<Ruling, Halt>>),
+    Many(usize, oneshot::Sender<Result<Vec<Ruling>, Halt>>),
+}
+
 type Question = Box<dyn FnOnce(Result<&Books, &Halt>) + Send>;
 
 enum Letter {
-    Petitions(Vec<Petition>, Reply),
+    Petition(Petition, oneshot::Sender<Result<Ruling, Halt>>),
+    Petitions(Vec<Petition>, oneshot::Sender<Result<Vec<Ruling>, Halt>>),
     Question(Question),
     Close,
 }
@@ -92,12 +99,16 @@ impl Desk {
         clock: Clock,
     ) -> Result<Self, Halt> {
         let (writer, desk) = Writer::open(Box::new(ink), line, policy, clock)?;
-        Ok(desk(Road::Inline(Arc::new(Mutex::new(writer)))))
+        Ok(desk(Road::Inline(Arc::new(Mutex::new(writer)), Arc::default())))
     }
 
     /// The policy in force.
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.load_full()
+    }
+    /// The same for a moment: nothing is counted, and nothing to be held for long.
+    pub fn with_policy<T>(&self, look: impl FnOnce(&Policy) -> T) -> T {
+        look(&self.policy.load())
     }
     /// The clock that decisions go by.
     pub fn clock(&self) -> &Clock {
@@ -114,36 +125,32 @@ impl Desk {
 
     /// Records a decision.
     pub async fn decide(&self, verdict: Verdict) -> Result<Admission, Halt> {
-        let mut admissions = self.decide_all(vec![verdict]).await?;
-        admissions.pop().ok_or_else(gone)
+        admission(self.send(Petition::Decide(verdict)).await?).ok_or_else(gone)
     }
 
     /// Records decisions in one commit, in order: each counts what the ones before it took.
     pub async fn decide_all(&self, verdicts: Vec<Verdict>) -> Result<Vec<Admission>, Halt> {
         let petitions = verdicts.into_iter().map(Petition::Decide).collect();
-        let rulings = self.send(petitions).await?;
-        let admissions = rulings.into_iter().filter_map(|ruling| match ruling {
-            Ruling::Go(hold) => Some(Admission::Go(hold)),
-            Ruling::Stop(receipt) => Some(Admission::Stop(receipt)),
-            Ruling::Settled(_) | Ruling::Done(_) | Ruling::Refused(_) => None,
-        });
-        Ok(admissions.collect())
+        let (reply, answer) = oneshot::channel();
+        self.post(Letter::Petitions(petitions, reply))?;
+        let rulings = answer.await.map_err(|_| gone())??;
+        Ok(rulings.into_iter().filter_map(admission).collect())
     }
 
     /// Records the end of an action.
     pub async fn settle(&self, settling: Settling) -> Result<Result<Closing, Refusal>, Halt> {
-        match self.send(vec![Petition::Settle(settling)]).await?.pop() {
-            Some(Ruling::Settled(closing)) => Ok(Ok(closing)),
-            Some(Ruling::Refused(refusal)) => Ok(Err(refusal)),
+        match self.send(Petition::Settle(settling)).await? {
+            Ruling::Settled(closing) => Ok(Ok(closing)),
+            Ruling::Refused(refusal) => Ok(Err(refusal)),
             _ => Err(gone()),
         }
     }
 
     /// Records anything else. The index is that of its record, if it needed one.
     pub async fn obey(&self, command: Command) -> Result<Result<Option<Index>, Refusal>, Halt> {
-        match self.send(vec![Petition::Obey(command)]).await?.pop() {
-            Some(Ruling::Done(at)) => Ok(Ok(at)),
-            Some(Ruling::Refused(refusal)) => Ok(Err(refusal)),
+        match self.send(Petition::Obey(command)).await? {
+            Ruling::Done(at) => Ok(Ok(at)),
+            Ruling::Refused(refusal) => Ok(Err(refusal)),
             _ => Err(gone()),
         }
     }
@@ -173,24 +180,79 @@ impl Desk {
         }
     }
 
-    async fn send(&self, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
+    async fn send(&self, petition: Petition) -> Result<Ruling, Halt> {
         let (reply, answer) = oneshot::channel();
-        self.post(Letter::Petitions(petitions, reply))?;
+        self.post(Letter::Petition(petition, reply))?;
         answer.await.map_err(|_| gone())?
     }
 
     fn post(&self, letter: Letter) -> Result<(), Halt> {
         match &self.road {
             Road::Thread(letters, _) => letters.send(letter).map_err(|_| gone()),
-            Road::Inline(writer) => {
+            Road::Inline(shared, signer) => {
                 // A writer that panicked may have left the books half entered: it is not asked again.
-                let mut writer = writer.lock().map_err(|_| gone())?;
+                let mut writer = shared.lock().map_err(|_| gone())?;
                 writer.work(std::iter::once(letter));
                 writer.tidy();
+                if writer.journal.unsigned_for().is_some() {
+                    let asked = signer.get_or_init(|| sign_later(Arc::downgrade(shared)));
+                    // Where it has been asked already it need not be asked again.
+                    let _asked = asked.try_send(());
+                }
                 Ok(())
             }
         }
     }
+}
+
+fn admission(ruling: Ruling) -> Option<Admission> {
+    match ruling {
+        Ruling::Go(hold) => Some(Admission::Go(hold)),
+        Ruling::Stop(receipt) => Some(Admission::Stop(receipt)),
+        Ruling::Settled(_) | Ruling::Done(_) | Ruling::Refused(_) => None,
+    }
+}
+
+impl Reply {
+    /// Takes its share of the rulings. Whoever asked may have hung up: what was recorded stays recorded.
+    fn send(self, rulings: &mut impl Iterator<Item = Ruling>) {
+        match self {
+            Self::One(to) => {
+                let _gone = to.send(rulings.next().ok_or_else(gone));
+            }
+            Self::Many(count, to) => {
+                let _gone = to.send(Ok(rulings.by_ref().take(count).collect()));
+            }
+        }
+    }
+
+    fn fail(self, halt: &Halt) {
+        match self {
+            Self::One(to) => {
+                let _gone = to.send(Err(halt.clone()));
+            }
+            Self::Many(_, to) => {
+                let _gone = to.send(Err(halt.clone()));
+            }
+        }
+    }
+}
+
+/// Starts the thread that signs what the last of many quick petitions left: nobody may come after it. Without the
+/// thread it is signed by the next petition, or at the end.
+fn sign_later(writer: Weak<Mutex<Writer>>) -> SyncSender<()> {
+    let (ask, asked) = sync_channel(1);
+    let work = move || {
+        while asked.recv().is_ok() {
+            std::thread::sleep(SIGN_EVERY);
+            let Some(writer) = writer.upgrade() else { return };
+            if let Ok(mut writer) = writer.lock() {
+                writer.tidy();
+            }
+        }
+    };
+    let _none = std::thread::Builder::new().name("ledger-signer".to_owned()).spawn(work);
+    ask
 }
 
 /// The writer has stopped: the gate is shutting down.
@@ -242,18 +304,32 @@ impl Writer {
         if let Err(halt) = self.journal.save_if_due(Some(WORTH_SAVING)) {
             tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
         }
+        self.sign(Duration::ZERO);
+    }
+
+    /// Signs what has waited so long for it.
+    fn sign(&mut self, after: Duration) {
+        if self.journal.unsigned_for().is_some_and(|waited| waited >= after)
+            && let Err(halt) = self.journal.sign()
+        {
+            tracing::error!(reason = %halt, "the newest records could not be signed");
+        }
     }
 
     /// Takes what has arrived: one batch of petitions, and the questions in between. True: stop.
     fn work(&mut self, letters: impl Iterator<Item = Letter>) -> bool {
         let mut petitions = Vec::new();
-        let mut replies: Vec<(usize, Reply)> = Vec::new();
+        let mut replies: Vec<Reply> = Vec::new();
         let mut questions = Vec::new();
         let mut closing = false;
         for letter in letters {
             match letter {
+                Letter::Petition(petition, reply) => {
+                    replies.push(Reply::One(reply));
+                    petitions.push(petition);
+                }
                 Letter::Petitions(more, reply) => {
-                    replies.push((more.len(), reply));
+                    replies.push(Reply::Many(more.len(), reply));
                     petitions.extend(more);
                 }
                 Letter::Question(question) => questions.push(question),
@@ -272,31 +348,34 @@ impl Writer {
         if let Err(halt) = self.journal.save_if_due(None) {
             tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
         }
+        if closing {
+            self.sign(Duration::ZERO);
+        }
         closing
     }
 
     /// What is due besides letters.
     fn tidy(&mut self) {
         self.expire();
+        self.sign(SIGN_EVERY);
         self.publish();
     }
 
-    fn sit(&mut self, petitions: Vec<Petition>, replies: Vec<(usize, Reply)>) {
+    fn sit(&mut self, petitions: Vec<Petition>, replies: Vec<Reply>) {
         let sat = self.journal.sit(self.clock.now(), petitions);
         // Waiters may act the moment they are answered: what they look at must be up to date before.
         self.publish();
         match sat {
             Ok(rulings) => {
                 let mut rulings = rulings.into_iter();
-                for (count, reply) in replies {
-                    // Whoever asked may have hung up. What was recorded stays recorded.
-                    let _gone = reply.send(Ok(rulings.by_ref().take(count).collect()));
+                for reply in replies {
+                    reply.send(&mut rulings);
                 }
             }
             Err(halt) => {
                 tracing::error!(reason = %halt, "nothing is admitted: the ledger cannot be written");
-                for (_, reply) in replies {
-                    let _gone = reply.send(Err(halt.clone()));
+                for reply in replies {
+                    reply.fail(&halt);
                 }
             }
         }
@@ -355,6 +434,10 @@ impl Writer {
     fn patience(&self) -> Duration {
         let waited_for =
             self.journal.books().approvals().any(|(_, it)| it.ended.is_none() || it.used.is_none());
-        if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE }
+        let look = if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE };
+        match self.journal.unsigned_for() {
+            Some(waited) => look.min(SIGN_EVERY.saturating_sub(waited)),
+            None => look,
+        }
     }
 }

@@ -25,7 +25,7 @@ pub mod routes;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -43,6 +43,7 @@ pub use reply::Reply;
 use crate::keys::Caller;
 use crate::metrics::Metrics;
 use crate::path::Gate;
+use crate::patience::Watch;
 use crate::views::Reading;
 use ring::Ring;
 use routes::{Found, May, Route};
@@ -89,7 +90,7 @@ impl App {
 /// One request that may be handled: its route is known and its key may use it.
 pub struct Call {
     app: Arc<App>,
-    caller: Option<Caller>,
+    caller: Option<Arc<Caller>>,
     params: Vec<String>,
     query: String,
     headers: HeaderMap,
@@ -99,7 +100,7 @@ pub struct Call {
 impl Call {
     /// Whose key it came with. Routes that anyone may use have none.
     fn caller(&self) -> Result<&Caller, Problem> {
-        self.caller.as_ref().ok_or_else(Problem::no_key)
+        self.caller.as_deref().ok_or_else(Problem::no_key)
     }
     /// A part of the path, by its place among the parts that vary.
     fn param(&self, at: usize) -> &str {
@@ -114,8 +115,8 @@ impl Call {
     }
 }
 
-/// Answers a request. Never fails and never panics.
-pub async fn answer<B>(app: &Arc<App>, request: Request<B>) -> Reply
+/// Answers a request, in the time that `watch` keeps. Never fails and never panics.
+pub(crate) async fn answer<B>(app: &Arc<App>, request: Request<B>, watch: &Watch) -> Reply
 where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: std::fmt::Display,
@@ -123,11 +124,13 @@ where
     app.metrics.requested();
     let logged = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (Instant::now(), request.method().clone(), request.uri().path().to_owned()));
-    let handled = Caught(Box::pin(handle(app, request)));
-    let reply = match handled.await {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(problem)) => reply::problem(&problem),
-        Err(Panicked) => {
+    watch.answer_within(PATIENCE);
+    let handled = Caught(pin!(handle(app, request, watch)));
+    let reply = match watch.in_time(handled).await {
+        Some(Ok(Ok(reply))) => reply,
+        Some(Ok(Err(problem))) => reply::problem(&problem),
+        None => reply::problem(&Problem::timed_out()),
+        Some(Err(Panicked)) => {
             tracing::error!("a request could not be answered because of a mistake in this program");
             reply::problem(&Problem::internal())
         }
@@ -138,7 +141,7 @@ where
     reply
 }
 
-async fn handle<B>(app: &Arc<App>, request: Request<B>) -> Result<Reply, Problem>
+async fn handle<B>(app: &Arc<App>, request: Request<B>, watch: &Watch) -> Result<Reply, Problem>
 where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: std::fmt::Display,
@@ -165,12 +168,14 @@ where
     };
     let query = head.uri.query().unwrap_or("").to_owned();
     let call = Call { app: Arc::clone(app), caller, params, query, headers: head.headers, body };
-    let allowed = if route.waits { PATIENCE.saturating_mul(3) } else { PATIENCE };
-    tokio::time::timeout(allowed, (route.handler)(call)).await.map_err(|_| Problem::timed_out())?
+    if route.waits {
+        watch.answer_within(PATIENCE.saturating_mul(3));
+    }
+    (route.handler)(call).await
 }
 
 /// Who calls, if the route is not open to everyone; or why they may not.
-fn admit(app: &App, route: &Route, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+fn admit(app: &App, route: &Route, headers: &HeaderMap) -> Result<Option<Arc<Caller>>, Problem> {
     let May::Roles(roles) = route.may else { return Ok(None) };
     let secret = auth::secret(headers)?;
     let now = app.gate.desk.clock().now();
@@ -206,9 +211,9 @@ fn halted(halt: &Halt) -> Problem {
 struct Panicked;
 
 /// A future whose panic is an answer.
-struct Caught<F>(Pin<Box<F>>);
+struct Caught<'f, F>(Pin<&'f mut F>);
 
-impl<F: Future> Future for Caught<F> {
+impl<F: Future> Future for Caught<'_, F> {
     type Output = Result<F::Output, Panicked>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // After a panic the future is dropped and never polled again: nothing half done is looked at.

@@ -4,14 +4,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ledger::{AppendError, Draft, Fault, Log as _, Payload, SqliteLog, Sync};
+use ledger::{AppendError, Draft, Fault, Log as _, OpenOptions, Payload, SqliteLog, Sync};
 use verdict::{Books, Halt, Index, Ink, Line, NotWritten, Policy, Record};
 
 /// How many records one read takes in.
 const READ_AT_ONCE: usize = 4_096;
+/// Decisions that follow each other faster than this share a signature. What is on record waits no longer for one.
+pub const SIGN_EVERY: Duration = Duration::from_millis(100);
 /// Says in which form a snapshot is; another form is no snapshot.
-const SNAPSHOT_FORM: u8 = 1;
+const SNAPSHOT_FORM: u8 = 2;
 
 /// Ink on a ledger in one SQLite file.
 pub struct LedgerInk {
@@ -21,7 +24,8 @@ pub struct LedgerInk {
 impl LedgerInk {
     /// Opens the ledger, or starts one where there is none.
     pub fn open(path: &Path) -> Result<Self, Halt> {
-        let log = SqliteLog::open(path).map_err(|fault| halt(&fault))?;
+        let options = OpenOptions { sign_every: SIGN_EVERY, ..OpenOptions::default() };
+        let log = SqliteLog::open_with(path, options).map_err(|fault| halt(&fault))?;
         Ok(Self { log })
     }
 
@@ -85,6 +89,14 @@ impl Ink for LedgerInk {
     fn changed(&mut self) -> Result<bool, Halt> {
         self.log.changed().map_err(|fault| halt(&fault))
     }
+
+    fn unsigned_for(&self) -> Option<Duration> {
+        self.log.unsigned_since().map(|since| since.elapsed())
+    }
+
+    fn sign(&mut self) -> Result<(), Halt> {
+        self.log.sign_rest().map_err(|fault| halt(&fault))
+    }
 }
 
 /// What a record says.
@@ -95,8 +107,7 @@ pub fn record_of(index: Index, body: &[u8]) -> Result<Record, Halt> {
 }
 
 fn draft_of(line: &Line) -> Result<Draft, Halt> {
-    let body = serde_json::to_vec(&line.record)
-        .map_err(|error| Halt(format!("a record could not be written: {error}")))?;
+    let body = line.record.text().map_err(|why| Halt(format!("a record could not be written: {why}")))?;
     let payload = line.payload.as_ref().map(|text| text.clone().into_bytes());
     Ok(Draft { body, payload, refers: line.record.refers() })
 }

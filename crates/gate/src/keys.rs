@@ -3,6 +3,8 @@
 //! A secret is shown once and never kept: the ledger has its SHA-256 (a secret has 238 random bits, so
 //! nothing slower is needed), and hashes are compared in constant time.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use verdict::{Books, KeyMade, KeyRole, Micro, Person, Realm, hex};
@@ -77,20 +79,20 @@ impl Caller {
 
 /// The keys that count, to look secrets up in: sorted by hash.
 #[derive(Debug, Default)]
-pub struct KeyRing(Vec<(Vec<u8>, Caller)>);
+pub struct KeyRing(Vec<(Vec<u8>, Arc<Caller>)>);
 
 impl KeyRing {
     /// The keys on the books.
     pub fn of(books: &Books) -> Self {
         let mut keys: Vec<_> =
-            books.keys().map(|key| (key.hash.clone().into_bytes(), caller_of(key))).collect();
+            books.keys().map(|key| (key.hash.clone().into_bytes(), Arc::new(caller_of(key)))).collect();
         keys.sort_by(|(a, _), (b, _)| a.cmp(b));
         Self(keys)
     }
 
     /// Who has this secret. The search may tell by its time which hashes are near; whoever could use that would
     /// have to find a secret with a given hash. The comparison that decides takes the same time for any hash.
-    pub fn find(&self, secret: &str, now: Micro) -> Option<&Caller> {
+    pub fn find(&self, secret: &str, now: Micro) -> Option<&Arc<Caller>> {
         let hash = hash(secret).into_bytes();
         let near = self.0.partition_point(|(known, _)| *known < hash);
         let (known, caller) = self.0.get(near)?;

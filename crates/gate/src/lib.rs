@@ -13,6 +13,7 @@ pub mod keys;
 pub mod mcp;
 pub mod metrics;
 pub mod path;
+mod patience;
 pub mod policy_text;
 pub mod policy_watch;
 pub mod serve;

@@ -110,13 +110,17 @@ impl Metrics {
         if it.realm == Realm::Test {
             return;
         }
-        let agent = if policy.agent(&it.agent).is_some() { it.agent.as_str() } else { OTHER };
-        let tool = if policy.tool(&it.tool).is_some() { it.tool.as_str() } else { OTHER };
         let at = match it.decision {
             Answer::Allow => 0,
             Answer::Deny => 1,
             Answer::Pending => 2,
         };
+        // What has a series was named by the policy when it got it.
+        if it.decision == Answer::Allow && self.count_known(&it.agent, &it.tool, at) {
+            return;
+        }
+        let agent = if policy.agent(&it.agent).is_some() { it.agent.as_str() } else { OTHER };
+        let tool = if policy.tool(&it.tool).is_some() { it.tool.as_str() } else { OTHER };
         self.count(agent, tool, at);
         if matches!(it.code, Code::Limit | Code::Budget | Code::BreakerOpen) {
             let labels = vec![("agent", agent.to_owned().into()), ("code", code_word(it.code).into())];
@@ -124,11 +128,14 @@ impl Metrics {
         }
     }
 
+    fn count_known(&self, agent: &str, tool: &str, at: usize) -> bool {
+        let Ok(known) = self.known.read() else { return false };
+        let counter = known.get(&(agent, tool)).and_then(|counters| counters.get(at));
+        counter.map(Counter::inc).is_some()
+    }
+
     fn count(&self, agent: &str, tool: &str, at: usize) {
-        if let Ok(known) = self.known.read()
-            && let Some(counters) = known.get(&(agent, tool))
-        {
-            counters.get(at).map(Counter::inc);
+        if self.count_known(agent, tool, at) {
             return;
         }
         let full = self.known.read().is_ok_and(|known| known.len() >= MOST_PAIRS);

@@ -10,9 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Body as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::http::{self, App};
 use crate::metrics::Metrics;
 use crate::path::Gate;
+use crate::patience::Watch;
 use crate::store::StorePath;
 use crate::views::Reading;
 
@@ -46,6 +48,8 @@ const MOST_CONNECTIONS: usize = 8_192;
 const BACKLOG: u32 = 4_096;
 /// How long a client may take for the head of a request, and may be silent between two.
 const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+/// A client that takes an answer in more slowly than this, in bytes a second, may lose it.
+const SLOWEST: u64 = 4_096;
 /// How long requests may take to finish once the server is told to stop.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -142,23 +146,35 @@ async fn converse(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let shared = Arc::new((app, Watch::new(HEAD_PATIENCE)));
+    let watched = Arc::clone(&shared);
     let service = service_fn(move |request| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(http::answer(&app, request).await) }
+        let shared = Arc::clone(&shared);
+        async move {
+            let (app, watch) = &*shared;
+            let reply = http::answer(app, request, watch).await;
+            let length = reply.body().size_hint().lower();
+            watch.answered(HEAD_PATIENCE.saturating_add(Duration::from_secs(length / SLOWEST)));
+            Ok::<_, Infallible>(reply)
+        }
     });
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(64 * 1024)
-        .pipeline_flush(true);
+    builder.header_read_timeout(None).max_buf_size(64 * 1024).pipeline_flush(true);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let told = async move { stopped.wait_for(|stop| *stop).await.is_ok() };
+    let mut over = std::pin::pin!(watched.1.over());
+    // The watch first: what it notices is acted on where the connection is polled.
     let ended = tokio::select! {
+        biased;
+        () = over.as_mut() => return tracing::debug!("a connection was silent for too long"),
         ended = connection.as_mut() => ended,
         _ = told => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                biased;
+                () = over => return,
+                ended = connection => ended,
+            }
         }
     };
     if let Err(error) = ended {

@@ -3,6 +3,7 @@
 //! Answerable for reading hostile text into stricter types, with messages that name the field, and for
 //! writing what the contract promises. Knows nothing of HTTP, keys or the ledger.
 
+mod answer;
 mod check;
 mod fields;
 mod orders;
@@ -16,6 +17,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use verdict::{Code, Index, Micros};
 
+pub use answer::write_answer;
 pub use check::{
     BatchAnswer, BatchItem, BatchReply, BatchRequest, CheckReply, CheckRequest, Effect, Left, Original, Seen,
 };

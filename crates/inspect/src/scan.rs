@@ -8,7 +8,9 @@ mod declared;
 mod patterns;
 mod stream;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use declared::Declared;
@@ -154,11 +156,16 @@ fn floor(text: &str, at: usize) -> usize {
 fn settle(hits: &mut Vec<Hit>) {
     hits.sort_by_key(|hit| (hit.span.start, Reverse(hit.span.end), Reverse(hit.confidence), hit.kind));
     let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
+    // Of a group no two overlap, and hits come by their starts: only the last of it can be met.
+    let mut last: BTreeMap<(&'static str, Option<Cow<'static, str>>), usize> = BTreeMap::new();
     for hit in hits.drain(..) {
-        let rival =
-            kept.iter().rposition(|other| group(other) == group(&hit) && overlap(&other.span, &hit.span));
-        match rival.and_then(|at| kept.get_mut(at)) {
-            None => kept.push(hit),
+        let met = last.get(&group(&hit)).copied();
+        let rival = met.and_then(|at| kept.get_mut(at)).filter(|other| overlap(&other.span, &hit.span));
+        match rival {
+            None => {
+                last.insert(group(&hit), kept.len());
+                kept.push(hit);
+            }
             Some(other) if (hit.confidence, hit.span.len()) > (other.confidence, other.span.len()) => {
                 *other = hit
             }
@@ -180,10 +187,10 @@ fn settle(hits: &mut Vec<Hit>) {
 }
 
 /// What can be the same thing: findings of a kind, but each pattern, declared value and canary by itself.
-fn group(hit: &Hit) -> (&str, &str) {
+fn group(hit: &Hit) -> (&'static str, Option<Cow<'static, str>>) {
     match hit.kind {
-        "pattern" | "canary" | "prompt_injection" | "hidden_text" => (hit.kind, &hit.name),
-        kind => (kind, ""),
+        "pattern" | "canary" | "prompt_injection" | "hidden_text" => (hit.kind, Some(hit.name.clone())),
+        kind => (kind, None),
     }
 }
 

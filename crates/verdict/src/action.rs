@@ -55,12 +55,11 @@ impl fmt::Debug for Digest {
 
 /// Lower-case hex of some bytes.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-        out
-    })
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+    let mut out = Vec::with_capacity(bytes.len().saturating_mul(2));
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    // Digits are ASCII: nothing is ever lost here.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// A tool as a server describes it.
@@ -283,6 +282,9 @@ pub(crate) fn check_tool(name: &str) -> Result<(), Malformed> {
 /// Checks the name of an agent or tool.
 pub fn check_name(field: &'static str, name: &str, besides: &str) -> Result<(), Malformed> {
     check_text(field, name)?;
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || besides.as_bytes().contains(&byte)) {
+        return Ok(());
+    }
     if let Some(odd) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !besides.contains(*c)) {
         let why = format!("`{}` has the character `{odd}`; use letters, digits and `{besides}`", short(name));
         return Err(Malformed { field, why });
@@ -291,6 +293,9 @@ pub fn check_name(field: &'static str, name: &str, besides: &str) -> Result<(), 
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), Malformed> {
+    if is_plain(text) {
+        return Ok(());
+    }
     let why = if text.is_empty() {
         "is empty".to_owned()
     } else if text.len() > LONGEST && text.chars().count() > LONGEST {
@@ -303,6 +308,13 @@ fn check_text(field: &'static str, text: &str) -> Result<(), Malformed> {
         return Ok(());
     };
     Err(Malformed { field, why })
+}
+
+/// True if nothing can be wrong with a text: most are short, and printable ASCII without two dots in a row.
+fn is_plain(text: &str) -> bool {
+    // Each byte is looked at, whatever the others are: that is quicker than to stop at the first that is odd.
+    let printable = text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+    !text.is_empty() && text.len() <= LONGEST && printable && !text.contains("..")
 }
 
 /// User input, escaped and short enough to be read in a message.

@@ -16,7 +16,7 @@ use crate::record::{Answer, Asks, Decided, Index, MeterKind};
 /// A decision that is ready to be recorded, and what the answer says beyond the record.
 #[derive(Debug)]
 pub(crate) struct Ruled {
-    pub(crate) decided: Decided,
+    pub(crate) decided: Box<Decided>,
     pub(crate) retry_after: Option<i64>,
     pub(crate) conflict: bool,
     pub(crate) remaining: Vec<Remaining>,
@@ -53,6 +53,7 @@ enum Found {
     Allowed {
         approval: Option<Index>,
         would: Option<Denial>,
+        remaining: Vec<Remaining>,
     },
     Denied(Denial),
     /// A new question.
@@ -127,18 +128,20 @@ fn key_holder(books: &Books, verdict: &Verdict, now: Micro) -> Option<Found> {
 }
 
 fn permitted(books: &Books, permit: &Permit, now: Micro) -> Found {
-    match over_limit(books, permit.claims(), now) {
-        Some(denial) if permit.mode() == Mode::Enforce => Found::Denied(denial),
-        over => {
+    match within_limits(books, permit.claims(), now) {
+        (Some(denial), _) if permit.mode() == Mode::Enforce => Found::Denied(denial),
+        (over, remaining) => {
             let unaccepted = unaccepted(books, permit.case());
-            Found::Allowed { approval: None, would: permit.would().cloned().or(unaccepted).or(over) }
+            let would = permit.would().cloned().or(unaccepted).or(over);
+            Found::Allowed { approval: None, would, remaining }
         }
     }
 }
 
 fn asked(books: &Books, ask: &Ask, now: Micro) -> Found {
     let permit = ask.permit();
-    if let Some(denial) = over_limit(books, permit.claims(), now) {
+    let (over, remaining) = within_limits(books, permit.claims(), now);
+    if let Some(denial) = over {
         return Found::Denied(denial);
     }
     let action = &permit.case().action;
@@ -149,7 +152,7 @@ fn asked(books: &Books, ask: &Ask, now: Micro) -> Found {
     let rule = permit.rule().cloned();
     match approval.standing(now) {
         Standing::Approved if approval.used.is_some() => Found::Question(ask.terms().clone()),
-        Standing::Approved => Found::Allowed { approval: Some(id), would: None },
+        Standing::Approved => Found::Allowed { approval: Some(id), would: None, remaining },
         Standing::Pending => Found::StillAsked(id, Standing::Pending),
         Standing::Denied => {
             let no = approval.answers.iter().find(|answer| !answer.approve);
@@ -186,8 +189,10 @@ fn is_for(approval: &Approval, permit: &Permit) -> bool {
         && approval.rule.as_ref() == permit.rule()
 }
 
-fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
+/// Why the action does not fit its limits, if it does not, and what would be left of each after it.
+fn within_limits(books: &Books, claims: &[Claim], now: Micro) -> (Option<Denial>, Vec<Remaining>) {
     let mut worst: Option<Denial> = None;
+    let mut remaining = Vec::with_capacity(claims.len());
     for claim in claims {
         // A breaker opens when its count is reached; anything else when the action would exceed it.
         let needs = match claim.charge.meter {
@@ -196,6 +201,8 @@ fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
         };
         let counter = &claim.charge.counter;
         let counted = books.counted(counter, now);
+        let left = claim.max.saturating_sub(counted.saturating_add(claim.charge.amount)).max(0);
+        remaining.push(Remaining { label: Arc::clone(&claim.label), left, meter: claim.charge.meter });
         if counted.saturating_add(needs) <= claim.max {
             continue;
         }
@@ -207,7 +214,7 @@ fn over_limit(books: &Books, claims: &[Claim], now: Micro) -> Option<Denial> {
             worst = Some(denial);
         }
     }
-    worst
+    (worst, remaining)
 }
 
 fn too_much(claim: &Claim, counted: i64) -> String {
@@ -236,7 +243,7 @@ fn rule(books: &Books, verdict: &Verdict, found: Found, now: Micro) -> Ruled {
             decided.reason = Some(denial.reason);
             ruled.retry_after = denial.retry_after;
         }
-        Found::Allowed { approval, would } => {
+        Found::Allowed { approval, would, remaining } => {
             let permit = match verdict {
                 Verdict::Permit(permit) => Some(permit),
                 Verdict::Ask(ask) => Some(ask.permit()),
@@ -244,8 +251,8 @@ fn rule(books: &Books, verdict: &Verdict, found: Found, now: Micro) -> Ruled {
             };
             // A denied verdict is never found allowed; were it so, the blank record still denies.
             let Some(permit) = permit else { return ruled };
-            allow(&mut ruled, books, permit, now);
-            let decided = &mut ruled.decided;
+            ruled.remaining = remaining;
+            allow(decided, permit);
             decided.approval = approval;
             decided.code = if approval.is_some() { Code::Approved } else { Code::Allowed };
             if let Some(would) = would {
@@ -291,19 +298,10 @@ fn still_asked(decided: &mut Decided, books: &Books, id: Index, standing: Standi
     });
 }
 
-fn allow(ruled: &mut Ruled, books: &Books, permit: &Permit, now: Micro) {
-    ruled.decided.decision = Answer::Allow;
-    ruled.decided.rule = permit.rule().cloned();
-    ruled.decided.charges = permit.claims().iter().map(|claim| claim.charge.clone()).collect();
-    ruled.remaining = permit
-        .claims()
-        .iter()
-        .map(|claim| {
-            let taken = books.counted(&claim.charge.counter, now).saturating_add(claim.charge.amount);
-            let left = claim.max.saturating_sub(taken).max(0);
-            Remaining { label: Arc::clone(&claim.label), left, meter: claim.charge.meter }
-        })
-        .collect();
+fn allow(decided: &mut Decided, permit: &Permit) {
+    decided.decision = Answer::Allow;
+    decided.rule = permit.rule().cloned();
+    decided.charges = permit.claims().iter().map(|claim| claim.charge.clone()).collect();
 }
 
 /// The record of a denial that gives no reason yet: what is not said otherwise is denied.
@@ -314,7 +312,7 @@ fn blank(verdict: &Verdict, now: Micro) -> Ruled {
         Verdict::Permit(permit) => permit.mode(),
         _ => Mode::Enforce,
     };
-    let decided = Decided {
+    let decided = Box::new(Decided {
         t: now,
         decision: Answer::Deny,
         code: Code::Unavailable,
@@ -342,6 +340,6 @@ fn blank(verdict: &Verdict, now: Micro) -> Ruled {
         approval: None,
         duplicate_of: None,
         by: owned(action.by()),
-    };
+    });
     Ruled { decided, retry_after: None, conflict: false, remaining: Vec::new() }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::action::Realm;
-use crate::limit::{Counter, Micro, SESSION_IDLE};
+use crate::limit::{ByCounter, Counter, CounterName, Micro, SESSION_IDLE};
 use crate::policy::{PolicyVersion, Terms};
 use crate::record::{
     AgentSet, Answer, Answered, Change, Closed, Decided, Index, KeyMade, PolicySet, Record, Settled, Status,
@@ -34,7 +34,7 @@ pub struct Books {
     next: Index,
     /// The latest time on record. Time never runs backwards here, whatever the clock does.
     now: Micro,
-    counters: HashMap<Box<str>, Counter>,
+    counters: ByCounter<Counter>,
     locks: HashMap<LockId, Lock>,
     /// In the order in which they were allowed, which is that of time: what is over goes from the front.
     open: BTreeMap<Index, Micro>,
@@ -199,11 +199,11 @@ impl Books {
         self.now
     }
     /// What counts under a name at `now`.
-    pub fn counted(&self, counter: &str, now: Micro) -> i64 {
+    pub fn counted(&self, counter: &CounterName, now: Micro) -> i64 {
         self.counters.get(counter).map_or(0, |it| it.total(now))
     }
     /// Microseconds until `amount` more fits under `max`; `None`: never.
-    pub(crate) fn free_in(&self, counter: &str, now: Micro, amount: i64, max: i64) -> Option<i64> {
+    pub(crate) fn free_in(&self, counter: &CounterName, now: Micro, amount: i64, max: i64) -> Option<i64> {
         match self.counters.get(counter) {
             Some(it) => it.free_in(now, amount, max),
             None => (amount <= max).then_some(0),
@@ -322,13 +322,13 @@ impl Books {
         for change in &it.changes {
             match change {
                 Change::Back { c, n, at } => {
-                    if let Some(counter) = self.counters.get_mut(c.as_str()) {
+                    if let Some(counter) = self.counters.get_mut(c) {
                         counter.take_back(it.t, *at, *n);
                     }
                 }
                 Change::More { c, n, w } => self.count(c, *w, it.t, *n),
                 Change::Reset { c } => {
-                    if let Some(counter) = self.counters.get_mut(c.as_str()) {
+                    if let Some(counter) = self.counters.get_mut(c) {
                         counter.reset(it.t);
                     }
                 }
@@ -407,13 +407,13 @@ impl Books {
         }
     }
 
-    fn count(&mut self, name: &str, window: i64, at: Micro, amount: i64) {
+    fn count(&mut self, name: &CounterName, window: i64, at: Micro, amount: i64) {
         if let Some(counter) = self.counters.get_mut(name) {
             counter.add(at, amount);
         } else {
             let mut counter = Counter::new(window);
             counter.add(at, amount);
-            self.counters.insert(name.into(), counter);
+            self.counters.insert(name.clone(), counter);
         }
     }
 

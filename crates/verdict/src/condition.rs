@@ -28,10 +28,12 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 use crate::json::{Json, Map};
 use compile::{Compiler, conjuncts};
 use run::Run;
-use tree::Node;
+use tree::{Node, Path};
 
 /// A compiled expression whose value is true or false. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,6 +46,10 @@ struct Compiled {
     /// Where the parts of the tree that `&&` joins at the top stand in the source, in the tree's order.
     places: Vec<Range<usize>>,
 }
+
+/// What conditions read, each path once.
+#[derive(Debug, Default)]
+pub(crate) struct Paths(HashSet<Arc<Path>>);
 
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +127,14 @@ impl Condition {
             last => Node::And(nodes.into_iter().chain(last).collect()),
         };
         Ok(Self(Arc::new(Compiled { source: source.to_owned(), tree, places })))
+    }
+
+    /// Shares what it reads with the conditions that were told the same `paths` before.
+    pub(crate) fn share(&mut self, paths: &mut Paths) {
+        // One that is cloned is shared as a whole.
+        if let Some(compiled) = Arc::get_mut(&mut self.0) {
+            compiled.tree.share(&mut paths.0);
+        }
     }
 
     /// The expression as it was written.

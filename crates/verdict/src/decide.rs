@@ -13,7 +13,7 @@ use crate::condition::{Root, Scope as Vars};
 use crate::guard::{self, Seen};
 use crate::limit::{Charge, Limit, Meter, Micro, Window};
 use crate::money::Micros;
-use crate::policy::{Agent, Mode, Policy, PolicyVersion, Rule, RuleKind, Terms};
+use crate::policy::{Agent, Entry, Mode, Policy, PolicyVersion, Rule, RuleKind, Terms};
 use crate::record::MeterKind;
 
 /// The names a condition may start from, in the order of [`roots`].
@@ -230,12 +230,12 @@ fn judge<'p>(policy: &'p Policy, case: &Case, now: Micro) -> Result<Ruling<'p>, 
     let seen = Seen::of(agent, &case.facts);
     let values = roots(policy, case, &seen, now);
     let vars = Vars(&values);
-    for rule in applicable.denies.iter().filter_map(|at| agent.rule(*at)) {
-        match applies(policy, rule, case, &vars) {
-            Ok(false) => (),
-            Ok(true) => return Err((denied(rule), claims)),
+    for entry in applicable.denies() {
+        match holds(policy, agent, entry, case, &vars) {
+            None => (),
+            Some((rule, Ok(()))) => return Err((denied(rule), claims)),
             // A prohibition that cannot be evaluated is a prohibition.
-            Err(why) => return Err((broken(rule, &why), claims)),
+            Some((rule, Err(why))) => return Err((broken(rule, &why), claims)),
         }
     }
     let questions = match guard::held(agent, case) {
@@ -243,17 +243,41 @@ fn judge<'p>(policy: &'p Policy, case: &Case, now: Micro) -> Result<Ruling<'p>, 
         Err(denial) => return Err((denial, claims)),
     };
     let mut error = None;
-    for rule in applicable.allows.iter().filter_map(|at| agent.rule(*at)) {
-        match applies(policy, rule, case, &vars) {
-            Ok(false) => (),
-            Ok(true) => return Ok(Ruling { agent, rule, claims, questions }),
-            Err(why) => error = error.or(Some((rule, why))),
+    for entry in applicable.allows() {
+        match holds(policy, agent, entry, case, &vars) {
+            None => (),
+            Some((rule, Ok(()))) => return Ok(Ruling { agent, rule, claims, questions }),
+            Some((rule, Err(why))) => error = error.or(Some((rule, why))),
         }
     }
     match error {
         Some((rule, why)) => Err((broken(rule, &why), claims)),
         None => Err((crate::explain::nearest(policy, agent, case, &vars), claims)),
     }
+}
+
+/// The rule of an entry, if it applies or cannot be evaluated. A rule for everyone whose condition is false is not
+/// even fetched.
+fn holds<'p>(
+    policy: &Policy,
+    agent: &'p Agent,
+    entry: &Entry,
+    case: &Case,
+    vars: &Vars<'_>,
+) -> Option<(&'p Rule, Result<(), String>)> {
+    if entry.narrow {
+        let rule = agent.rule(entry.at)?;
+        let applied = applies(policy, rule, case, vars);
+        return (applied != Ok(false)).then(|| (rule, applied.map(|_| ())));
+    }
+    let held = match &entry.when {
+        None => Ok(()),
+        Some(condition) => match condition.eval(vars) {
+            Ok(false) => return None,
+            held => held.map(|_| ()).map_err(|error| error.to_string()),
+        },
+    };
+    Some((agent.rule(entry.at)?, held))
 }
 
 fn denied(rule: &Rule) -> Denial {
@@ -286,12 +310,13 @@ pub fn could_allow(
         return true;
     }
     let Some(applicable) = policy.applicable(agent, tool) else { return false };
-    let rules = |list: &'_ [u32]| -> Vec<&Rule> { list.iter().filter_map(|at| agent.rule(*at)).collect() };
+    let rules =
+        |list: &'_ [Entry]| -> Vec<&Rule> { list.iter().filter_map(|entry| agent.rule(entry.at)).collect() };
     let here = |rule: &Rule| is_for(policy, rule, user, environment);
-    let forbidden = rules(&applicable.denies)
+    let forbidden = rules(applicable.denies())
         .into_iter()
         .any(|rule| rule.when.is_none() && rule.effects.is_empty() && here(rule));
-    !forbidden && rules(&applicable.allows).into_iter().any(here)
+    !forbidden && rules(applicable.allows()).into_iter().any(here)
 }
 
 /// True if `rule` speaks of this user and environment.
@@ -363,7 +388,7 @@ fn claims(agent: &Agent, limits: &[u32], case: &Case) -> Result<Vec<Claim>, Deni
         }
         let window = if let Window::Sliding(micros) = limit.window { micros } else { 0 };
         let action = &case.action;
-        let counter = limit.counter(action.realm().as_str(), &action.who());
+        let counter = limit.counter_of(action.realm(), &action.who());
         let charge = Charge { counter, amount, window, meter: MeterKind::of(&limit.meter) };
         claims.push(Claim { charge, max: limit.max, label: Arc::clone(&limit.label) });
     }

@@ -9,11 +9,13 @@ mod proof;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::admit::{Remaining, Ruled, admit};
 use crate::books::Books;
 use crate::command::{Command, Refusal, obey};
 use crate::decide::{Case, Verdict, decide};
+use crate::json::Json;
 use crate::limit::Micro;
 use crate::policy::Policy;
 use crate::record::{Answer, Decided, Index, Record};
@@ -39,6 +41,15 @@ pub trait Ink: Send {
     fn policy(&mut self, at: Index) -> Result<Arc<Policy>, Halt>;
     /// True if somebody else may have appended since we last looked; cheap.
     fn changed(&mut self) -> Result<bool, Halt>;
+    /// How long something appended has waited to be signed, if something does: evidence that may come a moment after
+    /// the answer.
+    fn unsigned_for(&self) -> Option<Duration> {
+        None
+    }
+    /// Signs what was appended.
+    fn sign(&mut self) -> Result<(), Halt> {
+        Ok(())
+    }
 }
 
 impl<I: Ink + ?Sized> Ink for Box<I> {
@@ -65,6 +76,12 @@ impl<I: Ink + ?Sized> Ink for Box<I> {
     }
     fn changed(&mut self) -> Result<bool, Halt> {
         (**self).changed()
+    }
+    fn unsigned_for(&self) -> Option<Duration> {
+        (**self).unsigned_for()
+    }
+    fn sign(&mut self) -> Result<(), Halt> {
+        (**self).sign()
     }
 }
 
@@ -158,6 +175,15 @@ impl<I: Ink> Journal<I> {
     pub fn halted(&self) -> Option<&Halt> {
         self.halted.as_ref()
     }
+    /// How long something on record has waited to be signed, if something does.
+    pub fn unsigned_for(&self) -> Option<Duration> {
+        self.ink.unsigned_for().filter(|_| self.halted.is_none())
+    }
+    /// Signs what is on record.
+    pub fn sign(&mut self) -> Result<(), Halt> {
+        let signed = self.ink.sign();
+        self.note(signed)
+    }
     /// Folds what others have written since, if they have.
     pub fn catch_up(&mut self) -> Result<(), Halt> {
         self.recover()?;
@@ -234,7 +260,7 @@ impl<I: Ink> Journal<I> {
                 let verdict = self.under_current_policy(verdict, now);
                 let Ruled { decided, remaining, retry_after, conflict } = admit(&self.books, &verdict, now);
                 let payload = payload_of(verdict.case());
-                let line = Line { record: Record::Decided(Box::new(decided)), payload };
+                let line = Line { record: Record::Decided(decided), payload };
                 (Staged::Decided(at, verdict, Beside { remaining, retry_after, conflict }), Some(line))
             }
             Petition::Settle(settling) => self.stage_outcome(at, settling, now),
@@ -436,10 +462,18 @@ fn out_of_step() -> Ruling {
 
 /// What lies beside a decision: arguments and context, which may be personal.
 fn payload_of(case: &Case) -> Option<String> {
-    let (args, context) = (case.action.args_text(), case.action.context().canonical());
-    match (args, context.as_str()) {
-        ("{}", "{}") => None,
-        (args, "{}") => Some(format!("{{\"args\":{args}}}")),
-        (args, context) => Some(format!("{{\"args\":{args},\"context\":{context}}}")),
+    let (args, context) = (case.action.args_text(), case.action.context());
+    let empty = matches!(context, Json::Map(map) if map.is_empty());
+    if args == "{}" && empty {
+        return None;
     }
+    let mut payload = String::with_capacity(args.len().saturating_add(if empty { 16 } else { 256 }));
+    payload.push_str("{\"args\":");
+    payload.push_str(args);
+    if !empty {
+        payload.push_str(",\"context\":");
+        context.write_canonical(&mut payload);
+    }
+    payload.push('}');
+    Some(payload)
 }

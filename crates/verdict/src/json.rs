@@ -89,7 +89,7 @@ impl Json {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
-            Self::Int(n) => out.push_str(&n.to_string()),
+            Self::Int(n) => write_integer(*n, out),
             Self::Float(x) => out.push_str(ryu_js::Buffer::new().format_finite(*x)),
             Self::Str(text) => write_string(text, out),
             Self::List(items) => {
@@ -141,6 +141,28 @@ impl Json {
 /// Writes a string as RFC 8785 section 3.2.2.2 has it.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+    } else {
+        write_escaped(text, out);
+    }
+    out.push('"');
+}
+
+/// Appends a string as JSON: what RFC 8785 and most writers agree on.
+pub fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        let mut escaped = String::with_capacity(text.len().saturating_add(16));
+        write_escaped(text, &mut escaped);
+        out.extend_from_slice(escaped.as_bytes());
+    }
+    out.push(b'"');
+}
+
+fn write_escaped(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -154,7 +176,12 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
             c => out.push(c),
         }
     }
-    out.push('"');
+}
+
+fn write_integer(n: i64, out: &mut String) {
+    use std::fmt::Write as _;
+    // A string takes whatever is written to it.
+    let _never = write!(out, "{n}");
 }
 
 fn utf16_order(a: &str, b: &str) -> Ordering {

@@ -38,8 +38,10 @@ pub use effect::{
 };
 pub use explain::{Considered, Finding as RuleFinding, explain};
 pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
-pub use json::Json;
-pub use limit::{Charge, Counter, Limit, Meter, Micro, SESSION_IDLE, Scope, Who, Window, duration};
+pub use json::{Json, write_text};
+pub use limit::{
+    Charge, Counter, CounterName, Limit, Meter, Micro, SESSION_IDLE, Scope, Who, Window, duration,
+};
 pub use money::Micros;
 pub use policy::{
     Agent, AgentParts, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, RuleKind, Terms, Tool,

@@ -4,14 +4,20 @@
 //! exactly ([`Counter`]): a maximum is never exceeded in any window of its length. Knows nothing of
 //! clocks; time arrives as a number.
 
+mod name;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::Realm;
 use crate::policy::Pattern;
 use crate::record::MeterKind;
+
+pub(crate) use name::ByCounter;
+pub use name::CounterName;
 
 /// Microseconds since the epoch, UTC.
 pub type Micro = i64;
@@ -79,6 +85,8 @@ pub struct Limit {
     /// Its name for people and in `remaining`: `actions per 1h by user`. Also its identity: a policy that
     /// changes only the maximum goes on counting where the old one was.
     pub label: Arc<str>,
+    /// The names of its counters, live and test, where agent and limit alone make them up.
+    names: Option<[CounterName; 2]>,
 }
 
 impl Limit {
@@ -92,7 +100,25 @@ impl Limit {
             let names: Vec<&str> = tools.iter().map(Pattern::as_str).collect();
             label.push_str(&format!(" on {}", names.join(",")));
         }
-        Self { meter, tools, window, scope, max, label: label.into() }
+        Self { meter, tools, window, scope, max, label: label.into(), names: None }
+    }
+
+    /// Makes the names of its counters for `agent` ahead, as far as they can be known.
+    pub(crate) fn prepare(&mut self, agent: &str) {
+        let fixed = matches!(self.scope, Scope::Agent | Scope::Tenant)
+            && matches!(self.window, Window::Sliding(_) | Window::Call);
+        let who = Who { agent, user: None, session: None, step: None, tool: "" };
+        self.names =
+            fixed.then(|| [Realm::Live, Realm::Test].map(|realm| self.counter(realm.as_str(), &who).into()));
+    }
+
+    /// The counter that an action falls under, by the agent that the limit was prepared for.
+    pub(crate) fn counter_of(&self, realm: Realm, who: &Who<'_>) -> CounterName {
+        match (&self.names, realm) {
+            (Some([live, _]), Realm::Live) => live.clone(),
+            (Some([_, test]), Realm::Test) => test.clone(),
+            (None, realm) => self.counter(realm.as_str(), who).into(),
+        }
     }
 
     /// The name of the counter that an action of this agent, user, session, step and tool falls under.
@@ -151,7 +177,7 @@ fn push_part(name: &mut String, part: &str) {
 pub struct Charge {
     /// The counter's name.
     #[serde(rename = "c")]
-    pub counter: String,
+    pub counter: CounterName,
     /// How much.
     #[serde(rename = "n")]
     pub amount: i64,
@@ -187,6 +213,8 @@ pub struct Counter {
     entries: VecDeque<(Micro, i64)>,
     total: i64,
     last: Micro,
+    /// The time of the first entry, so that telling whether any is over need not look at them.
+    first: Micro,
 }
 
 impl Counter {
@@ -197,7 +225,7 @@ impl Counter {
 
     /// What counts at `now`.
     pub fn total(&self, now: Micro) -> i64 {
-        if self.window == 0 {
+        if self.window == 0 || !self.is_over(self.first, now) {
             return self.total;
         }
         let old: i64 =
@@ -207,13 +235,18 @@ impl Counter {
 
     /// Counts `amount` at `now`; a negative one takes back.
     pub fn add(&mut self, now: Micro, amount: i64) {
+        // What is later than anything before is later than the last entry, which then need not be looked at.
+        let later = now > self.last;
         self.last = self.last.max(now);
         self.total = self.total.saturating_add(amount);
         if self.window == 0 {
             return;
         }
         self.expire(now);
-        match self.entries.back_mut() {
+        if self.entries.is_empty() {
+            self.first = now;
+        }
+        match self.entries.back_mut().filter(|_| !later) {
             Some((at, n)) if *at >= now => *n = n.saturating_add(amount),
             _ => self.entries.push_back((now, amount)),
         }
@@ -279,6 +312,9 @@ impl Counter {
     }
 
     fn expire(&mut self, now: Micro) {
+        if !self.is_over(self.first, now) {
+            return;
+        }
         while let Some((at, n)) = self.entries.front().copied() {
             if !self.is_over(at, now) {
                 break;
@@ -286,6 +322,11 @@ impl Counter {
             self.total = self.total.saturating_sub(n);
             self.entries.pop_front();
         }
+        self.set_first();
+    }
+
+    fn set_first(&mut self) {
+        self.first = self.entries.front().map_or(0, |(at, _)| *at);
     }
 
     fn merge(&mut self) {
@@ -301,6 +342,7 @@ impl Counter {
             }
         }
         self.entries = merged;
+        self.set_first();
     }
 }
 

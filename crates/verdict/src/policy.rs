@@ -4,12 +4,13 @@
 //! the rules that exist. Knows nothing of YAML (that is `load`) and takes no decision (that is `decide`).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::boundary::{Boundaries, Hazards};
-use crate::condition::Condition;
+use crate::condition::{Condition, Paths};
 use crate::effect::Effect;
 use crate::limit::Limit;
 use crate::money::Micros;
@@ -263,22 +264,61 @@ struct ToolEntry {
 pub struct Agent {
     parts: AgentParts,
     mode: Mode,
-    by_tool: HashMap<u32, Applicable>,
+    /// The tools that something applies to, in order, and what applies, in the same order: a row of numbers is
+    /// looked through sooner than a table.
+    tools: Vec<u32>,
+    by_tool: Vec<Applicable>,
     /// True if some condition reads what the action would do.
     reads_facts: bool,
 }
 
-/// What can apply to one tool: positions in the agent's rules and limits.
+/// What can apply to one tool.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Applicable {
-    pub(crate) denies: Vec<u32>,
-    pub(crate) allows: Vec<u32>,
+    /// Denials, then allows, each in the order of the policy.
+    rules: Vec<Entry>,
+    denies: usize,
+    /// Positions in the agent's limits.
     pub(crate) limits: Vec<u32>,
+}
+
+/// A rule as far as most decisions look at it. Entries of one tool lie side by side: of a rule that does not apply
+/// nothing but its condition need be fetched.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// What must hold besides the tool.
+    pub(crate) when: Option<Condition>,
+    /// The position in the agent's rules.
+    pub(crate) at: u32,
+    /// True if it is for some effects, users or environments only.
+    pub(crate) narrow: bool,
+}
+
+impl Applicable {
+    fn add(&mut self, at: u32, rule: &Rule) {
+        let narrow = !(rule.environments.is_empty() && rule.users.is_empty() && rule.effects.is_empty());
+        let entry = Entry { when: rule.when.clone(), at, narrow };
+        match rule.effect {
+            RuleKind::Allow => self.rules.push(entry),
+            RuleKind::Deny => {
+                self.rules.insert(self.denies, entry);
+                self.denies = self.denies.saturating_add(1);
+            }
+        }
+    }
+
+    pub(crate) fn denies(&self) -> &[Entry] {
+        self.rules.get(..self.denies).unwrap_or_default()
+    }
+
+    pub(crate) fn allows(&self) -> &[Entry] {
+        self.rules.get(self.denies..).unwrap_or_default()
+    }
 }
 
 impl Policy {
     /// Compiles checked parts. `version` is the digest of the texts they were read from.
-    pub fn compile(parts: Parts, version: PolicyVersion) -> Self {
+    pub fn compile(mut parts: Parts, version: PolicyVersion) -> Self {
         let mut tools: HashMap<String, ToolEntry> = HashMap::new();
         let mut know = |tool: Tool| {
             let id = u32::try_from(tools.len()).unwrap_or(u32::MAX);
@@ -293,6 +333,9 @@ impl Policy {
                 }
             }
         }
+        let mut paths = Paths::default();
+        let rules = parts.agents.iter_mut().flat_map(|agent| &mut agent.rules);
+        rules.filter_map(|rule| rule.when.as_mut()).for_each(|condition| condition.share(&mut paths));
         let agents = parts
             .agents
             .into_iter()
@@ -349,7 +392,7 @@ impl Policy {
     pub(crate) fn applicable<'p>(&'p self, agent: &'p Agent, tool: &str) -> Option<Cow<'p, Applicable>> {
         match (self.tools.get(tool), self.unknown_tool) {
             // No entry: no rule of this agent speaks of the tool, so nothing applies and nothing is allowed.
-            (Some(entry), _) => Some(agent.by_tool.get(&entry.id).map_or_else(Cow::default, Cow::Borrowed)),
+            (Some(entry), _) => Some(agent.on(entry.id).map_or_else(Cow::default, Cow::Borrowed)),
             (None, UnknownTool::Rules) => Some(Cow::Owned(agent.by_wildcard(tool))),
             (None, UnknownTool::Deny) => None,
         }
@@ -357,17 +400,18 @@ impl Policy {
 }
 
 impl Agent {
-    fn compile(parts: AgentParts, default_mode: Mode, tools: &HashMap<String, ToolEntry>) -> Self {
+    fn on(&self, tool: u32) -> Option<&Applicable> {
+        self.by_tool.get(self.tools.binary_search(&tool).ok()?)
+    }
+
+    fn compile(mut parts: AgentParts, default_mode: Mode, tools: &HashMap<String, ToolEntry>) -> Self {
         let named = |patterns: &[Pattern], name: &str| patterns.iter().any(|p| p.matches(name));
         let position = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         // Only tools that an exact name or a wildcard of this agent touches get an entry, so that 1,000
         // agents with ten tools each do not cost 1,000 times all tools.
-        let mut by_tool: HashMap<u32, Applicable> = HashMap::new();
+        let mut by_tool: BTreeMap<u32, Applicable> = BTreeMap::new();
         for (n, rule) in parts.rules.iter().enumerate() {
-            let list = |applicable: &mut Applicable| match rule.effect {
-                RuleKind::Allow => applicable.allows.push(position(n)),
-                RuleKind::Deny => applicable.denies.push(position(n)),
-            };
+            let list = |applicable: &mut Applicable| applicable.add(position(n), rule);
             let globs = rule.tools.iter().any(|pattern| matches!(pattern, Pattern::Glob(_)));
             if globs {
                 let matching = tools.values().filter(|entry| named(&rule.tools, &entry.tool.name));
@@ -399,7 +443,11 @@ impl Agent {
             })
         };
         let reads_facts = parts.rules.iter().any(reads);
-        Self { parts, mode, by_tool, reads_facts }
+        for limit in &mut parts.limits {
+            limit.prepare(&parts.id);
+        }
+        let (tools, by_tool) = by_tool.into_iter().unzip();
+        Self { parts, mode, tools, by_tool, reads_facts }
     }
 
     /// What applies to a tool that the policy does not know: every rule and limit is asked.
@@ -407,10 +455,7 @@ impl Agent {
         let mut applicable = Applicable::default();
         for (at, rule) in (0..).zip(&self.parts.rules) {
             if rule.tools.iter().any(|pattern| pattern.matches(tool)) {
-                match rule.effect {
-                    RuleKind::Allow => applicable.allows.push(at),
-                    RuleKind::Deny => applicable.denies.push(at),
-                }
+                applicable.add(at, rule);
             }
         }
         let counts = |limit: &Limit| limit.tools.is_empty() || limit.tools.iter().any(|p| p.matches(tool));

@@ -4,6 +4,8 @@
 //! nothing else. Written as JSON with an outer key that names the kind (`{"decided":{...}}`). Personal and
 //! secret content (arguments, context, results) is never in a record: it lies beside it as the payload.
 
+mod write;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Realm;
 use crate::decide::Code;
 use crate::effect::{EffectFact, Finding};
-use crate::limit::{Charge, Meter, Micro};
+use crate::limit::{Charge, CounterName, Meter, Micro};
 use crate::money::Micros;
 use crate::policy::{Mode, PolicyVersion, Risk, Terms};
 
@@ -216,7 +218,7 @@ pub enum Change {
     /// Take back what was counted at a time.
     Back {
         /// The counter.
-        c: String,
+        c: CounterName,
         /// How much.
         n: i64,
         /// When it was counted.
@@ -225,7 +227,7 @@ pub enum Change {
     /// Count more, at the time of the record.
     More {
         /// The counter.
-        c: String,
+        c: CounterName,
         /// How much.
         n: i64,
         /// Its window.
@@ -235,7 +237,7 @@ pub enum Change {
     /// Start again at nothing.
     Reset {
         /// The counter.
-        c: String,
+        c: CounterName,
     },
 }
 

@@ -46,7 +46,7 @@ pub async fn caller(desk: &Desk) -> Result<Option<Caller>, Failure> {
     let secret = secret.to_string_lossy().into_owned();
     let found =
         desk.ask(move |books| KeyRing::of(books).find(&secret, now).cloned()).await.map_err(Failure::said)?;
-    found.map(Some).ok_or_else(|| {
+    found.map(|caller| Some(Caller::clone(&caller))).ok_or_else(|| {
         Failure::said(
             "the key in PORTCULLIS_API_KEY is not in this store, or does not count any more; unset it or set another",
         )

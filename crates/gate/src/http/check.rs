@@ -9,8 +9,10 @@ use super::reply::{self, Reply};
 use super::{Call, halted};
 use crate::keys::Caller;
 use crate::views;
-use crate::wire::{self, BatchAnswer, BatchReply, BatchRequest, CheckReply, CheckRequest, Original};
+use crate::wire::{self, BatchAnswer, BatchRequest, CheckReply, CheckRequest, Original, write_answer};
 
+/// Room for an answer: most are shorter.
+const USUAL: usize = 768;
 /// The most checks in a batch.
 const MOST: usize = 1_000;
 
@@ -28,11 +30,12 @@ pub(super) async fn one(call: Call) -> Result<Reply, Problem> {
         Some(of) => originals(&call, vec![of]).await.pop().flatten(),
         None => None,
     };
-    let reply = CheckReply::of(&receipt, original);
     if receipt.is_conflict() {
-        return Err(Problem::other_action(&reply));
+        return Err(Problem::other_action(&CheckReply::of(&receipt, original)));
     }
-    reply::json(&reply)
+    let mut bytes = Vec::with_capacity(USUAL);
+    write_answer(&receipt, original.as_ref(), &mut bytes).map_err(|error| reply::unwritten(&error))?;
+    Ok(reply::written(bytes))
 }
 
 pub(super) async fn many(call: Call) -> Result<Reply, Problem> {
@@ -62,28 +65,39 @@ pub(super) async fn many(call: Call) -> Result<Reply, Problem> {
     let asked: Vec<Index> = good.iter().filter_map(|receipt| repeats(receipt)).collect();
     let mut originals = if asked.is_empty() { Vec::new() } else { originals(&call, asked).await }.into_iter();
     let mut receipts = receipts.into_iter();
-    let mut results = Vec::with_capacity(problems.len());
+    let mut bytes = Vec::with_capacity(problems.len().saturating_mul(USUAL));
+    let mut before = b"{\"results\":[".as_slice();
     for problem in problems {
-        let answer = match problem {
-            Some(problem) => BatchAnswer::Odd { error: problem },
+        bytes.extend_from_slice(before);
+        before = b",";
+        let written = match problem {
+            Some(error) => odd_answer(error, &mut bytes),
             None => match receipts.next() {
-                Some(Ok(receipt)) => answer(&receipt, &mut originals),
-                Some(Err(malformed)) => BatchAnswer::Odd { error: no_action(&malformed) },
+                Some(Ok(receipt)) => answer(&receipt, &mut originals, &mut bytes),
+                Some(Err(malformed)) => odd_answer(no_action(&malformed), &mut bytes),
                 None => return Err(halted(&Halt("the gate is shutting down".to_owned()))),
             },
         };
-        results.push(answer);
+        written.map_err(|error| reply::unwritten(&error))?;
     }
-    reply::json(&BatchReply { results })
+    bytes.extend_from_slice(b"]}");
+    Ok(reply::written(bytes))
 }
 
-fn answer(receipt: &Receipt, originals: &mut impl Iterator<Item = Option<Original>>) -> BatchAnswer<Problem> {
+fn answer(
+    receipt: &Receipt,
+    originals: &mut impl Iterator<Item = Option<Original>>,
+    out: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
     let original = if repeats(receipt).is_some() { originals.next().flatten() } else { None };
-    let reply = CheckReply::of(receipt, original);
     if receipt.is_conflict() {
-        return BatchAnswer::Odd { error: Problem::other_action(&reply) };
+        return odd_answer(Problem::other_action(&CheckReply::of(receipt, original)), out);
     }
-    BatchAnswer::Decided(Box::new(reply))
+    write_answer(receipt, original.as_ref(), out)
+}
+
+fn odd_answer(error: Problem, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    serde_json::to_writer(out, &BatchAnswer::Odd { error })
 }
 
 fn draft_of(request: CheckRequest, caller: &Caller) -> Result<Draft, Problem> {
@@ -106,10 +120,11 @@ fn odd(problem: Problem) -> Problem {
 }
 
 fn count<'r>(call: &Call, start: Instant, receipts: impl IntoIterator<Item = &'r Receipt>) {
-    let policy = call.app.gate.desk.policy();
-    for receipt in receipts {
-        call.app.metrics.decided(&policy, receipt);
-    }
+    call.app.gate.desk.with_policy(|policy| {
+        for receipt in receipts {
+            call.app.metrics.decided(policy, receipt);
+        }
+    });
     call.app.metrics.took(start.elapsed());
 }
 

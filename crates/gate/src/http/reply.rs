@@ -27,11 +27,19 @@ pub(super) fn json(body: &impl Serialize) -> Result<Reply, Problem> {
 /// An answer in JSON with another status than 200.
 pub(super) fn json_with(status: StatusCode, body: &impl Serialize) -> Result<Reply, Problem> {
     let mut bytes = Vec::with_capacity(1024);
-    serde_json::to_writer(&mut bytes, body).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written");
-        Problem::internal()
-    })?;
+    serde_json::to_writer(&mut bytes, body).map_err(|error| unwritten(&error))?;
     Ok(of(status, JSON, bytes))
+}
+
+/// An answer whose JSON is written already.
+pub(super) fn written(bytes: Vec<u8>) -> Reply {
+    of(StatusCode::OK, JSON, bytes)
+}
+
+/// What an answer that cannot be written is over HTTP.
+pub(super) fn unwritten(error: &serde_json::Error) -> Problem {
+    tracing::error!(%error, "an answer could not be written");
+    Problem::internal()
 }
 
 /// An answer in plain text.

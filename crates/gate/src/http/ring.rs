@@ -36,7 +36,7 @@ impl Ring {
     }
 
     /// Who has this secret.
-    pub(super) fn find(&self, secret: &str, now: Micro) -> Option<Caller> {
+    pub(super) fn find(&self, secret: &str, now: Micro) -> Option<Arc<Caller>> {
         self.known.load().keys.find(secret, now).cloned()
     }
 

@@ -53,8 +53,8 @@ pub struct CheckRequest {
 }
 
 impl CheckRequest {
-    fn of(mut fields: Fields) -> Result<Self, String> {
-        let read = |fields: &mut Fields| -> Result<Self, Malformed> {
+    fn of(mut fields: Fields<'_>) -> Result<Self, String> {
+        let read = |fields: &mut Fields<'_>| -> Result<Self, Malformed> {
             Ok(Self {
                 agent_id: fields.need("agent_id")?,
                 tool: fields.need("tool")?,
@@ -127,7 +127,7 @@ fn read_approval(text: &str) -> Result<u64, Malformed> {
     parse_id("apr_", text).ok_or_else(|| Malformed { field: "approval_id", why: why() })
 }
 
-fn step(fields: &mut Fields) -> Result<Option<String>, Malformed> {
+fn step(fields: &mut Fields<'_>) -> Result<Option<String>, Malformed> {
     match fields.take("step") {
         None => Ok(None),
         Some(Json::Str(text)) => Ok(Some(text)),
@@ -365,11 +365,11 @@ impl CheckReply {
 }
 
 /// Whole seconds, rounded up: whoever waits so long has waited long enough.
-fn seconds(micros: i64) -> i64 {
+pub(super) fn seconds(micros: i64) -> i64 {
     micros.max(0).saturating_add(999_999) / 1_000_000
 }
 
-fn reason(receipt: &Receipt) -> String {
+pub(super) fn reason(receipt: &Receipt) -> String {
     let it = receipt.decided();
     match (&it.reason, &it.rule, it.approval) {
         (Some(reason), ..) => reason.clone(),

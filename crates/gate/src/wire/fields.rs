@@ -1,6 +1,7 @@
 //! An object's fields, taken one by one. Answerable for messages that name the field, and for refusing
 //! fields that nobody asked for. Knows no request.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -8,9 +9,9 @@ use verdict::{Json, Malformed, Micros, short};
 
 /// The fields of an object that have not been taken yet.
 #[derive(Clone, Debug, Default)]
-pub struct Fields(Vec<(String, Json)>);
+pub struct Fields<'t>(Vec<(Cow<'t, str>, Json)>);
 
-impl Fields {
+impl Fields<'_> {
     /// A field's value. `null` is as good as absent.
     pub fn take(&mut self, name: &str) -> Option<Json> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
@@ -89,7 +90,7 @@ fn wrong(field: &'static str, expected: &str, found: &Json) -> Malformed {
     Malformed { field, why: format!("must be {expected}, not {}", found.kind()) }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(AnyFields)
     }
@@ -97,14 +98,19 @@ impl<'de> Deserialize<'de> for Fields {
 
 struct AnyFields;
 
+/// A field's name: as it stands in the text, where that is how it reads.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Key<'t>(#[serde(borrow)] Cow<'t, str>);
+
 impl<'de> Visitor<'de> for AnyFields {
-    type Value = Fields;
+    type Value = Fields<'de>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fields, A::Error> {
-        let mut fields: Vec<(String, Json)> = Vec::with_capacity(8);
-        while let Some(key) = access.next_key::<String>()? {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields: Vec<(Cow<'de, str>, Json)> = Vec::with_capacity(12);
+        while let Some(Key(key)) = access.next_key::<Key<'de>>()? {
             // Requests have few fields: a body with many is refused here, before comparing them gets dear.
             if fields.len() >= 64 {
                 return Err(A::Error::custom("the body has more than 64 fields"));

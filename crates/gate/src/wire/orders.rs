@@ -19,7 +19,7 @@ pub struct AnswerRequest {
 const LONGEST: usize = 4_000;
 
 impl AnswerRequest {
-    fn of(mut fields: Fields) -> Result<Self, String> {
+    fn of(mut fields: Fields<'_>) -> Result<Self, String> {
         let message = told(&mut fields, "message").map_err(|it| it.to_string())?;
         fields.finish("message")?;
         Ok(Self { message })
@@ -35,7 +35,7 @@ pub struct DisableRequest {
 }
 
 impl DisableRequest {
-    fn of(mut fields: Fields) -> Result<Self, String> {
+    fn of(mut fields: Fields<'_>) -> Result<Self, String> {
         let missing =
             Malformed { field: "reason", why: "is missing; say why, for whoever wonders".to_owned() };
         let reason =
@@ -55,7 +55,7 @@ pub struct AgentRequest {
 }
 
 impl AgentRequest {
-    fn of(mut fields: Fields) -> Result<Self, String> {
+    fn of(mut fields: Fields<'_>) -> Result<Self, String> {
         let notes = told(&mut fields, "notes").map_err(|it| it.to_string())?;
         fields.finish("notes")?;
         Ok(Self { notes })
@@ -68,7 +68,7 @@ impl AgentRequest {
 pub struct Nothing {}
 
 impl Nothing {
-    fn of(fields: Fields) -> Result<Self, String> {
+    fn of(fields: Fields<'_>) -> Result<Self, String> {
         fields.finish("none")?;
         Ok(Self {})
     }
@@ -95,8 +95,8 @@ pub struct KeyRequest {
 }
 
 impl KeyRequest {
-    fn of(mut fields: Fields) -> Result<Self, String> {
-        let read = |fields: &mut Fields| -> Result<Self, Malformed> {
+    fn of(mut fields: Fields<'_>) -> Result<Self, String> {
+        let read = |fields: &mut Fields<'_>| -> Result<Self, Malformed> {
             let name = fields.need("name")?;
             check_name("name", &name, "._-:@+ ")?;
             let agent_id = fields.text("agent_id")?;
@@ -135,7 +135,7 @@ fn time(text: &str) -> Result<Micro, Malformed> {
     parse_rfc3339(text).ok_or_else(|| Malformed { field: "expires_at", why: why() })
 }
 
-fn told(fields: &mut Fields, name: &'static str) -> Result<Option<String>, Malformed> {
+fn told(fields: &mut Fields<'_>, name: &'static str) -> Result<Option<String>, Malformed> {
     let text = fields.text(name)?;
     let why = match &text {
         Some(text) if text.chars().count() > LONGEST => format!("is longer than {LONGEST} characters"),

@@ -29,8 +29,8 @@ pub struct OutcomeRequest {
 }
 
 impl OutcomeRequest {
-    fn of(mut fields: Fields) -> Result<Self, String> {
-        let read = |fields: &mut Fields| -> Result<Self, Malformed> {
+    fn of(mut fields: Fields<'_>) -> Result<Self, String> {
+        let read = |fields: &mut Fields<'_>| -> Result<Self, Malformed> {
             Ok(Self {
                 status: status(&fields.need("status")?)?,
                 cost_usd: fields.money("cost_usd")?,

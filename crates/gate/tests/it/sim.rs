@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use gate::clock::Clock;
 use gate::desk::Desk;
 use gate::path::{Carried, Gate, World};
+use gate::wire::{CheckReply, write_answer};
 use verdict::load::load;
 use verdict::*;
 
@@ -276,7 +277,7 @@ impl World for Chance<'_> {
             Status::Unknown,
         ]);
         let cost = stage.dice.of(&[None, Some(Micros(100_000)), Some(Micros(2_500_000))]);
-        stage.saw(code(hold.receipt().decided()));
+        stage.saw(code(hold.receipt()));
         stage.ran.lock().unwrap().push(Run { at });
         Pause(stage.dice.roll(3)).await;
         stage.pass_time(3);
@@ -320,8 +321,13 @@ fn policies() -> [Arc<Policy>; 2] {
     })
 }
 
-fn code(decided: &Decided) -> String {
-    serde_json::to_string(&decided.code).unwrap().replace('"', "")
+/// The code of a decision, whose answer is the same by whichever way it is written.
+fn code(receipt: &Receipt) -> String {
+    let mut answer = Vec::new();
+    write_answer(receipt, None, &mut answer).unwrap();
+    let plain = serde_json::to_string(&CheckReply::of(receipt, None)).unwrap();
+    assert_eq!(String::from_utf8(answer).unwrap(), plain);
+    serde_json::to_string(&receipt.decided().code).unwrap().replace('"', "")
 }
 
 fn step(stage: &Stage, gate: &Gate) {
@@ -339,12 +345,12 @@ fn step(stage: &Stage, gate: &Gate) {
                 Some(Err(_)) => stage.saw("malformed"),
                 Some(Ok(Err(_))) => stage.saw("halted"),
                 Some(Ok(Ok(Carried::Out(closing)))) => stage.saw(format!("{:?}", closing.settled().status)),
-                Some(Ok(Ok(Carried::Refused(receipt)))) => stage.saw(code(receipt.decided())),
+                Some(Ok(Ok(Carried::Refused(receipt)))) => stage.saw(code(&receipt)),
             }
         }
         5 | 6 => match now_or_never(gate.check_all((0..stage.dice.roll(5)).map(|_| stage.draft()).collect()))
         {
-            Ok(answers) => answers.iter().flatten().for_each(|receipt| stage.saw(code(receipt.decided()))),
+            Ok(answers) => answers.iter().flatten().for_each(|receipt| stage.saw(code(receipt))),
             Err(_) => stage.saw("halted"),
         },
         7 => report(stage, gate),
@@ -355,7 +361,7 @@ fn step(stage: &Stage, gate: &Gate) {
                 if stage.dice.roll(3) > 0 && receipt.decided().decision == Answer::Allow {
                     settle(stage, gate, receipt.at());
                 }
-                stage.saw(code(receipt.decided()));
+                stage.saw(code(&receipt));
             }
         },
     }

@@ -22,6 +22,8 @@ mod founding;
 mod hostile;
 mod notes;
 mod rig;
+mod signing;
+
 mod sharing;
 mod tampering;
 mod trees;

@@ -4,6 +4,7 @@
 //! input.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 
@@ -156,7 +157,7 @@ impl Compiler<'_> {
         let plain = name.strip_prefix('.').unwrap_or(name);
         if let Some(root) = self.roots.iter().position(|root| *root == plain) {
             let path = Path { root, name: plain.into(), keys: Vec::new() };
-            return Typed::new(Node::Path(path), Kinds::ANY);
+            return Typed::new(Node::Path(Arc::new(path)), Kinds::ANY);
         }
         if let Some(kind) = type_name(plain) {
             return Typed::new(Node::Const(Const::Type(kind)), Kinds::TYPE);
@@ -309,7 +310,7 @@ fn sum_kinds(sum: Sum, a: Kinds, b: Kinds) -> Kinds {
 pub(super) fn below(of: Node, key: &str) -> Node {
     match of {
         Node::Path(mut path) => {
-            path.keys.push(key.into());
+            Arc::make_mut(&mut path).keys.push(key.into());
             Node::Path(path)
         }
         of => Node::Select(Box::new(of), key.into()),

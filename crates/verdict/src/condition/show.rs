@@ -3,6 +3,8 @@
 //! Answerable for the wording. Works from the tree, so that nothing is kept for messages that may never
 //! be needed.
 
+use std::sync::Arc;
+
 use super::functions::signature;
 use super::run::Failure;
 use super::tree::{Const, Kind, Node, Sum, Walk};
@@ -119,7 +121,7 @@ pub(super) fn found(node: &Node, scope: Scope<'_>) -> Vec<String> {
     node.paths(&mut paths);
     let mut out: Vec<String> = Vec::new();
     for path in paths {
-        let node = Node::Path(path.clone());
+        let node = Node::Path(Arc::new(path.clone()));
         let words = match Run::new(scope).value(&node) {
             Ok(found) => format!("{} is {}", quoted(&node), value(&found)),
             Err(why) => failure(&why),

@@ -2,6 +2,9 @@
 //!
 //! Answerable for the shape alone. Does not know how a tree comes about, nor what it is worth.
 
+use std::sync::Arc;
+
+use hashbrown::HashSet;
 use regex::Regex;
 
 use super::functions::Function;
@@ -43,7 +46,7 @@ pub(super) enum Kind {
 }
 
 /// A root and the keys below it, all of them known when the expression is compiled.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Path {
     /// Position among the roots.
     pub(super) root: usize,
@@ -117,7 +120,8 @@ pub(super) struct Loop {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
     Const(Const),
-    Path(Path),
+    /// Shared by all conditions of a policy that read the same, so that few are read often.
+    Path(Arc<Path>),
     Local {
         slot: usize,
         name: Box<str>,
@@ -125,7 +129,7 @@ pub(super) enum Node {
     Select(Box<Node>, Box<str>),
     Has(Box<Node>, Box<str>),
     /// `has(root.key...)`, where the path is the whole of it.
-    HasPath(Path),
+    HasPath(Arc<Path>),
     Index(Box<(Node, Node)>),
     And(Vec<Node>),
     Or(Vec<Node>),
@@ -296,6 +300,39 @@ impl Node {
             Self::Loop(walk) => {
                 [Some(&walk.range), walk.test.as_ref(), walk.make.as_ref()].into_iter().flatten().collect()
             }
+        }
+    }
+
+    /// The same, to be changed.
+    fn children_mut(&mut self) -> Vec<&mut Node> {
+        match self {
+            Self::Const(_) | Self::Path(_) | Self::Local { .. } | Self::HasPath(_) => Vec::new(),
+            Self::Select(of, _) | Self::Has(of, _) | Self::Matches(of, _) => vec![of],
+            Self::Not(of) | Self::Negate(of) => vec![of],
+            Self::Index(two) | Self::Within(two) | Self::Compare(_, two) | Self::Arithmetic(_, two) => {
+                let (left, right) = &mut **two;
+                vec![left, right]
+            }
+            Self::Choose(three) => {
+                let (of, yes, no) = &mut **three;
+                vec![of, yes, no]
+            }
+            Self::And(of) | Self::Or(of) | Self::List(of) | Self::Call(_, of) => of.iter_mut().collect(),
+            Self::Map(entries) => entries.iter_mut().flat_map(|(key, value)| [key, value]).collect(),
+            Self::Loop(walk) => {
+                let Loop { range, test, make, .. } = &mut **walk;
+                [Some(range), test.as_mut(), make.as_mut()].into_iter().flatten().collect()
+            }
+        }
+    }
+
+    /// Exchanges paths for the same ones among `known`, and adds those that are new.
+    pub(super) fn share(&mut self, known: &mut HashSet<Arc<Path>>) {
+        if let Self::Path(path) | Self::HasPath(path) = self {
+            *path = Arc::clone(known.get_or_insert_with(path, Arc::clone));
+        }
+        for child in self.children_mut() {
+            child.share(known);
         }
     }
 

@@ -21,3 +21,4 @@ mod canonical;
 mod decisions;
 mod limits;
 mod memory;
+mod records;

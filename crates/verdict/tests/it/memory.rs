@@ -6,7 +6,12 @@ const DAY: i64 = 24 * 3600 * 1_000_000;
 
 fn decided(n: u64, t: Micro) -> Record {
     let name = format!("agent-{n}");
-    let charge = |counter: String, window| Charge { counter, amount: 1, window, meter: MeterKind::Actions };
+    let charge = |counter: String, window| Charge {
+        counter: counter.into(),
+        amount: 1,
+        window,
+        meter: MeterKind::Actions,
+    };
     Record::Decided(Box::new(Decided {
         t,
         decision: Answer::Allow,
@@ -55,6 +60,6 @@ fn what_is_over_is_dropped_and_what_is_live_stays() {
     assert!((30 * a_day..=31 * a_day + slack).contains(&sizes["keys"]), "{sizes:?}");
     assert!((30 * a_day..=31 * a_day + slack).contains(&sizes["open"]), "{sizes:?}");
     let last = count - 1;
-    assert_eq!(books.counted(&format!("hour|agent-{last}"), books.now()), 1);
+    assert_eq!(books.counted(&format!("hour|agent-{last}").into(), books.now()), 1);
     assert!(books.is_open(last) && !books.is_open(0));
 }
