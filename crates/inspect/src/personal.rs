@@ -217,7 +217,9 @@ impl Reader<'_, '_> {
                 best = surer(best, self.birthday(start));
             }
             if best.as_ref().is_none_or(|it| it.confidence < 70) {
-                best = surer(best, self.labelled(start, end));
+                if end - start > 4 || self.goes_on(end) || self.holds_letter(start, end) {
+                    best = surer(best, self.labelled(start, end));
+                }
                 best = surer(best, self.place(start, end));
             }
         }
@@ -229,6 +231,12 @@ impl Reader<'_, '_> {
         let next = self.bytes.get(end..end + 4).or_else(|| self.bytes.get(end..)).unwrap_or_default();
         let mut more = next.iter().skip_while(|byte| matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')'));
         more.next().is_some_and(|byte| byte.is_ascii_digit() || *byte > 0x7F)
+    }
+
+    /// Whether the word at `start..end` has letters, or capitals right before it.
+    fn holds_letter(&self, start: usize, end: usize) -> bool {
+        let word = self.bytes.get(start.saturating_sub(2)..end).unwrap_or_default();
+        word.iter().any(u8::is_ascii_uppercase) && end - start > 1
     }
 
     /// A number whose first part is letters, which stand before the first digit.

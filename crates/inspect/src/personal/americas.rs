@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = rows![
     ca_ramq             ca "AAAA 9999 9999"     ramq        40 55 85 0   "health_insurance";
     ca_business_number  ca "999999999AA9999"    ca_bn       70 70 88 0   "tax_id";
     br_cpf              br "999.999.999-99"     cpf         45 90 92 60  "tax_id national_id";
-    br_cnpj             br "99.999.999/9999-99" cnpj        55 90 92 60  "tax_id company_id";
+    br_cnpj             br "99.999.999/9999-99" cnpj        46 90 92 60  "tax_id company_id";
     br_cnh              br "99999999999"        cnh         20 20 85 0   "driver_license";
     br_pis              br "999.99999.99-9"     pis         20 75 88 0   "";
     mx_curp             mx "AAAA999999AAAAAAX9" curp        90 90 95 75  "national_id";

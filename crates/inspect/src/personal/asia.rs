@@ -25,7 +25,7 @@ pub(super) const ROWS: &[Row] = rows![
     hk_id               hk "AA999999(X"         hkid        40 85 92 0   "national_id";
     mo_id               mo "9/999999/9"         macau       10 40 80 0   "national_id";
     jp_my_number        jp "9999 9999 9999"     my_number   20 40 90 55  "national_id";
-    kr_rrn              kr "999999-9999999"     rrn         55 85 92 0   "national_id";
+    kr_rrn              kr "999999-9999999"     rrn         40 85 92 0   "national_id";
     kr_brn              kr "999-99-99999"       brn         20 75 88 0   "company_id tax_id";
     kr_driver_license   kr "99-99-999999-99"    license_kr  10 75 88 0   "driver_license";
     kr_passport         kr "A999A9999"          passport_kr 45 45 88 0   "passport";

@@ -9,7 +9,7 @@ pub(super) const ROWS: &[Row] = rows![
     payment_card   xx "9999 9999 9999 9999"     card     80 95 97 60 "";
     payment_card   xx "9999 999999 99999"       card     75 95 97 60 "";
     payment_card   xx "9999 999999 9999"        card     60 90 95 55 "";
-    payment_card   xx "9999 9999 9999 9999 999" card     50 90 95 55 "";
+    payment_card   xx "9999 9999 9999 9999 999" card     40 90 95 55 "";
     payment_card   xx "9999999999999"           card     35 35 90 0  "";
     payment_card   xx "999999999999"            card     10 10 85 0  "";
     payment_card   xx "99999999999999999"       card     10 10 85 0  "";

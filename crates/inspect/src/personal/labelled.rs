@@ -26,9 +26,16 @@ const LABELS: &[(&str, usize, usize)] = &[
 static CLASSES: LazyLock<Vec<Classes>> =
     LazyLock::new(|| LABELS.iter().map(|(name, ..)| class(name)).collect());
 
+static ANY: LazyLock<Classes> =
+    LazyLock::new(|| CLASSES.iter().fold(Classes::default(), |all, classes| all | *classes));
+
 impl Reader<'_, '_> {
     /// What the label before the word at `start..end` says that it is.
     pub(super) fn labelled(&mut self, start: usize, end: usize) -> Option<Found> {
+        let field = self.field;
+        if !self.clues.around(start, end).in_field(field).label.meets(*ANY) {
+            return None;
+        }
         let (start, end) = self.value(start, end)?;
         let word = self.bytes.get(start..end)?;
         let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -37,7 +44,6 @@ impl Reader<'_, '_> {
         if !enough || self.joined(start, end) {
             return None;
         }
-        let field = self.field;
         let told = self.clues.around(start, end).in_field(field);
         for ((name, least, most), classes) in LABELS.iter().zip(CLASSES.iter()) {
             let enough = digits

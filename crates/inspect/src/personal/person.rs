@@ -223,7 +223,7 @@ impl Reader<'_, '_> {
             return None;
         }
         let closing = title.contains("egards") || title == "Sincerely";
-        let rest = self.text.get(end..)?;
+        let rest = self.window(end, 64)?;
         let skipped = if closing {
             // The name stands on a line of its own.
             let line = rest.strip_prefix(',').or_else(|| rest.strip_prefix(" yours,")).unwrap_or(rest);
@@ -257,7 +257,7 @@ impl Reader<'_, '_> {
     pub(super) fn field_value(&self, colon: usize) -> Option<Found> {
         let label = self.label(colon)?;
         let says = *LABELS.get(label.as_str())?;
-        let rest = self.text.get(colon + 1..)?;
+        let rest = self.window(colon + 1, 32)?;
         let window = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         let mut from = colon + 1 + window.min(16);
         if matches!(self.byte(from), b'"' | b'\'') {
@@ -321,7 +321,7 @@ impl Reader<'_, '_> {
 
     /// Words with capitals at `from`, as names have them: start, end, how many.
     fn name(&self, from: usize) -> Option<(usize, usize, usize)> {
-        let rest = self.text.get(from..)?;
+        let rest = self.window(from, 160)?;
         let (mut end, mut kept, mut words) = (from, from, 0);
         for word in rest.split(' ').take(6) {
             let bare: usize = word

@@ -56,6 +56,14 @@ impl Reader<'_, '_> {
     pub(super) fn phone(&mut self, at: usize) -> Option<Found> {
         let dialled = self.dialled(at)?;
         let mut best: Option<Found> = None;
+        // A row of figures is not a number, but for a label right before it.
+        let last = dialled.groups.last().filter(|_| dialled.count == GROUPS);
+        if last.is_some_and(|group| self.goes_on(group.end)) {
+            let field = self.field;
+            if !self.clues.around(dialled.start, at).in_field(field).label.meets(CLASSES.0) {
+                return None;
+            }
+        }
         for count in (1..=dialled.count).rev() {
             let groups = dialled.groups.get(..count)?;
             let last = groups.last()?;
@@ -124,6 +132,14 @@ impl Reader<'_, '_> {
             }
             upto += length;
             at += length;
+            // Nobody sets single digits apart but the first.
+            if length == 1
+                && dialled.count > 0
+                && !open
+                && dialled.groups.first().is_some_and(|it| it.length == 1)
+            {
+                break;
+            }
             let bracketed = open && self.byte(at) == b')';
             if open && !bracketed && self.byte(at) != b' ' && self.byte(at) != b'-' {
                 break;
@@ -190,7 +206,15 @@ impl Reader<'_, '_> {
 
     /// The end of `x123`, `ext. 123`, `доб. 12`.
     fn extension(&self, end: usize) -> Option<usize> {
-        let rest = self.text.get(end..)?;
+        let after = self.byte(end);
+        // Most numbers end here.
+        if !(after.is_ascii_alphabetic()
+            || !after.is_ascii()
+            || matches!(after, b' ' | b',' | b';' | b'-' | b'/'))
+        {
+            return None;
+        }
+        let rest = self.window(end, 40)?;
         let trimmed = rest.trim_start_matches([' ', ',', ';', '-', '/']);
         let words = ["extension", "extn", "ext", "x", "доб", "poste", "durchwahl", "int", "anexo", "ramal"];
         let word = words

@@ -130,7 +130,11 @@ impl Reader<'_, '_> {
     /// `123 Oak Street`, `12 rue de la Paix`.
     fn number_first(&self, start: usize, end: usize) -> Option<(usize, usize, u8)> {
         let first = self.byte(end + 1);
-        if self.byte(end) != b' ' || !(first.is_ascii_alphanumeric() || !first.is_ascii()) {
+        // `1 29th St`, or a word that a street's name may begin with.
+        let ordinal = first.is_ascii_digit()
+            && (2..5).any(|at| self.byte(end + at).is_ascii_alphabetic() && self.byte(end + at + 1) != b' ');
+        let street = first.is_ascii_uppercase() || !first.is_ascii() || b"rvcapqsiltuojd".contains(&first);
+        if self.byte(end) != b' ' || !(ordinal || street) {
             return None;
         }
         let rest = self.line(end + 1, 80)?;
@@ -262,10 +266,14 @@ impl Reader<'_, '_> {
         })
     }
 
+    /// The text from `from`, `most` bytes of it at most.
+    pub(super) fn window(&self, from: usize, most: usize) -> Option<&str> {
+        self.text.get(from..self.boundary((from + most).min(self.text.len())))
+    }
+
     /// The text from `from` to the end of the line, `most` bytes of it at most.
     fn line(&self, from: usize, most: usize) -> Option<&str> {
-        let to = self.boundary((from + most).min(self.text.len()));
-        self.text.get(from..to)?.split(['\n', '\r']).next()
+        self.window(from, most)?.split(['\n', '\r']).next()
     }
 
     fn boundary(&self, at: usize) -> usize {
