@@ -4,7 +4,7 @@ CARGO ?= cargo
 BIN := target/release/portcullis
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit e2e bench eval clean rust
+.PHONY: help run build test lint unit fuzz e2e bench eval clean rust
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -26,6 +26,11 @@ unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and progra
 	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else $(CARGO) test --locked --workspace --tests --no-fail-fast; fi
 	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked --workspace --doc
+
+SECONDS ?= 3600
+
+fuzz: rust ## Gives every reader of hostile text texts that nobody wrote, for SECONDS each (3600); FUZZ_TARGET=shell for one.
+	FUZZ_SECONDS=$(SECONDS) $(CARGO) test --release --locked -p inspect --test it -- --nocapture fuzz::
 
 e2e: rust ## The real MCP client and server, through the gate.
 	$(CARGO) build --locked --bin portcullis

@@ -11,6 +11,7 @@
 )]
 
 mod case;
+mod fuzz;
 mod code;
 mod injection;
 mod paths;

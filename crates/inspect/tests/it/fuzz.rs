@@ -1,0 +1,137 @@
+//! Every reader of hostile text, given texts that nobody wrote: none may panic, run away or overflow the stack.
+//!
+//! Answerable for making the texts, for running a target over them and for naming the smallest text that breaks
+//! one. Deterministic: each target has its own dice, seeded by its name, and seeds from `corpus/`. A short run is
+//! part of the tests; `make fuzz` runs the same for FUZZ_SECONDS each, with new dice every time, and then also
+//! measures time. To add a target, add a line to `targets.rs`. What broke one belongs into `corpus/fuzz/NAME.txt`.
+
+mod dice;
+mod targets;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dice::Dice;
+use targets::{TARGETS, Target};
+use verdict::Json;
+
+/// How many texts a target is given in a short run.
+const SHORT: usize = 400;
+
+/// The longest text.
+const LONGEST: usize = 1 << 20;
+
+#[test]
+fn no_text_breaks_a_reader() {
+    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|it| it.parse::<u64>().ok()).map(Duration::from_secs);
+    let only = std::env::var("FUZZ_TARGET").ok();
+    let wanted: Vec<&Target> = TARGETS.iter().filter(|it| only.as_deref().is_none_or(|only| only == it.name)).collect();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut broken = Vec::new();
+        while let Some(target) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+            broken.extend(run(target, seconds));
+        }
+        broken
+    };
+    let broken: Vec<String> = std::thread::scope(|scope| {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..count).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(broken.is_empty(), "{}", broken.join("\n\n"));
+}
+
+/// Runs one target; says what broke it.
+fn run(target: &Target, seconds: Option<Duration>) -> Option<String> {
+    let seeds = seeds(target);
+    let salt = if seconds.is_some() { std::process::id().into() } else { 0 };
+    let mut dice = Dice::new(target.name, salt);
+    let start = Instant::now();
+    let share = |done: usize| match seconds {
+        Some(seconds) => start.elapsed() < seconds,
+        None => done < SHORT / target.cost,
+    };
+    let mut done = 0;
+    while share(done) {
+        // First the seeds as they are.
+        let text = match seeds.get(done) {
+            Some(seed) => seed.clone(),
+            None => dice.text(&seeds, if done % 97 == 96 { LONGEST / target.cost } else { 2_000 }),
+        };
+        done += 1;
+        if let Some(why) = breaks(target, &text, seconds.is_some()) {
+            let small = shrink(target, text, seconds.is_some());
+            return Some(format!("{}, after {done} texts: {why}\n{small:?}", target.name));
+        }
+    }
+    if seconds.is_some() {
+        println!("{}: {done} texts", target.name);
+    }
+    None
+}
+
+/// Why the text breaks the target, if it does.
+fn breaks(target: &Target, text: &str, timed: bool) -> Option<String> {
+    let start = Instant::now();
+    let ended = catch_unwind(AssertUnwindSafe(|| (target.read)(text)));
+    let took = start.elapsed();
+    let told = match ended {
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().cloned();
+            return Some(said.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned())).unwrap_or_default());
+        }
+        Ok(told) => told,
+    };
+    if told > 64 + 4 * text.len() {
+        return Some(format!("{told} findings in {} bytes", text.len()));
+    }
+    // A megabyte has fifty milliseconds; the machine may be busy, so twenty times that is what counts.
+    let most = Duration::from_millis(200) + Duration::from_nanos(1_000) * u32::try_from(text.len()).unwrap();
+    (timed && took > most).then(|| format!("took {took:?} for {} bytes", text.len()))
+}
+
+/// A smaller text that breaks the target, too.
+fn shrink(target: &Target, mut text: String, timed: bool) -> String {
+    let mut piece = text.len() / 2;
+    while piece > 0 {
+        let mut at = 0;
+        while at < text.len() && text.len() < 200_000 {
+            let from = (at..).find(|at| text.is_char_boundary(*at)).unwrap();
+            let to = (at + piece..).find(|at| *at >= text.len() || text.is_char_boundary(*at)).unwrap().min(text.len());
+            let less = format!("{}{}", &text[..from.min(to)], &text[to..]);
+            if less.len() < text.len() && breaks(target, &less, timed).is_some() {
+                text = less;
+            } else {
+                at += piece;
+            }
+        }
+        piece /= 2;
+    }
+    text
+}
+
+/// What there is in `corpus/` for a target, and what broke it before.
+fn seeds(target: &Target) -> Vec<String> {
+    let corpus = format!("{}/../../corpus", env!("CARGO_MANIFEST_DIR"));
+    let mut seeds: Vec<String> = target.seeds.iter().map(|seed| (*seed).to_owned()).collect();
+    for folder in target.folders {
+        let mut files: Vec<_> = std::fs::read_dir(format!("{corpus}/{folder}")).into_iter().flatten().flatten().collect();
+        files.sort_by_key(std::fs::DirEntry::path);
+        for file in files {
+            let lines = std::fs::read_to_string(file.path()).unwrap_or_default();
+            for row in lines.lines().filter_map(|line| Json::parse(line.as_bytes()).ok()) {
+                match row.at(&["given".to_owned()]) {
+                    Some(Json::Str(text)) => seeds.push(text.clone()),
+                    Some(other) => seeds.push(other.canonical()),
+                    None => {}
+                }
+            }
+        }
+    }
+    seeds.extend(std::fs::read_to_string(format!("{corpus}/fuzz/{}.txt", target.name)));
+    // Many small cases of one kind teach little: some of each.
+    let step = seeds.len().div_ceil(SHORT / target.cost / 2).max(1);
+    seeds.into_iter().step_by(step).collect()
+}
