@@ -34,9 +34,8 @@ impl Language {
     pub fn from_name(name: &str) -> Option<Self> {
         match name.trim().to_ascii_lowercase().as_str() {
             "python" | "python3" | "python2" | "py" | "ipython" => Some(Self::Python),
-            "javascript" | "js" | "node" | "nodejs" | "ecmascript" | "mjs" | "typescript" | "ts" | "deno" | "bun" => {
-                Some(Self::JavaScript)
-            }
+            "javascript" | "js" | "node" | "nodejs" | "ecmascript" | "mjs" | "typescript" | "ts" | "deno"
+            | "bun" => Some(Self::JavaScript),
             _ => None,
         }
     }

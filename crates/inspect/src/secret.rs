@@ -182,9 +182,15 @@ impl Search<'_, '_> {
         let Some(token) = self.text.get(span.clone()) else { return };
         let weak = format.entropy > 0 && makeup(token.as_bytes()).entropy < format.entropy;
         let ends_wrong = !format.tail.is_empty() && !token.ends_with(format.tail.as_str());
-        let elided = self.text.get(span.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
+        let elided =
+            self.text.get(span.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
         // A file called `video.ico-7a38.png`, not a key of Infracost's.
-        if weak || ends_wrong || elided || judge::is_file_name(self.text, span.end) || is_spelled_out(token, format) {
+        if weak
+            || ends_wrong
+            || elided
+            || judge::is_file_name(self.text, span.end)
+            || is_spelled_out(token, format)
+        {
             return;
         }
         let verified = checksum::holds(&format.checksum, token);

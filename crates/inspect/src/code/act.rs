@@ -14,9 +14,30 @@ use crate::sql::Dialect;
 
 /// Attributes by which anything can be reached from anything.
 const BACK_DOORS: &[&str] = &[
-    "__subclasses__", "__globals__", "__builtins__", "__bases__", "__base__", "__mro__", "__dict__", "__code__",
-    "__getattribute__", "__loader__", "__import__", "__closure__", "__self__", "__reduce__", "__reduce_ex__", "gi_frame",
-    "f_globals", "f_locals", "f_builtins", "func_globals", "tb_frame", "cr_frame", "mainModule", "__proto__",
+    "__subclasses__",
+    "__globals__",
+    "__builtins__",
+    "__bases__",
+    "__base__",
+    "__mro__",
+    "__dict__",
+    "__code__",
+    "__getattribute__",
+    "__loader__",
+    "__import__",
+    "__closure__",
+    "__self__",
+    "__reduce__",
+    "__reduce_ex__",
+    "gi_frame",
+    "f_globals",
+    "f_locals",
+    "f_builtins",
+    "func_globals",
+    "tb_frame",
+    "cr_frame",
+    "mainModule",
+    "__proto__",
 ];
 
 /// The effects of a text.
@@ -67,7 +88,10 @@ impl<'t> Walk<'_, '_, 't> {
         for module in modules {
             let first = module.split('.').next().unwrap_or_default();
             let table = self.reader.table;
-            if !table.is_safe(first) && !table.has_doors(first) && !matches!(first, "posix" | "nt" | "posixpath") {
+            if !table.is_safe(first)
+                && !table.has_doors(first)
+                && !matches!(first, "posix" | "nt" | "posixpath")
+            {
                 self.findings.unknown("uses a module that is not known here");
             }
         }
@@ -85,7 +109,11 @@ impl<'t> Walk<'_, '_, 't> {
             "import_statement" | "import_from_statement" => self.skip_below(node),
             "assignment" | "assignment_expression" | "variable_declarator" => self.assigned(node),
             // Names that are no values.
-            "keyword_argument" | "function_definition" | "class_definition" | "function_declaration" | "labeled_statement" => {
+            "keyword_argument"
+            | "function_definition"
+            | "class_definition"
+            | "function_declaration"
+            | "labeled_statement" => {
                 self.skip(node.child_by_field_name("name"));
             }
             "exec_statement" => self.findings.unknown("runs a text that is not known here"),
@@ -122,7 +150,9 @@ impl<'t> Walk<'_, '_, 't> {
         if target.kind() == "identifier" {
             self.skip(Some(target));
             // An alias is followed to where it is used.
-            if let Some(value) = value.filter(|value| matches!(value.kind(), "identifier" | "attribute" | "member_expression")) {
+            if let Some(value) =
+                value.filter(|value| matches!(value.kind(), "identifier" | "attribute" | "member_expression"))
+            {
                 self.skip(Some(value));
                 self.skip_object(value);
             }
@@ -130,7 +160,8 @@ impl<'t> Walk<'_, '_, 't> {
         let object = target.child_by_field_name("value").or_else(|| target.child_by_field_name("object"));
         let is_environment = |value: &Value| matches!(value, Value::Path(path) if path == "os.environ" || path == "process.env");
         if let Some(object) = object.filter(|object| self.reader.values(*object).iter().any(is_environment)) {
-            let index = target.child_by_field_name("subscript").or_else(|| target.child_by_field_name("index"));
+            let index =
+                target.child_by_field_name("subscript").or_else(|| target.child_by_field_name("index"));
             let name = index.and_then(|index| only_text(&self.reader.values(index)));
             self.findings.push(Effect::new("env.change", name.map_or(Target::Unknown, Target::Named)));
             self.skip(Some(target));
@@ -142,7 +173,9 @@ impl<'t> Walk<'_, '_, 't> {
     /// The object of a member is told with it.
     fn skip_object(&mut self, node: Node<'t>) {
         let mut inner = node.child_by_field_name("object");
-        while let Some(object) = inner.filter(|object| matches!(object.kind(), "attribute" | "member_expression" | "identifier")) {
+        while let Some(object) =
+            inner.filter(|object| matches!(object.kind(), "attribute" | "member_expression" | "identifier"))
+        {
             self.skip(Some(object));
             inner = object.child_by_field_name("object");
         }
@@ -159,7 +192,9 @@ impl<'t> Walk<'_, '_, 't> {
             match value {
                 Value::Path(path) => self.path(&path, &args, None),
                 Value::Method(path, object) => self.path(&path, &args, object),
-                Value::Plain | Value::Unknown | Value::Made(..) | Value::Text(_) | Value::List(_) => self.method(callee, &args),
+                Value::Plain | Value::Unknown | Value::Made(..) | Value::Text(_) | Value::List(_) => {
+                    self.method(callee, &args)
+                }
             }
         }
     }
@@ -183,7 +218,9 @@ impl<'t> Walk<'_, '_, 't> {
 
     /// `getattr(os, 'system')` is `os.system`; with a name that is not known it is anything.
     fn getattr(&mut self, args: &[Argument<'t>]) {
-        let values = |at: usize| args.get(at).and_then(|arg| arg.value).map(|node| self.reader.values(node)).unwrap_or_default();
+        let values = |at: usize| {
+            args.get(at).and_then(|arg| arg.value).map(|node| self.reader.values(node)).unwrap_or_default()
+        };
         match (values(0).as_slice(), only_text(&values(1))) {
             ([Value::Path(path)], Some(member)) => {
                 let path = format!("{path}.{member}");
@@ -198,7 +235,8 @@ impl<'t> Walk<'_, '_, 't> {
 
     /// A method of an object of unknown kind: what its name says.
     fn method(&mut self, callee: Node<'t>, args: &[Argument<'t>]) {
-        let member = callee.child_by_field_name("attribute").or_else(|| callee.child_by_field_name("property"));
+        let member =
+            callee.child_by_field_name("attribute").or_else(|| callee.child_by_field_name("property"));
         match member {
             Some(member) => {
                 let name = self.reader.read(member);
@@ -210,7 +248,14 @@ impl<'t> Walk<'_, '_, 't> {
                     }
                 }
             }
-            None if matches!(callee.kind(), "identifier" | "lambda" | "arrow_function" | "parenthesized_expression" | "function_expression") => {}
+            None if matches!(
+                callee.kind(),
+                "identifier"
+                    | "lambda"
+                    | "arrow_function"
+                    | "parenthesized_expression"
+                    | "function_expression"
+            ) => {}
             None if matches!(callee.kind(), "call" | "call_expression" | "super" | "new_expression") => {}
             None => self.findings.unknown("calls something that is put together only then"),
         }
@@ -218,12 +263,29 @@ impl<'t> Walk<'_, '_, 't> {
 
     fn looks_like_sql(&self, args: &[Argument<'t>]) -> bool {
         const DATABASES: &[&str] = &[
-            "sqlite3", "psycopg2", "psycopg", "pymysql", "MySQLdb", "mysql", "pyodbc", "cx_Oracle", "oracledb", "asyncpg",
-            "duckdb", "sqlalchemy", "pg", "mysql2", "better-sqlite3", "knex",
+            "sqlite3",
+            "psycopg2",
+            "psycopg",
+            "pymysql",
+            "MySQLdb",
+            "mysql",
+            "pyodbc",
+            "cx_Oracle",
+            "oracledb",
+            "asyncpg",
+            "duckdb",
+            "sqlalchemy",
+            "pg",
+            "mysql2",
+            "better-sqlite3",
+            "knex",
         ];
-        let text = args.first().and_then(|arg| arg.value).and_then(|node| only_text(&self.reader.values(node)));
+        let text =
+            args.first().and_then(|arg| arg.value).and_then(|node| only_text(&self.reader.values(node)));
         let modules = &self.reader.names.modules;
-        let has_database = modules.iter().any(|module| DATABASES.iter().any(|known| module.split('.').next() == Some(known)));
+        let has_database = modules
+            .iter()
+            .any(|module| DATABASES.iter().any(|known| module.split('.').next() == Some(known)));
         match text {
             Some(text) => has_database || text.trim_start().contains(' '),
             None => has_database || self.reader.language == Language::Python && !args.is_empty(),
@@ -235,7 +297,9 @@ impl<'t> Walk<'_, '_, 't> {
         let Some(name) = member.map(|member| self.reader.read(member)) else { return };
         if BACK_DOORS.contains(&name) {
             self.findings.unknown("reaches into the language itself");
-        } else if name == "constructor" && node.parent().is_some_and(|parent| parent.kind() != "expression_statement") {
+        } else if name == "constructor"
+            && node.parent().is_some_and(|parent| parent.kind() != "expression_statement")
+        {
             self.findings.unknown("reaches into the language itself");
         }
     }
@@ -305,7 +369,8 @@ impl<'t> Walk<'_, '_, 't> {
     }
 
     fn environment(&mut self, name: Option<&str>) {
-        const SECRET: &[&str] = &["KEY", "TOKEN", "SECRET", "PASS", "PWD", "CRED", "AUTH", "PRIVATE", "DSN", "DATABASE_URL"];
+        const SECRET: &[&str] =
+            &["KEY", "TOKEN", "SECRET", "PASS", "PWD", "CRED", "AUTH", "PRIVATE", "DSN", "DATABASE_URL"];
         match name {
             Some(name) => {
                 let upper = name.to_uppercase();
@@ -313,14 +378,20 @@ impl<'t> Walk<'_, '_, 't> {
                     self.findings.push(Effect::new("secret.read", Target::Named(name.to_owned())));
                 }
             }
-            None => self.findings.push(Effect::new("secret.read", Target::Unknown).noting("reads the environment")),
+            None => self
+                .findings
+                .push(Effect::new("secret.read", Target::Unknown).noting("reads the environment")),
         }
     }
 
     /// The argument that matters: what it may be.
     fn argument(&self, entry: &Entry, call: &Call<'_, 't>, offset: usize) -> Vec<Value> {
-        let by_name = call.args.iter().find(|arg| arg.name.is_some_and(|name| entry.names.split('|').any(|it| it == name)));
-        let by_place = entry.position.and_then(|at| call.args.get(at + offset)).filter(|arg| arg.name.is_none());
+        let by_name = call
+            .args
+            .iter()
+            .find(|arg| arg.name.is_some_and(|name| entry.names.split('|').any(|it| it == name)));
+        let by_place =
+            entry.position.and_then(|at| call.args.get(at + offset)).filter(|arg| arg.name.is_none());
         let first_spread = call.args.iter().any(|arg| arg.value.is_none());
         match by_name.filter(|_| offset == 0).or(by_place).and_then(|arg| arg.value) {
             Some(node) if !first_spread => self.reader.values(node),
@@ -362,7 +433,11 @@ impl<'t> Walk<'_, '_, 't> {
                     self.findings.push(place::file_at(first, text.as_deref(), around));
                 }
                 let offset = usize::from(entry.effect != "moveself");
-                let target = call.args.get(offset).and_then(|arg| arg.value).and_then(|node| only_text(&self.reader.values(node)));
+                let target = call
+                    .args
+                    .get(offset)
+                    .and_then(|arg| arg.value)
+                    .and_then(|node| only_text(&self.reader.values(node)));
                 self.findings.push(place::file_at("fs.write", target.as_deref(), around));
             }
             "rmtree" => {
@@ -415,7 +490,12 @@ impl<'t> Walk<'_, '_, 't> {
     /// A constant text that is run as code is read as code.
     fn code(&mut self, call: &Call<'_, 't>) {
         let at = if call.path == "Function" { call.args.len().saturating_sub(1) } else { 0 };
-        let values = call.args.get(at).and_then(|arg| arg.value).map(|node| self.reader.values(node)).unwrap_or_default();
+        let values = call
+            .args
+            .get(at)
+            .and_then(|arg| arg.value)
+            .map(|node| self.reader.values(node))
+            .unwrap_or_default();
         match only_text(&values) {
             Some(text) => {
                 self.findings.depth += 1;
@@ -441,7 +521,13 @@ impl<'t> Walk<'_, '_, 't> {
                     effects.extend(place::program_at(&program, &words, around));
                 }
                 ("spawnargs", Value::Text(program)) => {
-                    let words = match call.args.get(1).and_then(|arg| arg.value).map(|node| self.reader.values(node)).as_deref() {
+                    let words = match call
+                        .args
+                        .get(1)
+                        .and_then(|arg| arg.value)
+                        .map(|node| self.reader.values(node))
+                        .as_deref()
+                    {
                         Some([Value::List(words)]) => words.clone(),
                         None | Some([Value::Plain]) => Vec::new(),
                         _ => vec![None],
@@ -505,7 +591,9 @@ impl<'t> Walk<'_, '_, 't> {
                 }
                 // `sqlalchemy.text('...')` was told where it was made.
                 Value::Made(path, _) if path.starts_with("sqlalchemy.") => {}
-                _ => self.findings.push(Effect::new("sql.unknown", Target::Unknown).noting("runs a text that is not known here")),
+                _ => self.findings.push(
+                    Effect::new("sql.unknown", Target::Unknown).noting("runs a text that is not known here"),
+                ),
             }
         }
     }

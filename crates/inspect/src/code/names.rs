@@ -154,10 +154,14 @@ impl<'t> Names<'t> {
         let mut cursor = target.walk();
         for child in target.named_children(&mut cursor) {
             match child.kind() {
-                "identifier" | "shorthand_property_identifier_pattern" => self.bind(read(child, text), Bound::Unknown),
+                "identifier" | "shorthand_property_identifier_pattern" => {
+                    self.bind(read(child, text), Bound::Unknown)
+                }
                 "default_parameter" | "typed_default_parameter" | "assignment_pattern" => {
-                    let name = child.child_by_field_name("name").or_else(|| child.child_by_field_name("left"));
-                    let value = child.child_by_field_name("value").or_else(|| child.child_by_field_name("right"));
+                    let name =
+                        child.child_by_field_name("name").or_else(|| child.child_by_field_name("left"));
+                    let value =
+                        child.child_by_field_name("value").or_else(|| child.child_by_field_name("right"));
                     if let Some(name) = name.filter(|name| name.kind() == "identifier") {
                         self.bind(read(name, text), Bound::Unknown);
                         if let Some(value) = value {
@@ -165,7 +169,11 @@ impl<'t> Names<'t> {
                         }
                     }
                 }
-                "typed_parameter" | "list_splat_pattern" | "dictionary_splat_pattern" | "rest_pattern" | "pair_pattern" => {
+                "typed_parameter"
+                | "list_splat_pattern"
+                | "dictionary_splat_pattern"
+                | "rest_pattern"
+                | "pair_pattern" => {
                     let mut cursor = child.walk();
                     for name in child.named_children(&mut cursor).filter(|name| name.kind() == "identifier") {
                         self.bind(read(name, text), Bound::Unknown);
@@ -183,7 +191,9 @@ impl<'t> Names<'t> {
             "variable_declarator" | "assignment_expression" => {
                 let target = field("name").or_else(|| field("left"));
                 match (target, field("value").or_else(|| field("right"))) {
-                    (Some(target), Some(value)) if target.kind() == "object_pattern" => self.unpack(target, value, text),
+                    (Some(target), Some(value)) if target.kind() == "object_pattern" => {
+                        self.unpack(target, value, text)
+                    }
                     (Some(target), Some(value)) => self.assign(target, value, text, true),
                     (Some(target), None) => self.anything(target, text),
                     _ => {}
@@ -290,7 +300,8 @@ pub(super) fn module(name: &str) -> String {
 
 /// The usual name of a module that has several.
 fn normal(path: &str) -> String {
-    const OTHERS: &[(&str, &str)] = &[("posix", "os"), ("nt", "os"), ("posixpath", "os.path"), ("_io", "io"), ("ntpath", "os.path")];
+    const OTHERS: &[(&str, &str)] =
+        &[("posix", "os"), ("nt", "os"), ("posixpath", "os.path"), ("_io", "io"), ("ntpath", "os.path")];
     let (first, rest) = path.split_once('.').map_or((path, ""), |(first, rest)| (first, rest));
     match OTHERS.iter().find(|(other, _)| *other == first) {
         Some((_, usual)) if rest.is_empty() => (*usual).to_owned(),

@@ -42,7 +42,11 @@ fn table(lines: &'static str, safe: &'static str) -> Table {
     let first = |path: &'static str| path.split(['.', '(']).next().unwrap_or(path);
     Table {
         entries: lines().filter_map(entry).collect(),
-        doors: lines().filter_map(|line| line.split('\t').next()).map(first).filter(|name| !name.is_empty()).collect(),
+        doors: lines()
+            .filter_map(|line| line.split('\t').next())
+            .map(first)
+            .filter(|name| !name.is_empty())
+            .collect(),
         safe: safe.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect(),
     }
 }

@@ -69,7 +69,9 @@ impl<'t> Reader<'t> {
 
     fn kind(&self, node: Node<'t>, depth: u32) -> Vec<Value> {
         let field = |name| node.child_by_field_name(name);
-        let sub = |child: Option<Node<'t>>| child.map_or_else(|| vec![Value::Unknown], |child| self.eval(child, depth));
+        let sub = |child: Option<Node<'t>>| {
+            child.map_or_else(|| vec![Value::Unknown], |child| self.eval(child, depth))
+        };
         match node.kind() {
             "string" | "template_string" => vec![self.string(node, depth)],
             "concatenated_string" => vec![self.joined(node, depth)],
@@ -81,11 +83,15 @@ impl<'t> Reader<'t> {
             "subscript" | "subscript_expression" => {
                 let index = field("index").or_else(|| field("subscript"));
                 match sub(index).as_slice() {
-                    [Value::Text(member)] => self.member(&sub(field("object").or_else(|| field("value"))), member),
+                    [Value::Text(member)] => {
+                        self.member(&sub(field("object").or_else(|| field("value"))), member)
+                    }
                     _ => vec![Value::Unknown],
                 }
             }
-            "parenthesized_expression" | "await_expression" | "await" | "expression_statement" => sub(node.named_child(0)),
+            "parenthesized_expression" | "await_expression" | "await" | "expression_statement" => {
+                sub(node.named_child(0))
+            }
             "binary_operator" | "binary_expression" => {
                 let operator = field("operator").map_or("", |it| self.read(it));
                 combine(operator, &sub(field("left")), &sub(field("right")))
@@ -102,10 +108,31 @@ impl<'t> Reader<'t> {
             }
             "call" | "call_expression" | "new_expression" => self.called(node, depth),
             "import" => vec![Value::Path("import".to_owned())],
-            "integer" | "float" | "number" | "true" | "false" | "none" | "null" | "undefined" | "dictionary" | "object"
-            | "lambda" | "arrow_function" | "function_expression" | "comparison_operator" | "not_operator" | "set"
-            | "list_comprehension" | "dictionary_comprehension" | "set_comprehension" | "generator_expression"
-            | "unary_operator" | "regex" | "this" | "super" | "class" => vec![Value::Plain],
+            "integer"
+            | "float"
+            | "number"
+            | "true"
+            | "false"
+            | "none"
+            | "null"
+            | "undefined"
+            | "dictionary"
+            | "object"
+            | "lambda"
+            | "arrow_function"
+            | "function_expression"
+            | "comparison_operator"
+            | "not_operator"
+            | "set"
+            | "list_comprehension"
+            | "dictionary_comprehension"
+            | "set_comprehension"
+            | "generator_expression"
+            | "unary_operator"
+            | "regex"
+            | "this"
+            | "super"
+            | "class" => vec![Value::Plain],
             _ => vec![Value::Unknown],
         }
     }
@@ -133,10 +160,17 @@ impl<'t> Reader<'t> {
 
     fn member(&self, objects: &[Value], member: &str) -> Vec<Value> {
         let of = |object: &Value| match object {
-            Value::Path(path) if self.language == Language::JavaScript && member == "default" => Value::Path(path.clone()),
+            Value::Path(path) if self.language == Language::JavaScript && member == "default" => {
+                Value::Path(path.clone())
+            }
             Value::Path(path) if path == "fs" && member == "promises" => Value::Path(path.clone()),
             // `window.fetch`, `globalThis.eval`.
-            Value::Path(path) if matches!(path.as_str(), "globalThis" | "window" | "self" | "global" | "builtins" | "__builtins__") => {
+            Value::Path(path)
+                if matches!(
+                    path.as_str(),
+                    "globalThis" | "window" | "self" | "global" | "builtins" | "__builtins__"
+                ) =>
+            {
                 Value::Path(member.to_owned())
             }
             Value::Path(path) => Value::Path(format!("{path}.{member}")),
@@ -176,17 +210,21 @@ impl<'t> Reader<'t> {
                 None => Value::Unknown,
             },
             "require" | "import" | "module.require" | "process.mainModule.require" => match texts() {
-                Some(texts) => texts.into_iter().next().map_or(Value::Unknown, |name| Value::Path(module(&name))),
+                Some(texts) => {
+                    texts.into_iter().next().map_or(Value::Unknown, |name| Value::Path(module(&name)))
+                }
                 None => Value::Unknown,
             },
             "os.path.join" | "path.join" | "path.resolve" | "path.posix.join" => {
                 texts().map_or(Value::Unknown, |texts| Value::Text(join(&texts)))
             }
-            "os.path.expanduser" | "os.path.abspath" | "os.path.realpath" | "os.path.normpath" | "os.fspath" | "str"
-            | "String" | "path.normalize" | "os.path.expandvars" => {
+            "os.path.expanduser" | "os.path.abspath" | "os.path.realpath" | "os.path.normpath"
+            | "os.fspath" | "str" | "String" | "path.normalize" | "os.path.expandvars" => {
                 texts().and_then(|texts| texts.into_iter().next()).map_or(Value::Unknown, Value::Text)
             }
-            "os.homedir" | "pathlib.Path.home" => Value::Made("pathlib.Path".to_owned(), Some("~".to_owned())),
+            "os.homedir" | "pathlib.Path.home" => {
+                Value::Made("pathlib.Path".to_owned(), Some("~".to_owned()))
+            }
             "pathlib.Path" | "pathlib.PosixPath" | "pathlib.WindowsPath" | "pathlib.PurePath" => {
                 Value::Made("pathlib.Path".to_owned(), texts().map(|texts| join(&texts)))
             }
@@ -197,7 +235,8 @@ impl<'t> Reader<'t> {
     /// Methods of constant texts that give constant texts.
     fn text_method(&self, callee: Node<'t>, depth: u32) -> Option<Value> {
         let object = callee.child_by_field_name("object")?;
-        let member = callee.child_by_field_name("attribute").or_else(|| callee.child_by_field_name("property"))?;
+        let member =
+            callee.child_by_field_name("attribute").or_else(|| callee.child_by_field_name("property"))?;
         let text = only_text(&self.eval(object, depth))?;
         match self.read(member) {
             "strip" | "trim" => Some(Value::Text(text.trim().to_owned())),
@@ -215,7 +254,8 @@ impl<'t> Reader<'t> {
     fn string(&self, node: Node<'t>, depth: u32) -> Value {
         let mut made = String::new();
         let mut cursor = node.walk();
-        let is_raw = node.child(0).is_some_and(|start| self.read(start).to_ascii_lowercase().starts_with(['r']));
+        let is_raw =
+            node.child(0).is_some_and(|start| self.read(start).to_ascii_lowercase().starts_with(['r']));
         for part in node.named_children(&mut cursor) {
             match part.kind() {
                 "string_start" | "string_end" => {}
@@ -307,7 +347,12 @@ fn combine(operator: &str, left: &[Value], right: &[Value]) -> Vec<Value> {
             vec![Value::Made(path.clone(), made)]
         }
         ("||" | "??" | "&&", left, right) => left.iter().chain(right).cloned().collect(),
-        ("-" | "*" | "**" | "//" | "%" | "<" | ">" | "<=" | ">=" | "==" | "===" | "!=" | "!==" | "&" | "|" | "^", [Value::Plain], [Value::Plain]) => {
+        (
+            "-" | "*" | "**" | "//" | "%" | "<" | ">" | "<=" | ">=" | "==" | "===" | "!=" | "!==" | "&" | "|"
+            | "^",
+            [Value::Plain],
+            [Value::Plain],
+        ) => {
             vec![Value::Plain]
         }
         _ => vec![Value::Unknown],

@@ -13,8 +13,27 @@ use super::table::Named;
 
 /// Words that secrets go by.
 pub const WORDS: [&str; 21] = [
-    "secret", "token", "passw", "pwd", "passphrase", "pass", "key", "credential", "creds", "auth", "license", "signature",
-    "session", "cookie", "pat_", "_pat", "sonar.login", "login", "account_id", "accountid", "reporter_id",
+    "secret",
+    "token",
+    "passw",
+    "pwd",
+    "passphrase",
+    "pass",
+    "key",
+    "credential",
+    "creds",
+    "auth",
+    "license",
+    "signature",
+    "session",
+    "cookie",
+    "pat_",
+    "_pat",
+    "sonar.login",
+    "login",
+    "account_id",
+    "accountid",
+    "reporter_id",
 ];
 
 const REACH: usize = 48;
@@ -112,7 +131,8 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
     match cursor.peek(0) {
         b'>' if opened == b'<' || !closed => {
             cursor.at += 1;
-            return (opened == b'<' || text.get(key.start.saturating_sub(40)..key.start)?.contains('<')).then_some(Join::Tag);
+            return (opened == b'<' || text.get(key.start.saturating_sub(40)..key.start)?.contains('<'))
+                .then_some(Join::Tag);
         }
         b'=' | b':' | b'?' | b'|' | b'!' | b'+' => {
             let count = cursor.skip(4, signs);
@@ -125,7 +145,11 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
             if sign == b"::" && !gap {
                 return None;
             }
-            return Some(if matches!(sign, b"==" | b"===" | b"!=" | b"!==") { Join::Compare } else { Join::Sign });
+            return Some(if matches!(sign, b"==" | b"===" | b"!=" | b"!==") {
+                Join::Compare
+            } else {
+                Join::Sign
+            });
         }
         b',' if closed => {
             cursor.at += 1;
@@ -160,7 +184,11 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
     let line = text.get(key.start.saturating_sub(60)..key.start).unwrap_or_default();
     let line = line.rsplit('\n').next().unwrap_or_default();
     let option = text.get(key.clone())?.starts_with('-');
-    let spoken = option || line.contains("login ") || line.contains("machine ") || line.contains("#define") || line.trim().is_empty();
+    let spoken = option
+        || line.contains("login ")
+        || line.contains("machine ")
+        || line.contains("#define")
+        || line.trim().is_empty();
     spoken.then_some(Join::Space)
 }
 
@@ -194,13 +222,29 @@ fn described(cursor: &mut Cursor<'_>, text: &str) -> Option<Join> {
 /// What may stand before the value: quotes' prefixes, a scheme of authorization.
 fn prefixes(cursor: &mut Cursor<'_>) {
     for _ in 0..2 {
-        for word in ["Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token ", "Api-Token ", "SSWS ", "Apikey ", "new String(", "!!str ", "const ", "&"] {
+        for word in [
+            "Bearer ",
+            "bearer ",
+            "Basic ",
+            "basic ",
+            "Token ",
+            "token ",
+            "Api-Token ",
+            "SSWS ",
+            "Apikey ",
+            "new String(",
+            "!!str ",
+            "const ",
+            "&",
+        ] {
             if cursor.bytes.get(cursor.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
                 cursor.at += word.len();
             }
         }
         cursor.skip(4, |byte| matches!(byte, b'(' | b'[' | b' ' | b'\\'));
-        if matches!(cursor.peek(0), b'b' | b'f' | b'u' | b'r' | b'@' | b'$' | b'L') && matches!(cursor.peek(1), b'"' | b'\'') {
+        if matches!(cursor.peek(0), b'b' | b'f' | b'u' | b'r' | b'@' | b'$' | b'L')
+            && matches!(cursor.peek(1), b'"' | b'\'')
+        {
             cursor.at += 1;
         }
     }
@@ -210,7 +254,13 @@ fn value(cursor: &mut Cursor<'_>) -> Option<(Range<usize>, bool)> {
     let quote = cursor.peek(0);
     if !matches!(quote, b'"' | b'\'' | b'`') {
         let from = cursor.at;
-        let stops = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b')' | b'&' | b'{' | b'}' | b'\\');
+        let stops = |byte: u8| {
+            byte.is_ascii_whitespace()
+                || matches!(
+                    byte,
+                    b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b')' | b'&' | b'{' | b'}' | b'\\'
+                )
+        };
         cursor.skip(VALUE, |byte| !stops(byte));
         let bytes = cursor.bytes.get(from..cursor.at)?;
         let kept = bytes.iter().rev().take_while(|byte| matches!(byte, b'.' | b':' | b'!' | b'?')).count();
@@ -256,38 +306,169 @@ enum Promise {
 
 /// What names end with that hold no secret, whatever else is in them.
 const HARMLESS_ENDS: [&str; 78] = [
-    "id", "ids", "name", "names", "type", "types", "url", "uri", "path", "file", "dir", "folder", "length", "len", "size", "count", "version",
-    "expiry", "expires", "expiration", "ttl", "field", "label", "header", "prefix", "suffix", "alias", "arn", "store", "ring", "vault",
-    "provider", "manager", "class", "method", "scope", "scopes", "policy", "endpoint", "host", "port", "regex", "pattern", "column", "index",
-    "algorithm", "alg", "format", "limit", "limits", "budget", "usage", "checksum", "hash", "digest", "fingerprint", "variable", "placeholder",
-    "hint", "selector", "code", "press", "pressed", "down", "up", "board", "word", "words", "frame", "chars", "ref", "source", "results", "link",
-    "enabled", "required", "env", "mode",
+    "id",
+    "ids",
+    "name",
+    "names",
+    "type",
+    "types",
+    "url",
+    "uri",
+    "path",
+    "file",
+    "dir",
+    "folder",
+    "length",
+    "len",
+    "size",
+    "count",
+    "version",
+    "expiry",
+    "expires",
+    "expiration",
+    "ttl",
+    "field",
+    "label",
+    "header",
+    "prefix",
+    "suffix",
+    "alias",
+    "arn",
+    "store",
+    "ring",
+    "vault",
+    "provider",
+    "manager",
+    "class",
+    "method",
+    "scope",
+    "scopes",
+    "policy",
+    "endpoint",
+    "host",
+    "port",
+    "regex",
+    "pattern",
+    "column",
+    "index",
+    "algorithm",
+    "alg",
+    "format",
+    "limit",
+    "limits",
+    "budget",
+    "usage",
+    "checksum",
+    "hash",
+    "digest",
+    "fingerprint",
+    "variable",
+    "placeholder",
+    "hint",
+    "selector",
+    "code",
+    "press",
+    "pressed",
+    "down",
+    "up",
+    "board",
+    "word",
+    "words",
+    "frame",
+    "chars",
+    "ref",
+    "source",
+    "results",
+    "link",
+    "enabled",
+    "required",
+    "env",
+    "mode",
 ];
 
 /// What is in names that are about something else.
 const HARMLESS: [&str; 34] = [
-    "public", "pubkey", "csrf", "xsrf", "accessib", "accessor", "author", "keyword", "keyboard", "monkey", "turkey", "hotkey", "primarykey",
-    "foreignkey", "partitionkey", "sortkey", "cachekey", "keyframe", "tokeniz", "token_count", "maxtoken", "max_token", "bypass", "compass", "passenger",
-    "passive", "passport", "passed", "passthrough", "password_hash", "passes", "signature_version", "sessionid", "authenticity_token",
+    "public",
+    "pubkey",
+    "csrf",
+    "xsrf",
+    "accessib",
+    "accessor",
+    "author",
+    "keyword",
+    "keyboard",
+    "monkey",
+    "turkey",
+    "hotkey",
+    "primarykey",
+    "foreignkey",
+    "partitionkey",
+    "sortkey",
+    "cachekey",
+    "keyframe",
+    "tokeniz",
+    "token_count",
+    "maxtoken",
+    "max_token",
+    "bypass",
+    "compass",
+    "passenger",
+    "passive",
+    "passport",
+    "passed",
+    "passthrough",
+    "password_hash",
+    "passes",
+    "signature_version",
+    "sessionid",
+    "authenticity_token",
 ];
 
 fn promise(key: &str) -> Promise {
     let lower = key.to_ascii_lowercase();
     let flat: String = lower.chars().filter(|c| !matches!(c, '_' | '-' | '.')).collect();
     let last = words(key).pop().unwrap_or_default();
-    let about_else = |word: &str| (lower.contains(word) || flat.contains(word)) && !(word == "author" && flat.contains("authori"));
+    let about_else = |word: &str| {
+        (lower.contains(word) || flat.contains(word)) && !(word == "author" && flat.contains("authori"))
+    };
     if HARMLESS.iter().any(|word| about_else(word)) || HARMLESS_ENDS.contains(&last.as_str()) {
         return Promise::Nothing;
     }
-    let whole = ["pass", "pwd", "psw", "pw"].contains(&last.as_str()) || words(key).iter().any(|word| word == "pass" || word == "pwd");
+    let whole = ["pass", "pwd", "psw", "pw"].contains(&last.as_str())
+        || words(key).iter().any(|word| word == "pass" || word == "pwd");
     if flat.contains("passw") || flat.contains("passphrase") || whole || flat.ends_with("pwd") {
         return Promise::Password;
     }
-    let secrets = ["secret", "token", "apikey", "accesskey", "privatekey", "authkey", "credential", "creds", "signingkey", "encryptionkey", "masterkey", "licensekey", "sessionkey", "secretkey", "userauth", "authorization", "sonarlogin", "apitoken"];
+    let secrets = [
+        "secret",
+        "token",
+        "apikey",
+        "accesskey",
+        "privatekey",
+        "authkey",
+        "credential",
+        "creds",
+        "signingkey",
+        "encryptionkey",
+        "masterkey",
+        "licensekey",
+        "sessionkey",
+        "secretkey",
+        "userauth",
+        "authorization",
+        "sonarlogin",
+        "apitoken",
+    ];
     if secrets.iter().any(|word| flat.contains(word)) || last == "auth" || last == "pat" {
         return Promise::Secret;
     }
-    if flat.ends_with("key") || flat.ends_with("keys") || flat.contains("key") && words(key).iter().any(|word| word == "key") || last == "license" || last == "cookie" || last == "session" {
+    if flat.ends_with("key")
+        || flat.ends_with("keys")
+        || flat.contains("key") && words(key).iter().any(|word| word == "key")
+        || last == "license"
+        || last == "cookie"
+        || last == "session"
+    {
         return Promise::Key;
     }
     Promise::Nothing
@@ -318,7 +499,8 @@ fn words(key: &str) -> Vec<String> {
 pub fn judge<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>> {
     let value = text.get(pair.value.clone())?;
     let key = text.get(pair.key.clone())?;
-    let elided = text.get(pair.value.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
+    let elided =
+        text.get(pair.value.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
     // A badge shows its token to everyone.
     let before = text.as_bytes().get(pair.key.start.saturating_sub(80)..pair.key.start).unwrap_or_default();
     let badge = matches!(before.last(), Some(b'?' | b'&')) && before.windows(5).any(|part| part == b"badge");
@@ -328,15 +510,24 @@ pub fn judge<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n
     let promise = promise(key);
     if is_default(value) {
         // What everyone begins with: worth a note, and no more.
-        let note = promise == Promise::Password && (pair.quoted || text.get(pair.value.end..).is_some_and(|rest| rest.starts_with(';')));
-        return note.then(|| Found { name: "password", span: pair.value.clone(), confidence: 25, verified: None });
+        let note = promise == Promise::Password
+            && (pair.quoted || text.get(pair.value.end..).is_some_and(|rest| rest.starts_with(';')));
+        return note.then(|| Found {
+            name: "password",
+            span: pair.value.clone(),
+            confidence: 25,
+            verified: None,
+        });
     }
     if let Some(found) = by_name(text, pair, named) {
         return Some(found);
     }
     let confidence = match promise {
         // A word that is compared with, or that a setting called `secret` has.
-        Promise::Secret if pair.quoted && pair.join == Join::Compare || words(key).last().is_some_and(|word| word.ends_with("secret")) => {
+        Promise::Secret
+            if pair.quoted && pair.join == Join::Compare
+                || words(key).last().is_some_and(|word| word.ends_with("secret")) =>
+        {
             secret(value, pair, 10, 70).or_else(|| weak_secret(value, pair))
         }
         Promise::Nothing => None,
@@ -357,7 +548,8 @@ fn by_name<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>>
         return None;
     }
     let key = text.get(pair.key.clone())?;
-    let flat: String = key.chars().filter(|c| !matches!(c, '_' | '-' | '.')).map(|c| c.to_ascii_lowercase()).collect();
+    let flat: String =
+        key.chars().filter(|c| !matches!(c, '_' | '-' | '.')).map(|c| c.to_ascii_lowercase()).collect();
     let parts = words(key);
     let promised = promise(key) != Promise::Nothing;
     // The word begins where a part of the name does: `CameraKit` is none of Meraki's. Where the name promises nothing it is a part of its own.
@@ -371,14 +563,20 @@ fn by_name<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>>
             })
         })
     };
-    let goes_by = |format: &&Named| format.words.iter().any(|word| flat.contains(word.as_str()) && at_part(word)) && format.shape.is(value.as_bytes());
+    let goes_by = |format: &&Named| {
+        format.words.iter().any(|word| flat.contains(word.as_str()) && at_part(word))
+            && format.shape.is(value.as_bytes())
+    };
     let fits = named.iter().find(goes_by)?;
     let made = makeup(value.as_bytes());
     let plain = made.digits == 0 && made.jumps < 3 && !made.is_hex || made.entropy < 20;
     let is_id = fits.name.ends_with("_id");
     // A key whose own name denies it, `HEROKU_APP_NAME`, is none; `..._CLIENT_ID` is what an `_id` is called.
     let named_so = fits.words.iter().any(|word| word.ends_with("id") && flat.ends_with(word.as_str()));
-    let denied = !promised && !is_id && !named_so && HARMLESS_ENDS.contains(&words(key).pop().unwrap_or_default().as_str());
+    let denied = !promised
+        && !is_id
+        && !named_so
+        && HARMLESS_ENDS.contains(&words(key).pop().unwrap_or_default().as_str());
     if plain || denied && !is_uuid(value) || is_named_thing(value, &made) && !is_uuid(value) {
         return None;
     }
@@ -394,15 +592,26 @@ fn password(value: &str, pair: &Pair) -> Option<u8> {
     let made = makeup(value.as_bytes());
     let odd = value.bytes().filter(|byte| b"!@#$%^&*?+=~".contains(byte)).count();
     let spaces = value.bytes().filter(|byte| *byte == b' ').count();
-    let thing = value.contains("://") || value.starts_with("arn:") || value.starts_with(".$") || value.contains('/') && made.digits == 0;
+    let thing = value.contains("://")
+        || value.starts_with("arn:")
+        || value.starts_with(".$")
+        || value.contains('/') && made.digits == 0;
     if made.len < 4 || made.len > 128 || thing || spaces > 1 && made.digits == 0 {
         return None;
     }
-    let code = value.contains(['(', '[', ']']) || value.contains("->") || value.contains("::") || value.starts_with(['.', '#', '/', '-', '\\']) && !pair.quoted;
-    if code && !pair.quoted || value.starts_with('/') || value.starts_with("#") && made.digits == 0 || value.ends_with(':') {
+    let code = value.contains(['(', '[', ']'])
+        || value.contains("->")
+        || value.contains("::")
+        || value.starts_with(['.', '#', '/', '-', '\\']) && !pair.quoted;
+    if code && !pair.quoted
+        || value.starts_with('/')
+        || value.starts_with("#") && made.digits == 0
+        || value.ends_with(':')
+    {
         return None;
     }
-    let sorts = usize::from(made.digits > 0) + usize::from(odd > 0) + usize::from(made.upper > 0 && made.lower > 0);
+    let sorts =
+        usize::from(made.digits > 0) + usize::from(odd > 0) + usize::from(made.upper > 0 && made.lower > 0);
     match pair.join {
         Join::Sign | Join::Tag | Join::Space | Join::Call | Join::Comma | Join::Compare if pair.quoted => {
             Some(match sorts {
@@ -412,9 +621,17 @@ fn password(value: &str, pair: &Pair) -> Option<u8> {
                 _ => 75,
             })
         }
-        Join::Sign | Join::Tag if value.contains('.') && odd == 0 && made.digits == 0 || value.contains(':') => None,
+        Join::Sign | Join::Tag
+            if value.contains('.') && odd == 0 && made.digits == 0 || value.contains(':') =>
+        {
+            None
+        }
         Join::Sign | Join::Tag | Join::Space if sorts >= 2 && made.len >= 6 => Some(70),
-        Join::Sign | Join::Tag | Join::Space if made.digits > 0 && made.lower + made.upper > 0 && made.len >= 6 => Some(55),
+        Join::Sign | Join::Tag | Join::Space
+            if made.digits > 0 && made.lower + made.upper > 0 && made.len >= 6 =>
+        {
+            Some(55)
+        }
         Join::Sign if made.len >= 6 && made.signs <= 2 => Some(35),
         _ => None,
     }
@@ -433,11 +650,14 @@ fn secret(value: &str, pair: &Pair, least: usize, confidence: u8) -> Option<u8> 
     if made.len < least || made.len > 400 || value.contains(' ') || is_named_thing(value, &made) {
         return None;
     }
-    let strange = value.bytes().any(|byte| !(byte.is_ascii_alphanumeric() || b"_-+/=.:~!@#$%^&*|?".contains(&byte)));
+    let strange =
+        value.bytes().any(|byte| !(byte.is_ascii_alphanumeric() || b"_-+/=.:~!@#$%^&*|?".contains(&byte)));
     if strange && !pair.quoted || value.contains(['(', '[', '{', '<', '\\']) {
         return None;
     }
-    if pair.join == Join::Call && !pair.quoted || pair.join == Join::Space && !pair.quoted && !made.is_random() {
+    if pair.join == Join::Call && !pair.quoted
+        || pair.join == Join::Space && !pair.quoted && !made.is_random()
+    {
         return None;
     }
     let long = made.len >= 32 && made.entropy >= 38 && made.digits > 0;

@@ -83,11 +83,15 @@ impl Makeup {
     /// True if it looks thrown together rather than written: characters of different sorts alternate.
     pub fn is_random(&self) -> bool {
         if self.is_hex {
-            return self.len >= 16 && self.digits * 8 >= self.len && self.digits < self.len && self.entropy >= 25;
+            return self.len >= 16
+                && self.digits * 8 >= self.len
+                && self.digits < self.len
+                && self.entropy >= 25;
         }
         let alnum = self.len - self.signs;
         // Words joined by capitals are none: without digits it must jump all the time.
-        let mixed = self.digits > 0 && self.lower + self.upper > 0 || self.upper * 3 >= self.len && self.lower * 3 >= self.len;
+        let mixed = self.digits > 0 && self.lower + self.upper > 0
+            || self.upper * 3 >= self.len && self.lower * 3 >= self.len;
         // Words in one case with a number behind them jump once or twice; keys at nearly every other character.
         mixed && self.entropy >= least_entropy(self.len) && self.jumps * 100 >= alnum * 22 && self.jumps >= 3
     }
@@ -105,22 +109,120 @@ fn least_entropy(len: usize) -> u32 {
 
 /// Words that only examples have. In lower case; found anywhere.
 const EXAMPLES: [&str; 28] = [
-    "example", "placeholder", "changeme", "change_me", "change-me", "changeit", "dummy", "redacted", "replace",
-    "insert", "your-", "your_", "yourpass", "yourtoken", "yourkey", "yourapi", "yoursecret", "your ", "_here", "-here", "xxxx",
-    "todo_", "fixme", "sample", "foobar", "notreal", "not-real", "not_real",
+    "example",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "change-me",
+    "changeit",
+    "dummy",
+    "redacted",
+    "replace",
+    "insert",
+    "your-",
+    "your_",
+    "yourpass",
+    "yourtoken",
+    "yourkey",
+    "yourapi",
+    "yoursecret",
+    "your ",
+    "_here",
+    "-here",
+    "xxxx",
+    "todo_",
+    "fixme",
+    "sample",
+    "foobar",
+    "notreal",
+    "not-real",
+    "not_real",
 ];
 
 /// The same, too short to mean anything within something random.
-const FAKES: [&str; 12] = ["fakekey", "fake_", "fake-", "-fake", "_fake", "mocked", "mock_", "mock-", "lorem", "supersecret", "super_secret", "super-secret"];
+const FAKES: [&str; 12] = [
+    "fakekey",
+    "fake_",
+    "fake-",
+    "-fake",
+    "_fake",
+    "mocked",
+    "mock_",
+    "mock-",
+    "lorem",
+    "supersecret",
+    "super_secret",
+    "super-secret",
+];
 
 /// What stands for a value and is none. In lower case; the whole value.
 const STAND_INS: [&str; 66] = [
-    "password", "passwd", "pass", "pwd", "passphrase", "secret", "token", "key", "apikey", "api_key", "api-key", "api_token", "access_token",
-    "auth_token", "none", "null", "nil", "undefined", "true", "false", "string", "str", "text", "value", "test", "testing",
-    "user", "username", "admin", "root", "default", "hidden", "optional", "required", "yes", "no", "on", "off", "empty",
-    "bar", "foo", "baz", "abc", "abc123", "mytoken", "my-token", "my_token", "mykey", "my-key", "my_key", "mysecret", "my-secret",
-    "my_secret", "mypassword", "my-password", "my_password", "secretkey", "secret_key", "secret-key", "some-secret", "some-token", "bearer", "basic",
-    "uuid", "postgres", "mysql",
+    "password",
+    "passwd",
+    "pass",
+    "pwd",
+    "passphrase",
+    "secret",
+    "token",
+    "key",
+    "apikey",
+    "api_key",
+    "api-key",
+    "api_token",
+    "access_token",
+    "auth_token",
+    "none",
+    "null",
+    "nil",
+    "undefined",
+    "true",
+    "false",
+    "string",
+    "str",
+    "text",
+    "value",
+    "test",
+    "testing",
+    "user",
+    "username",
+    "admin",
+    "root",
+    "default",
+    "hidden",
+    "optional",
+    "required",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "empty",
+    "bar",
+    "foo",
+    "baz",
+    "abc",
+    "abc123",
+    "mytoken",
+    "my-token",
+    "my_token",
+    "mykey",
+    "my-key",
+    "my_key",
+    "mysecret",
+    "my-secret",
+    "my_secret",
+    "mypassword",
+    "my-password",
+    "my_password",
+    "secretkey",
+    "secret_key",
+    "secret-key",
+    "some-secret",
+    "some-token",
+    "bearer",
+    "basic",
+    "uuid",
+    "postgres",
+    "mysql",
 ];
 
 /// True if the value is an example, or stands for one kept elsewhere.
@@ -177,18 +279,45 @@ pub fn is_monotonous(value: &[u8]) -> bool {
 pub fn is_reference(value: &str) -> bool {
     let bytes = value.as_bytes();
     let (first, last) = (bytes.first().copied().unwrap_or(b' '), bytes.last().copied().unwrap_or(b' '));
-    let closed = matches!((first, last), (b'<', b'>') | (b'[', b']') | (b'{', b'}') | (b'%', b'%') | (b'@', b'@') | (b'_', b'_'));
+    let closed = matches!(
+        (first, last),
+        (b'<', b'>') | (b'[', b']') | (b'{', b'}') | (b'%', b'%') | (b'@', b'@') | (b'_', b'_')
+    );
     // A `$` opens a variable where nothing but a name follows; `$2a$10$...` and `$ecret!1` are none.
-    let named = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'>' | b'-'));
+    let named = |rest: &str| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'>' | b'-'))
+    };
     let variable = value.strip_prefix('$').or_else(|| value.strip_prefix("@")).is_some_and(|rest| {
-        !rest.is_empty() && named(rest) && !(rest.bytes().any(|byte| byte.is_ascii_digit()) && rest.len() < 14 && rest.bytes().any(|byte| byte.is_ascii_uppercase()) && rest.bytes().any(|byte| byte.is_ascii_lowercase()))
+        !rest.is_empty()
+            && named(rest)
+            && !(rest.bytes().any(|byte| byte.is_ascii_digit())
+                && rest.len() < 14
+                && rest.bytes().any(|byte| byte.is_ascii_uppercase())
+                && rest.bytes().any(|byte| byte.is_ascii_lowercase()))
     });
     // `$BASE/path`: a variable and more.
     let path = value.strip_prefix('$').is_some_and(|rest| {
         let name = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         name >= 3 && rest.as_bytes().get(name) == Some(&b'/')
     });
-    let holes = ["${", "{{", "#{", "<%", "$(", "%(", "{0}", "{1}", "{}", "%s", "&lt;", "process.env", "os.environ", "getenv", "ENV["];
+    let holes = [
+        "${",
+        "{{",
+        "#{",
+        "<%",
+        "$(",
+        "%(",
+        "{0}",
+        "{1}",
+        "{}",
+        "%s",
+        "&lt;",
+        "process.env",
+        "os.environ",
+        "getenv",
+        "ENV[",
+    ];
     closed
         || variable
         || path
@@ -200,10 +329,18 @@ pub fn is_reference(value: &str) -> bool {
 /// A name, path, address, version or date rather than something random.
 pub fn is_named_thing(value: &str, made: &Makeup) -> bool {
     let bytes = value.as_bytes();
-    if value.contains("://") || bytes.first() == Some(&b'/') || value.starts_with("./") || value.starts_with("~/") {
+    if value.contains("://")
+        || bytes.first() == Some(&b'/')
+        || value.starts_with("./")
+        || value.starts_with("~/")
+    {
         return true;
     }
-    if value.contains('\\') || value.starts_with("arn:") || value.starts_with("sha256:") || value.starts_with("sha512-") {
+    if value.contains('\\')
+        || value.starts_with("arn:")
+        || value.starts_with("sha256:")
+        || value.starts_with("sha512-")
+    {
         return true;
     }
     let ending = value.rsplit_once('.').map_or("", |(_, end)| end);
@@ -214,7 +351,10 @@ pub fn is_named_thing(value: &str, made: &Makeup) -> bool {
     let parts = value.split(['-', '_', '.', ':', '/', ',', ' ']).filter(|part| !part.is_empty());
     let wordy = |part: &str| {
         let made = makeup(part.as_bytes());
-        made.len <= 4 || made.digits == made.len || made.digits == 0 && made.upper * 4 <= made.len || made.jumps <= 2 && made.digits <= 5
+        made.len <= 4
+            || made.digits == made.len
+            || made.digits == 0 && made.upper * 4 <= made.len
+            || made.jumps <= 2 && made.digits <= 5
     };
     let (mut words, mut all) = (0, 0);
     for part in parts {
@@ -226,9 +366,10 @@ pub fn is_named_thing(value: &str, made: &Makeup) -> bool {
 
 /// How files end.
 const ENDINGS: [&str; 48] = [
-    "png", "jpg", "jpeg", "gif", "svg", "ico", "webp", "css", "js", "mjs", "ts", "tsx", "jsx", "json", "yaml", "yml", "toml", "xml",
-    "html", "htm", "md", "txt", "pem", "crt", "cer", "key", "p12", "pfx", "jks", "keytab", "log", "csv", "tar", "gz", "zip", "tgz", "whl", "py",
-    "rb", "go", "rs", "java", "php", "sh", "so", "dll", "com", "org",
+    "png", "jpg", "jpeg", "gif", "svg", "ico", "webp", "css", "js", "mjs", "ts", "tsx", "jsx", "json",
+    "yaml", "yml", "toml", "xml", "html", "htm", "md", "txt", "pem", "crt", "cer", "key", "p12", "pfx",
+    "jks", "keytab", "log", "csv", "tar", "gz", "zip", "tgz", "whl", "py", "rb", "go", "rs", "java", "php",
+    "sh", "so", "dll", "com", "org",
 ];
 
 /// True if what follows makes a file name of it.
@@ -241,6 +382,8 @@ pub fn is_file_name(text: &str, end: usize) -> bool {
 
 /// True for eight, four, four, four and twelve hexadecimal digits.
 pub fn is_uuid(value: &str) -> bool {
-    let mut lengths = value.split('-').map(|part| if part.bytes().all(|byte| byte.is_ascii_hexdigit()) { part.len() } else { 0 });
+    let mut lengths = value
+        .split('-')
+        .map(|part| if part.bytes().all(|byte| byte.is_ascii_hexdigit()) { part.len() } else { 0 });
     [8, 4, 4, 4, 12].iter().all(|len| lengths.next() == Some(*len)) && lengths.next().is_none()
 }

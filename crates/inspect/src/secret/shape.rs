@@ -110,7 +110,9 @@ impl Reader<'_> {
         let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (number, rest) = self.rest.split_at(digits);
         self.rest = rest;
-        number.iter().fold(0, |sum: u16, digit| sum.saturating_mul(10).saturating_add(u16::from(digit - b'0')))
+        number
+            .iter()
+            .fold(0, |sum: u16, digit| sum.saturating_mul(10).saturating_add(u16::from(digit - b'0')))
     }
 
     fn counted(&mut self) -> Option<(u16, u16)> {
@@ -212,7 +214,8 @@ impl Shape {
         let literal = |item: &Item| if let Item::Literal(text) = item { text.len() } else { 0 };
         // The first that is long enough to be rare, or else of the longest ones the first.
         let rare = items.iter().position(|item| literal(item) >= 4);
-        let at = rare.or_else(|| (0..items.len()).rev().max_by_key(|at| items.get(*at).map_or(0, literal)))?;
+        let at =
+            rare.or_else(|| (0..items.len()).rev().max_by_key(|at| items.get(*at).map_or(0, literal)))?;
         let tail = items.split_off(at + 1);
         let anchor = match items.pop() {
             Some(Item::Literal(text)) => text,
@@ -248,7 +251,8 @@ impl Shape {
         let (from, before) = self.backwards(text, at)?;
         let (to, behind) = self.forwards(text, end)?;
         start = start.or(before).or(behind);
-        let outside = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+        let outside =
+            |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
         let opening = from.checked_sub(1).and_then(|before| text.get(before));
         let first = text.get(from)?;
         let escaped = || {
@@ -256,10 +260,12 @@ impl Shape {
             matches!(opening, Some(b'n' | b'r' | b't')) && escape == Some(&b'\\')
         };
         let opens = !(first.is_ascii_alphanumeric() || *first == b'_')
-            || (outside(opening) && opening.is_none_or(|byte| !has(self.last & (bit(b'-') | bit(b'+')), *byte)))
+            || (outside(opening)
+                && opening.is_none_or(|byte| !has(self.last & (bit(b'-') | bit(b'+')), *byte)))
             || escaped();
         let closing = text.get(to);
-        let closes = self.last == 0 || outside(closing) && closing.is_none_or(|byte| !has(self.last, *byte) || self.open_end());
+        let closes = self.last == 0
+            || outside(closing) && closing.is_none_or(|byte| !has(self.last, *byte) || self.open_end());
         (opens && closes).then(|| start.unwrap_or(from)..to)
     }
 
@@ -305,7 +311,8 @@ impl Shape {
                 }
                 Item::Run { set, least, most } => {
                     let rest = text.get(at..).unwrap_or_default();
-                    let took = rest.iter().take(usize::from(*most)).take_while(|byte| has(*set, **byte)).count();
+                    let took =
+                        rest.iter().take(usize::from(*most)).take_while(|byte| has(*set, **byte)).count();
                     if took < usize::from(*least) {
                         return None;
                     }
@@ -339,8 +346,12 @@ impl Shape {
                 }
                 Item::Run { set, least, most } => {
                     let before = text.get(..at).unwrap_or_default();
-                    let took =
-                        before.iter().rev().take(usize::from(*most)).take_while(|byte| has(*set, **byte)).count();
+                    let took = before
+                        .iter()
+                        .rev()
+                        .take(usize::from(*most))
+                        .take_while(|byte| has(*set, **byte))
+                        .count();
                     if took < usize::from(*least) {
                         return None;
                     }

@@ -11,8 +11,8 @@ use sqlparser::ast::{
 };
 use verdict::{Effect, Target};
 
-use crate::place;
 use super::{Batch, set};
+use crate::place;
 
 struct Entry {
     effect: &'static str,
@@ -46,8 +46,18 @@ static BUILTINS: LazyLock<Builtins> = LazyLock::new(|| {
 });
 
 /// Schemas whose functions are the product's own.
-const OWN: &[&str] =
-    &["pg_catalog", "sys", "information_schema", "safe", "net", "keys", "aead", "hll_count", "ml", "dbms_xplan"];
+const OWN: &[&str] = &[
+    "pg_catalog",
+    "sys",
+    "information_schema",
+    "safe",
+    "net",
+    "keys",
+    "aead",
+    "hll_count",
+    "ml",
+    "dbms_xplan",
+];
 
 /// Whether calling this does more than compute.
 pub(super) fn has_effects(name: &str) -> bool {
@@ -84,7 +94,9 @@ pub(super) fn call(batch: &mut Batch, name: &str, args: &[Option<String>], is_pr
     if let Some(entry) = entry {
         act(batch, entry, args);
     } else if is_procedure {
-        batch.push(Effect::new("sql.unknown", Target::Named(name.to_owned())).noting("a procedure may do anything"));
+        batch.push(
+            Effect::new("sql.unknown", Target::Named(name.to_owned())).noting("a procedure may do anything"),
+        );
     } else if !is_builtin(last, schema) && batch.dialect.functions_may_write() {
         let note = "calls a function that is not known, and may change things";
         batch.push(Effect::new("sql.unknown", Target::Named(name.to_owned())).noting(note));
@@ -92,7 +104,8 @@ pub(super) fn call(batch: &mut Batch, name: &str, args: &[Option<String>], is_pr
 }
 
 fn is_own_schema(schema: &str) -> bool {
-    OWN.contains(&schema) || matches!(schema, "dbo" | "master" | "master.dbo" | "public" | "msdb" | "msdb.dbo" | "tempdb")
+    OWN.contains(&schema)
+        || matches!(schema, "dbo" | "master" | "master.dbo" | "public" | "msdb" | "msdb.dbo" | "tempdb")
         || schema.ends_with(".sys")
 }
 
@@ -132,7 +145,8 @@ fn act(batch: &mut Batch, entry: &Entry, args: &[Option<String>]) {
         "openrowset" => openrowset(batch, args),
         "setting" => set::assign(batch, text.unwrap_or_default(), args.get(1).and_then(Option::as_deref)),
         kind @ ("fs.read" | "fs.write" | "fs.delete") => batch.push(place::file(kind, text).noting(note)),
-        kind @ ("code.run" | "sql.unknown" | "secret.read" | "system.change" | "sql.admin" | "message.send") => {
+        kind @ ("code.run" | "sql.unknown" | "secret.read" | "system.change" | "sql.admin"
+        | "message.send") => {
             let target = text.map_or(Target::Unknown, |text| Target::Named(text.to_owned()));
             batch.push(Effect::new(kind, target).noting(note));
         }
@@ -143,7 +157,9 @@ fn act(batch: &mut Batch, entry: &Entry, args: &[Option<String>]) {
 /// A connection and a statement for the other side; or a statement alone, over a connection made before.
 fn dblink(batch: &mut Batch, args: &[Option<String>], note: &'static str) {
     let texts: Vec<&str> = args.iter().flatten().map(String::as_str).collect();
-    let is_connection = |text: &&str| text.contains('=') && !text.contains(' ') || text.contains("host") || text.contains("://");
+    let is_connection = |text: &&str| {
+        text.contains('=') && !text.contains(' ') || text.contains("host") || text.contains("://")
+    };
     let connection = texts.first().filter(|text| is_connection(text)).copied();
     batch.push(place::host(connection).noting(note));
     let statement = texts.iter().rev().find(|text| text.contains(' ') && Some(**text) != connection).copied();
@@ -177,10 +193,12 @@ pub(super) fn literals(args: &FunctionArguments) -> Vec<Option<String>> {
 /// The same for arguments as a list.
 pub(super) fn arguments(args: &[FunctionArg]) -> Vec<Option<String>> {
     let one = |arg: &FunctionArg| match arg {
-        FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg) => match arg {
-            FunctionArgExpr::Expr(expr) => text(expr),
-            _ => None,
-        },
+        FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg) => {
+            match arg {
+                FunctionArgExpr::Expr(expr) => text(expr),
+                _ => None,
+            }
+        }
     };
     args.iter().map(one).collect()
 }
@@ -190,7 +208,9 @@ pub(super) fn text(expr: &Expr) -> Option<String> {
     const LONGEST: usize = 100_000;
     match expr {
         Expr::Value(value) => literal(&value.value),
-        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Prefixed { value: inner, .. } => text(inner),
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } | Expr::Prefixed { value: inner, .. } => {
+            text(inner)
+        }
         Expr::BinaryOp { left, op: BinaryOperator::StringConcat | BinaryOperator::Plus, right } => {
             let both = text(left)? + &text(right)?;
             (both.len() <= LONGEST).then_some(both)

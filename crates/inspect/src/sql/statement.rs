@@ -77,7 +77,8 @@ pub(super) fn written(statement: &Statement) -> Vec<*const TableFactor> {
 /// The target of an update, if it only names an alias of its `FROM`.
 pub(super) fn alias_for_target(batch: &Batch, statement: &Statement) -> Option<*const TableFactor> {
     let Statement::Update(update) = statement else { return None };
-    let (Some(UpdateTableFromKind::AfterSet(from)), TableFactor::Table { name, .. }) = (&update.from, &update.table.relation)
+    let (Some(UpdateTableFromKind::AfterSet(from)), TableFactor::Table { name, .. }) =
+        (&update.from, &update.table.relation)
     else {
         return None;
     };

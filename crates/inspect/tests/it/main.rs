@@ -11,7 +11,7 @@
 )]
 
 mod paths;
-mod shell;
-mod urls;
-mod sql;
 mod secrets;
+mod shell;
+mod sql;
+mod urls;

@@ -45,11 +45,18 @@ fn the_cases() {
             let sql = case["given"]["sql"].as_str().unwrap();
             let dialect = Dialect::from_name(case["given"]["dialect"].as_str().unwrap()).unwrap();
             let found: BTreeSet<String> = effects(sql, dialect).iter().map(shown).collect();
-            let expect: BTreeSet<String> =
-                case["expect"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
+            let expect: BTreeSet<String> = case["expect"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line.as_str().unwrap().to_owned())
+                .collect();
             count += 1;
             if found != expect {
-                wrong.push(format!("{dialect:?}: {sql}\n  found  {found:?}\n  expect {expect:?}\n  {}", case["why"]));
+                wrong.push(format!(
+                    "{dialect:?}: {sql}\n  found  {found:?}\n  expect {expect:?}\n  {}",
+                    case["why"]
+                ));
             }
         }
     }
@@ -57,9 +64,22 @@ fn the_cases() {
 }
 
 const DIALECTS: [Dialect; 16] = [
-    Dialect::Generic, Dialect::Ansi, Dialect::Postgresql, Dialect::Mysql, Dialect::Mariadb, Dialect::Sqlite,
-    Dialect::Mssql, Dialect::Oracle, Dialect::Bigquery, Dialect::Snowflake, Dialect::Redshift, Dialect::Clickhouse,
-    Dialect::Duckdb, Dialect::Databricks, Dialect::Hive, Dialect::Trino,
+    Dialect::Generic,
+    Dialect::Ansi,
+    Dialect::Postgresql,
+    Dialect::Mysql,
+    Dialect::Mariadb,
+    Dialect::Sqlite,
+    Dialect::Mssql,
+    Dialect::Oracle,
+    Dialect::Bigquery,
+    Dialect::Snowflake,
+    Dialect::Redshift,
+    Dialect::Clickhouse,
+    Dialect::Duckdb,
+    Dialect::Databricks,
+    Dialect::Hive,
+    Dialect::Trino,
 ];
 
 /// Texts that break parsers: deep, long, or ambiguous at every step.
@@ -123,14 +143,23 @@ fn hostile_texts_end_quickly_on_a_small_stack() {
     let run = || {
         for size in [300, 3_000, 100_000, 1_000_000] {
             for text in hostile(size) {
-                for dialect in [Dialect::Generic, Dialect::Postgresql, Dialect::Mysql, Dialect::Mssql, Dialect::Snowflake] {
+                for dialect in [
+                    Dialect::Generic,
+                    Dialect::Postgresql,
+                    Dialect::Mysql,
+                    Dialect::Mssql,
+                    Dialect::Snowflake,
+                ] {
                     let started = Instant::now();
                     let found = effects(&text, dialect);
                     let took = started.elapsed();
                     let start: String = text.chars().take(60).collect();
                     // Built without optimisation and run beside other tests.
                     assert!(took.as_millis() < 5_000, "{dialect:?} {size} {start}: {took:?}");
-                    assert!(size < 300_000 || !found.is_empty() || !text.is_ascii() || text.starts_with("--"), "{start}");
+                    assert!(
+                        size < 300_000 || !found.is_empty() || !text.is_ascii() || text.starts_with("--"),
+                        "{start}"
+                    );
                 }
             }
         }
