@@ -42,6 +42,7 @@ impl Walk<'_> {
         match found {
             None => self.program(fields, feed),
             Some((body, sure)) => {
+                self.spend(self.scope.weight * 2);
                 let before = self.scope.clone();
                 let mut fed = self.function(&first.text, &body, rest, feed.clone());
                 // It may return before its end.
@@ -60,6 +61,9 @@ impl Walk<'_> {
         if !self.enter() {
             return Feed::Unknown;
         }
+        let fed = if let Feed::Text(text) = &feed { text.len() } else { 0 };
+        let size: usize = fields.iter().map(|it| it.text.len()).sum();
+        let feed = if self.spend(fed + size) { feed } else { Feed::Unknown };
         let is_certain = first.is_known() && !first.glob;
         if is_certain {
             let words = rest.iter().map(|it| it.known().map(str::to_owned)).collect();

@@ -74,7 +74,10 @@ impl Walk<'_> {
         for word in words {
             match braces::expand(word) {
                 None => self.one(word, &mut fields),
-                Some(words) => words.iter().for_each(|word| self.one(word, &mut fields)),
+                Some(words) if self.spend(words.len() * 64) => {
+                    words.iter().for_each(|word| self.one(word, &mut fields))
+                }
+                Some(_) => fields.push(Field::unknown()),
             }
         }
         fields
@@ -237,6 +240,10 @@ impl Walk<'_> {
                     Field::new(joined(&it, "").chars().count().to_string())
                 }),
             ];
+        }
+        let size: usize = value.iter().flatten().map(|it| 16 + it.text.len()).sum();
+        if !self.spend(size) {
+            return vec![Field::unknown()];
         }
         if param.op.is_empty() {
             return value.unwrap_or_else(|| vec![Field::unknown()]);

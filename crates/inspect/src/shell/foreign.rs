@@ -3,9 +3,9 @@
 
 use verdict::{Effect, Target};
 
-use super::calls;
 use super::field::{Feed, Field, UNKNOWN};
 use super::walk::Walk;
+use super::{calls, judge, reach};
 
 /// Interpreters, the options whose value is code, and those that take another value.
 const LANGUAGES: &[(&str, &[&str], &[&str])] = &[
@@ -149,12 +149,35 @@ fn piped(walk: &mut Walk<'_>, language: &str, feed: &Feed) {
 /// Code that is run.
 pub fn code(walk: &mut Walk<'_>, language: &str, text: &str) {
     let is_known = !text.contains(UNKNOWN);
-    let target = if is_known { Target::Named(language.to_owned()) } else { Target::Unknown };
-    walk.effect(Effect::new("code.run", target));
+    let read =
+        if walk.spend(text.len() * 16) && is_known { reach::code(text, language, walk.around) } else { None };
+    match read {
+        Some(effects) => effects.into_iter().for_each(|it| walk.taken_over(it)),
+        None if is_known => walk.effect(Effect::new("code.run", Target::Named(language.to_owned()))),
+        None => walk.effect(Effect::new("code.run", Target::Unknown)),
+    }
     if !is_known {
         walk.unknown_exec("runs code that is put together only when it runs");
     }
     calls::scan(walk, text);
+}
+
+impl Walk<'_> {
+    /// An effect that code has: what it deletes and writes over is judged as if a program did it.
+    fn taken_over(&mut self, mut effect: Effect) {
+        let why = match (&*effect.kind, &effect.target) {
+            ("fs.delete", Target::Path(path)) => {
+                effect.destroys = false;
+                judge::deletes(path, path.recursive, self.around)
+            }
+            ("fs.write", Target::Path(path)) => judge::overwrites(path),
+            _ => None,
+        };
+        self.effect(match why {
+            Some(why) => effect.destroying(why),
+            None => effect,
+        });
+    }
 }
 
 /// Code among the values of some options.

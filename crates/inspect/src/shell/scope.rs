@@ -21,6 +21,8 @@ pub struct Scope {
     pub args: Option<Rc<Vec<Field>>>,
     /// The working directory as the script spells it: empty where it began.
     pub folder: String,
+    /// About how many bytes a copy takes.
+    pub weight: usize,
 }
 
 impl Scope {
@@ -49,6 +51,7 @@ impl Scope {
     }
 
     pub fn set(&mut self, name: &str, values: Vec<Field>) {
+        self.weight += 48 + name.len() + values.iter().map(|it| 48 + it.text.len()).sum::<usize>();
         let values = if self.fixed.contains(name) { vec![Field::unknown()] } else { values };
         self.vars.insert(name.to_owned(), values);
     }

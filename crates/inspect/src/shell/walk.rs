@@ -16,6 +16,8 @@ use crate::Surroundings;
 
 /// How many commands are followed before the rest counts as unknown.
 const MOST_STEPS: usize = 4096;
+/// How many bytes of values, scripts and streams are copied before the rest counts as unknown.
+const MOST_BYTES: usize = 1 << 22;
 /// How many effects are kept.
 const MOST_EFFECTS: usize = 4096;
 /// How deep scripts may call scripts: `bash -c "bash -c ..."`, functions, `eval`.
@@ -38,6 +40,9 @@ pub struct Walk<'a> {
     loops: usize,
     steps: usize,
     depth: usize,
+    /// How much more may be copied, in bytes.
+    left: usize,
+    is_over: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -54,7 +59,15 @@ impl<'a> Walk<'a> {
             loops: 0,
             steps: 0,
             depth: 0,
+            left: MOST_BYTES,
+            is_over: false,
         }
+    }
+
+    /// Takes from what may be copied; false once nothing is left.
+    pub fn spend(&mut self, bytes: usize) -> bool {
+        self.left = self.left.saturating_sub(bytes);
+        self.left > 0
     }
 
     /// One more effect, unless the last ones have it already.
@@ -82,8 +95,8 @@ impl<'a> Walk<'a> {
         if text.contains(UNKNOWN) {
             self.unknown_exec("runs what is put together only when it runs");
         }
-        if self.depth >= DEEPEST {
-            self.unknown_exec("scripts within scripts, too deep to follow");
+        if self.depth >= DEEPEST || !self.spend(text.len() * 4) {
+            self.unknown_exec("scripts within scripts, too many to follow");
             return Feed::Unknown;
         }
         match parse::script(text) {
@@ -117,6 +130,7 @@ impl<'a> Walk<'a> {
 
     /// In a shell of its own: what it sets is gone afterwards.
     pub fn apart(&mut self, run: impl FnOnce(&mut Self) -> Feed) -> Feed {
+        self.spend(self.scope.weight);
         let before = self.scope.clone();
         let fed = run(self);
         self.scope = before;
@@ -173,6 +187,7 @@ impl<'a> Walk<'a> {
         if item.rest.is_empty() {
             return fed;
         }
+        self.spend(self.scope.weight * 2);
         let sure = self.scope.clone();
         for pipeline in &item.rest {
             fed = fed.then(self.pipeline(pipeline, feed.clone()));
@@ -196,8 +211,8 @@ impl<'a> Walk<'a> {
 
     fn command(&mut self, command: &Command, feed: Feed) -> Feed {
         self.steps += 1;
-        if self.steps > MOST_STEPS {
-            if self.steps == MOST_STEPS + 1 {
+        if self.steps > MOST_STEPS || self.left == 0 {
+            if !std::mem::replace(&mut self.is_over, true) {
                 self.out
                     .push(Effect::new("process.exec", Target::Unknown).noting("longer than can be followed"));
             }
@@ -326,6 +341,7 @@ impl<'a> Walk<'a> {
         let mut ends = Vec::new();
         for (test, body) in arms {
             fed = fed.then(self.script(test, feed.clone()));
+            self.spend(self.scope.weight * 2);
             let before = self.scope.clone();
             fed = fed.then(self.script(body, feed.clone()));
             ends.push(std::mem::replace(&mut self.scope, before));
@@ -345,6 +361,7 @@ impl<'a> Walk<'a> {
             for pattern in patterns {
                 self.single(pattern);
             }
+            self.spend(self.scope.weight * 2);
             let now = std::mem::replace(&mut self.scope, before.clone());
             fed = fed.then(self.script(body, feed.clone()));
             self.scope.merge(&now);
@@ -353,6 +370,7 @@ impl<'a> Walk<'a> {
     }
 
     fn repeated(&mut self, test: Option<&Script>, body: &Script, feed: Feed) -> Feed {
+        self.spend(self.scope.weight * 2);
         let before = self.scope.clone();
         super::assigned::names(body, &mut |name| self.scope.forget(name));
         self.loops += 1;
@@ -371,6 +389,7 @@ impl<'a> Walk<'a> {
             Some(words) => self.fields(words),
             None => self.scope.args.as_ref().map_or_else(|| vec![Field::unknown()], |it| it.to_vec()),
         };
+        self.spend(self.scope.weight * 2);
         let before = self.scope.clone();
         super::assigned::names(body, &mut |name| self.scope.forget(name));
         let few = values.len() <= if self.loops < 2 { MOST_TURNS } else { 1 };

@@ -147,6 +147,29 @@ fn hostile_texts_take_no_longer_than_others() {
 }
 
 #[test]
+fn copies_are_bounded() {
+    let value = "v".repeat(60_000);
+    let names: String = (0..8_000).map(|it| format!("v{it}=;")).collect();
+    let most = Duration::from_secs(8);
+    for text in [
+        format!("X='{value}'; echo {}", "$X ".repeat(20_000)),
+        format!("X='{value}'; {}", "eval \"$X\";".repeat(4_000)),
+        format!("X='{value}'; {}:", "a|".repeat(20_000)),
+        format!("{names} {}:", "a|".repeat(20_000)),
+        format!("{names} {}:", "a&&b=1;".repeat(8_000)),
+        format!("echo {value} {}", "|rev".repeat(10_000)),
+        format!("f() {{ python3 -c '{value}'; }}; {}", "f;".repeat(10_000)),
+        "{1..99}".repeat(15_000),
+        "{1..99} ".repeat(15_000),
+    ] {
+        let start = Instant::now();
+        let _ = shell::effects(&text, &around());
+        let short: String = text.chars().filter(|it| *it != 'v').take(40).collect();
+        assert!(start.elapsed() < most, "{short:?} took {:?}", start.elapsed());
+    }
+}
+
+#[test]
 fn deep_nesting_needs_little_stack() {
     let run = || {
         for (open, close) in [
