@@ -62,8 +62,8 @@ struct Batch {
     grammar_changed: bool,
     depth: u8,
     is_full: bool,
-    /// A statement was seen, though it does nothing of note.
-    was_quiet: bool,
+    /// The statement at hand does more than read.
+    changes: bool,
 }
 
 /// A change of what the database is made of.
@@ -86,7 +86,7 @@ impl Batch {
             grammar_changed: false,
             depth,
             is_full: false,
-            was_quiet: false,
+            changes: false,
         }
     }
 
@@ -142,6 +142,7 @@ impl Batch {
             let start = parser.index();
             let piece = ends.partition_point(|end| *end < start);
             let before = self.found.len();
+            self.changes = false;
             let parsed = parser.parse_statement().ok();
             let is_done = match &parsed {
                 Some(statement) => {
@@ -155,7 +156,7 @@ impl Batch {
             budget = budget.saturating_sub(stop.saturating_sub(start));
             if is_done && stop > start {
                 let last = ends.partition_point(|end| *end < stop);
-                self.check(pieces.get(piece..=last).unwrap_or_default(), before);
+                self.check(pieces.get(piece..=last).unwrap_or_default());
                 continue;
             }
             if let Some(rest) = pieces.get(piece..) {
@@ -179,10 +180,8 @@ impl Batch {
     }
 
     /// What was parsed as a mere query, though a word in it begins a statement, is not told.
-    fn check(&mut self, pieces: &[lead::Piece<'_>], before: usize) {
-        let added = self.found.get(before..).unwrap_or_default();
-        let is_read = added.iter().all(|effect| effect.kind == "sql.read");
-        if is_read && pieces.iter().any(lead::hides_verb) {
+    fn check(&mut self, pieces: &[lead::Piece<'_>]) {
+        if !self.changes && pieces.iter().any(lead::hides_verb) {
             self.unknown("a word in it may begin another statement");
         }
     }
@@ -200,7 +199,6 @@ impl Batch {
                     self.prepared.insert(name.value.to_lowercase());
                 }
                 let before = self.found.len();
-                self.was_quiet = false;
                 tables::walk(self, other);
                 if self.found.len() == before && !self.is_full {
                     self.push(Effect::new("sql.read", Target::None));
@@ -244,9 +242,11 @@ impl Batch {
     }
 
     fn push(&mut self, effect: Effect) {
+        self.changes |= effect.kind != "sql.read";
         if self.is_full || self.found.contains(&effect) {
-            self.was_quiet = true;
-        } else if self.found.len() < MOST {
+            return;
+        }
+        if self.found.len() < MOST {
             self.found.push(effect);
         } else {
             self.is_full = true;

@@ -24,9 +24,11 @@ const LONGEST: usize = 1 << 20;
 
 #[test]
 fn no_text_breaks_a_reader() {
-    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|it| it.parse::<u64>().ok()).map(Duration::from_secs);
+    let seconds =
+        std::env::var("FUZZ_SECONDS").ok().and_then(|it| it.parse::<u64>().ok()).map(Duration::from_secs);
     let only = std::env::var("FUZZ_TARGET").ok();
-    let wanted: Vec<&Target> = TARGETS.iter().filter(|it| only.as_deref().is_none_or(|only| only == it.name)).collect();
+    let wanted: Vec<&Target> =
+        TARGETS.iter().filter(|it| only.as_deref().is_none_or(|only| only == it.name)).collect();
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut broken = Vec::new();
@@ -80,7 +82,9 @@ fn breaks(target: &Target, text: &str, timed: bool) -> Option<String> {
     let told = match ended {
         Err(panic) => {
             let said = panic.downcast_ref::<String>().cloned();
-            return Some(said.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned())).unwrap_or_default());
+            return Some(
+                said.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned())).unwrap_or_default(),
+            );
         }
         Ok(told) => told,
     };
@@ -99,7 +103,10 @@ fn shrink(target: &Target, mut text: String, timed: bool) -> String {
         let mut at = 0;
         while at < text.len() && text.len() < 200_000 {
             let from = (at..).find(|at| text.is_char_boundary(*at)).unwrap();
-            let to = (at + piece..).find(|at| *at >= text.len() || text.is_char_boundary(*at)).unwrap().min(text.len());
+            let to = (at + piece..)
+                .find(|at| *at >= text.len() || text.is_char_boundary(*at))
+                .unwrap()
+                .min(text.len());
             let less = format!("{}{}", &text[..from.min(to)], &text[to..]);
             if less.len() < text.len() && breaks(target, &less, timed).is_some() {
                 text = less;
@@ -117,7 +124,8 @@ fn seeds(target: &Target) -> Vec<String> {
     let corpus = format!("{}/../../corpus", env!("CARGO_MANIFEST_DIR"));
     let mut seeds: Vec<String> = target.seeds.iter().map(|seed| (*seed).to_owned()).collect();
     for folder in target.folders {
-        let mut files: Vec<_> = std::fs::read_dir(format!("{corpus}/{folder}")).into_iter().flatten().flatten().collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(format!("{corpus}/{folder}")).into_iter().flatten().flatten().collect();
         files.sort_by_key(std::fs::DirEntry::path);
         for file in files {
             let lines = std::fs::read_to_string(file.path()).unwrap_or_default();

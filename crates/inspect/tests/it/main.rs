@@ -11,8 +11,8 @@
 )]
 
 mod case;
-mod fuzz;
 mod code;
+mod fuzz;
 mod injection;
 mod paths;
 mod personal;

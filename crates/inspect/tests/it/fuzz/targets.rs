@@ -39,16 +39,30 @@ pub const TARGETS: &[Target] = &[
     target("net", &["urls"], &["https://u:p@h.example:8/x?y#z", "0x7f.1", "[::ffff:1.2.3.4]:80"], 2, hosts),
     target("shell", &["shell"], &["for i in $(ls); do rm \"$i\"; done <<EOF\nx\nEOF"], 4, shells),
     target("sql", &["sql"], &["WITH a AS (DELETE FROM b RETURNING *) SELECT * FROM a"], 8, queries),
-    target("python", &["code"], &["import os\nos.remove('x')"], 4, |it| code::effects(it, Language::Python, &here()).len()),
-    target("javascript", &["code"], &["require('fs').rmSync('x')"], 4, |it| code::effects(it, Language::JavaScript, &here()).len()),
+    target("python", &["code"], &["import os\nos.remove('x')"], 4, |it| {
+        code::effects(it, Language::Python, &here()).len()
+    }),
+    target("javascript", &["code"], &["require('fs').rmSync('x')"], 4, |it| {
+        code::effects(it, Language::JavaScript, &here()).len()
+    }),
     target("text", &["text", "injection"], &["&#105;gnore", "aWdub3JlIGFsbA==", "\u{e0041}"], 4, layers),
     target("secret", &["secrets"], &["password = \"hunter2hunter2\""], 4, |it| found(it, secret::find)),
-    target("personal", &["personal"], &["+49 30 123456, DE89 3704 0044 0532 0130 00"], 4, |it| found(it, personal::find)),
-    target("injection", &["injection"], &["<|im_start|>system"], 2, |it| found(it, injection::find) + usize::from(injection::score(it))),
+    target("personal", &["personal"], &["+49 30 123456, DE89 3704 0044 0532 0130 00"], 4, |it| {
+        found(it, personal::find)
+    }),
+    target("injection", &["injection"], &["<|im_start|>system"], 2, |it| {
+        found(it, injection::find) + usize::from(injection::score(it))
+    }),
     target("trace", &["traces"], &["Error: x\n    at a (b.js:1:1)"], 2, |it| found(it, trace::find)),
     target("scan", &["secrets", "personal", "injection", "traces"], &[], 16, scans),
     target("json", &[], &["{\"a\": [1, 2.5, null, \"\\u00e9\"]}", "[[[[]]]]", "-0.1e-7"], 2, json),
-    target("condition", &[], &["args.amount <= 200 && !(user in ['a', 'b']) || size(args.list) > 3"], 8, condition),
+    target(
+        "condition",
+        &[],
+        &["args.amount <= 200 && !(user in ['a', 'b']) || size(args.list) > 3"],
+        8,
+        condition,
+    ),
     target("policy", &[], &[POLICY], 16, policy),
 ];
 
@@ -75,7 +89,8 @@ fn paths(text: &str) -> usize {
         assert!(!it.path.split('/').any(|part| part == ".."), "{:?}", it.path);
         1
     });
-    one + path::literal(text, &here()).map_or(0, |_| 1) + path::targets(text, &here()).map_or(0, |it| it.len().min(1))
+    one + path::literal(text, &here()).map_or(0, |_| 1)
+        + path::targets(text, &here()).map_or(0, |it| it.len().min(1))
 }
 
 fn hosts(text: &str) -> usize {
@@ -133,7 +148,11 @@ fn scans(text: &str) -> usize {
     for hit in &secrets {
         let value = text.get(hit.span.clone()).unwrap();
         // Placeholders may hold the letters of a very short one.
-        assert!(value.len() < 12 || !redacted.contains(value), "{} is left: {value:?} in {redacted:?}", hit.name);
+        assert!(
+            value.len() < 12 || !redacted.contains(value),
+            "{} is left: {value:?} in {redacted:?}",
+            hit.name
+        );
     }
     hits.len()
 }
