@@ -12,7 +12,7 @@ use verdict::{Books, Halt, Index, Ink, Line, NotWritten, Policy, Record};
 /// How many records one read takes in.
 const READ_AT_ONCE: usize = 4_096;
 /// Decisions that follow each other faster than this share a signature. What is on record waits no longer for one.
-pub const SIGN_EVERY: Duration = Duration::from_millis(100);
+pub const SIGN_EVERY: Duration = Duration::ZERO;
 /// Says in which form a snapshot is; another form is no snapshot.
 const SNAPSHOT_FORM: u8 = 2;
 

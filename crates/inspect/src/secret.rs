@@ -210,7 +210,7 @@ impl Search<'_, '_> {
         }
         let Some(pair) = assign::read(self.text, at) else { return };
         self.parsed = pair.key.end;
-        if let Some(found) = assign::judge(self.text, &pair, &self.engine.table.named) {
+        if let Some(found) = assign::worth::judge(self.text, &pair, &self.engine.table.named) {
             self.push(&found);
         }
     }

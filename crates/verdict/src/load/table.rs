@@ -5,8 +5,13 @@
 //! that they cannot drift apart. A table; it does nothing.
 
 mod guards;
+mod words;
 
 use guards::{BOUNDARIES, SCREENS};
+use words::CODES;
+
+pub(crate) use words::EFFECTS;
+pub(super) use words::{DIALECTS, LATER, METERS, ROLES, WINDOWS};
 
 /// Keys that belong together.
 #[derive(Debug)]
@@ -115,86 +120,6 @@ use Form::{
     Text, Timeout, Tool, Version, Window,
 };
 use Kind::{Json, List, Lists, Named, One, Scalars, SectionOrTrue, Sections, Several};
-
-/// What an argument can mean.
-pub(super) const ROLES: &[&str] = &[
-    "money",
-    "path",
-    "fs.read",
-    "fs.write",
-    "fs.delete",
-    "shell",
-    "command",
-    "sql",
-    "url",
-    "net",
-    "host",
-    "recipient",
-    "code",
-    "python",
-    "javascript",
-    "secret",
-    "text",
-];
-
-/// The dialects of SQL.
-pub(super) const DIALECTS: &[&str] = &[
-    "generic",
-    "ansi",
-    "postgresql",
-    "mysql",
-    "mariadb",
-    "sqlite",
-    "mssql",
-    "oracle",
-    "bigquery",
-    "snowflake",
-    "redshift",
-    "clickhouse",
-    "duckdb",
-    "databricks",
-    "spark",
-    "hive",
-];
-
-/// What an action can do: the names of [`crate::effect::KINDS`]; a test holds the two together.
-pub(crate) const EFFECTS: &[&str] = &[
-    "fs.read",
-    "fs.write",
-    "fs.delete",
-    "net.connect",
-    "net.listen",
-    "process.exec",
-    "process.kill",
-    "code.run",
-    "env.change",
-    "privilege.raise",
-    "system.change",
-    "package.install",
-    "vcs.change",
-    "vcs.discard",
-    "cloud.read",
-    "cloud.change",
-    "cloud.delete",
-    "sql.read",
-    "sql.write",
-    "sql.schema",
-    "sql.admin",
-    "sql.unknown",
-    "message.send",
-    "payment",
-    "secret.read",
-];
-
-/// The meters whose names stand for themselves; the fifth is an argument.
-pub(super) const METERS: &[&str] = &["actions", "usd", "tokens", "failures"];
-
-/// The windows that are no length of time.
-pub(super) const WINDOWS: &[&str] = &["call", "step", "session"];
-
-/// Sections that a later version brings. Refused wherever they stand: a boundary that nobody keeps is
-/// worse than none.
-pub(super) const LATER: &[&str] = &["flows", "alerts", "sandbox", "fail_open"];
 
 const BOUNDARIES_KEY: Key = may(
     "boundaries",
@@ -531,27 +456,3 @@ const EXPECT: Section = Section {
         may("reason", One(Text), "The reason, word for word.", "Accounts are closed by people"),
     ],
 };
-
-const CODES: &[&str] = &[
-    "allowed",
-    "approval_required",
-    "approved",
-    "denied_by_rule",
-    "no_matching_rule",
-    "unknown_agent",
-    "unknown_tool",
-    "agent_disabled",
-    "boundary",
-    "screen",
-    "flow",
-    "limit",
-    "budget",
-    "duplicate",
-    "in_progress",
-    "breaker_open",
-    "approval_denied",
-    "approval_expired",
-    "invalid_action",
-    "evaluation_error",
-    "unavailable",
-];

@@ -31,71 +31,58 @@ impl Record {
 type Written = Result<(), serde_json::Error>;
 
 fn decided_text(decided: &Decided, out: &mut Vec<u8>) -> Written {
-    let Decided {
-        t,
-        decision,
-        code,
-        agent,
-        tool,
-        rule,
-        reason,
-        policy,
-        risk,
-        mode,
-        would,
-        realm,
-        user,
-        session,
-        step,
-        environment,
-        key,
-        digest,
-        effects,
-        findings,
-        charges,
-        cost,
-        yields,
-        asks,
-        approval,
-        duplicate_of,
-        by,
-    } = decided;
-    out.extend_from_slice(b"{\"decided\":{\"t\":");
-    json(t, out)?;
-    out.extend_from_slice(match decision {
+    out.extend_from_slice(b"{\"decided\":");
+    said(decided, out)?;
+    asked(decided, out);
+    found(decided, out)?;
+    out.extend_from_slice(b"}}");
+    Ok(())
+}
+
+/// What was answered, and why.
+fn said(decided: &Decided, out: &mut Vec<u8>) -> Written {
+    field("{\"t\":", &decided.t, out)?;
+    out.extend_from_slice(match decided.decision {
         Answer::Allow => b",\"decision\":\"allow\"".as_slice(),
         Answer::Deny => b",\"decision\":\"deny\"",
         Answer::Pending => b",\"decision\":\"pending\"",
     });
-    match code {
+    match decided.code {
         Code::Allowed => out.extend_from_slice(b",\"code\":\"allowed\""),
-        other => field(",\"code\":", other, out)?,
+        other => field(",\"code\":", &other, out)?,
     }
-    text(",\"agent\":", agent, out);
-    text(",\"tool\":", tool, out);
-    maybe(",\"rule\":", rule.as_deref(), out);
-    maybe(",\"reason\":", reason.as_deref(), out);
-    text(",\"policy\":", &policy.0, out);
-    unless(*risk == Risk::default(), ",\"risk\":", risk, out)?;
-    unless(*mode == Mode::default(), ",\"mode\":", mode, out)?;
-    unless(would.is_none(), ",\"would\":", would, out)?;
-    unless(*realm == Realm::default(), ",\"realm\":", realm, out)?;
-    maybe(",\"user\":", user.as_deref(), out);
-    maybe(",\"session\":", session.as_deref(), out);
-    maybe(",\"step\":", step.as_deref(), out);
-    maybe(",\"environment\":", environment.as_deref(), out);
-    maybe(",\"key\":", key.as_deref(), out);
-    text(",\"digest\":", digest, out);
-    unless(effects.is_empty(), ",\"effects\":", effects, out)?;
-    unless(findings.is_empty(), ",\"findings\":", findings, out)?;
-    charges_text(charges, out)?;
-    unless(*cost == Micros::default(), ",\"cost\":", cost, out)?;
-    unless(yields.is_empty(), ",\"yields\":", yields, out)?;
-    unless(asks.is_none(), ",\"asks\":", asks, out)?;
-    unless(approval.is_none(), ",\"approval\":", approval, out)?;
-    unless(duplicate_of.is_none(), ",\"duplicate_of\":", duplicate_of, out)?;
-    maybe(",\"by\":", by.as_deref(), out);
-    out.extend_from_slice(b"}}");
+    text(",\"agent\":", &decided.agent, out);
+    text(",\"tool\":", &decided.tool, out);
+    maybe(",\"rule\":", decided.rule.as_deref(), out);
+    maybe(",\"reason\":", decided.reason.as_deref(), out);
+    text(",\"policy\":", &decided.policy.0, out);
+    unless(decided.risk == Risk::default(), ",\"risk\":", &decided.risk, out)?;
+    unless(decided.mode == Mode::default(), ",\"mode\":", &decided.mode, out)?;
+    unless(decided.would.is_none(), ",\"would\":", &decided.would, out)?;
+    unless(decided.realm == Realm::default(), ",\"realm\":", &decided.realm, out)
+}
+
+/// For whom, and about what.
+fn asked(decided: &Decided, out: &mut Vec<u8>) {
+    maybe(",\"user\":", decided.user.as_deref(), out);
+    maybe(",\"session\":", decided.session.as_deref(), out);
+    maybe(",\"step\":", decided.step.as_deref(), out);
+    maybe(",\"environment\":", decided.environment.as_deref(), out);
+    maybe(",\"key\":", decided.key.as_deref(), out);
+    text(",\"digest\":", &decided.digest, out);
+}
+
+/// What inspection found, what was taken of limits, and what it is tied to.
+fn found(decided: &Decided, out: &mut Vec<u8>) -> Written {
+    unless(decided.effects.is_empty(), ",\"effects\":", &decided.effects, out)?;
+    unless(decided.findings.is_empty(), ",\"findings\":", &decided.findings, out)?;
+    charges_text(&decided.charges, out)?;
+    unless(decided.cost == Micros::default(), ",\"cost\":", &decided.cost, out)?;
+    unless(decided.yields.is_empty(), ",\"yields\":", &decided.yields, out)?;
+    unless(decided.asks.is_none(), ",\"asks\":", &decided.asks, out)?;
+    unless(decided.approval.is_none(), ",\"approval\":", &decided.approval, out)?;
+    unless(decided.duplicate_of.is_none(), ",\"duplicate_of\":", &decided.duplicate_of, out)?;
+    maybe(",\"by\":", decided.by.as_deref(), out);
     Ok(())
 }
 
