@@ -169,6 +169,6 @@ pub fn case(policy: &Policy, agent: &str) -> Case {
         ..Draft::default()
     };
     let action = Action::new(draft).expect("the bench's own action");
-    let facts = inspect(&action, policy.tool(action.tool()));
+    let facts = inspect(&action, policy.tool(action.tool()), &inspect::Surroundings::default());
     Case { action, facts }
 }

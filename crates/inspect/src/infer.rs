@@ -4,6 +4,7 @@
 //! here reaches a decision unless somebody writes it into a policy.
 
 use verdict::Json;
+use verdict::json::Map;
 
 /// A role that an argument probably has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +29,11 @@ pub fn infer(definition: &Json) -> Vec<Proposal> {
         _ => String::new(),
     };
     let tool = Tool { name: text("name"), about: text("description") };
-    let mut found = Vec::new();
+    let mut walk = Walk { tool, found: Vec::new() };
     if let Some(schema) = map.get("inputSchema").or_else(|| map.get("input_schema")) {
-        walk(&tool, schema, String::new(), "", DEEP, &mut found);
+        walk.schema(schema, String::new(), "", DEEP);
     }
-    found
+    walk.found
 }
 
 struct Tool {
@@ -40,62 +41,97 @@ struct Tool {
     about: String,
 }
 
-fn walk(tool: &Tool, schema: &Json, at: String, name: &str, deep: usize, found: &mut Vec<Proposal>) {
-    let Json::Map(map) = schema else { return };
-    if deep == 0 || found.len() >= MOST {
-        return;
-    }
-    if let Some(Json::Map(properties)) = map.get("properties") {
-        for (key, schema) in properties.iter() {
-            let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
-            walk(tool, schema, at, key, deep.saturating_sub(1), found);
+/// A walk over a schema, and what it has found.
+struct Walk {
+    tool: Tool,
+    found: Vec<Proposal>,
+}
+
+impl Walk {
+    /// Proposes roles for what `schema` describes: the argument at `at`, called `name`, and what is in it.
+    fn schema(&mut self, schema: &Json, at: String, name: &str, deep: usize) {
+        let Json::Map(map) = schema else { return };
+        if deep == 0 || self.found.len() >= MOST {
+            return;
         }
-    }
-    if let Some(items) = map.get("items") {
-        // The last `*` can be left out: a role on a list is a role on each of its items.
-        let inner = matches!(items, Json::Map(map) if map.get("properties").is_some());
-        let at = if inner { format!("{at}/*") } else { at.clone() };
-        walk(tool, items, at, name, deep.saturating_sub(1), found);
-    }
-    for key in ["anyOf", "oneOf", "allOf"] {
-        if let Some(Json::List(parts)) = map.get(key) {
-            for part in parts {
-                walk(tool, part, at.clone(), name, deep.saturating_sub(1), found);
+        if let Some(Json::Map(properties)) = map.get("properties") {
+            for (key, schema) in properties.iter() {
+                let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                self.schema(schema, at, key, deep.saturating_sub(1));
             }
         }
-    }
-    if let Some((role, because)) = role(tool, map, name).filter(|_| !at.is_empty())
-        && !found.iter().any(|it| it.argument == at)
-    {
-        found.push(Proposal { argument: at, role, because });
+        if let Some(items) = map.get("items") {
+            // The last `*` can be left out: a role on a list is a role on each of its items.
+            let inner = matches!(items, Json::Map(map) if map.get("properties").is_some());
+            let at = if inner { format!("{at}/*") } else { at.clone() };
+            self.schema(items, at, name, deep.saturating_sub(1));
+        }
+        for key in ["anyOf", "oneOf", "allOf"] {
+            if let Some(Json::List(parts)) = map.get(key) {
+                for part in parts {
+                    self.schema(part, at.clone(), name, deep.saturating_sub(1));
+                }
+            }
+        }
+        if let Some((role, because)) = role(&self.tool, map, name).filter(|_| !at.is_empty())
+            && !self.found.iter().any(|it| it.argument == at)
+        {
+            self.found.push(Proposal { argument: at, role, because });
+        }
     }
 }
 
-fn role(tool: &Tool, schema: &verdict::json::Map, name: &str) -> Option<(&'static str, String)> {
+/// Words for arguments that are files.
+const FILES: &[&str] = &[
+    "path",
+    "file",
+    "filename",
+    "filepath",
+    "directory",
+    "dir",
+    "folder",
+    "source",
+    "destination",
+    "paths",
+    "files",
+    "cwd",
+];
+
+/// A role, and what speaks for it.
+type Hint = Option<(&'static str, String)>;
+
+fn role(tool: &Tool, schema: &Map, name: &str) -> Hint {
     let word = |key: &str| match schema.get(key) {
         Some(Json::Str(text)) => text.to_lowercase(),
         _ => String::new(),
     };
-    let (kind, format, about) = (word("type"), word("format"), word("description"));
+    let (kind, format) = (word("type"), word("format"));
     let words = words_of(name);
-    let named = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    let is_number = matches!(kind.as_str(), "number" | "integer");
-    let is_text = kind.is_empty() || kind == "string" || kind == "array";
-    let by_name = |role| Some((role, format!("its name is `{name}`")));
-    if is_number {
+    if matches!(kind.as_str(), "number" | "integer") {
+        let named = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
         let money = named(&["amount", "price", "total", "cost", "fee", "budget", "refund", "payment"]);
         let counted = named(&["count", "number", "tokens", "items", "pages"]);
-        return if money && !counted { by_name("money") } else { None };
+        return (money && !counted).then(|| ("money", format!("its name is `{name}`")));
     }
-    if !is_text {
+    if !matches!(kind.as_str(), "" | "string" | "array") {
         return None;
     }
-    match format.as_str() {
-        "uri" | "url" | "uri-reference" | "iri" => return Some(("url", format!("its format is `{format}`"))),
-        "hostname" | "ipv4" | "ipv6" => return Some(("host", format!("its format is `{format}`"))),
-        "email" | "idn-email" => return Some(("recipient", format!("its format is `{format}`"))),
-        _ => (),
+    let by_format = match format.as_str() {
+        "uri" | "url" | "uri-reference" | "iri" => Some("url"),
+        "hostname" | "ipv4" | "ipv6" => Some("host"),
+        "email" | "idn-email" => Some("recipient"),
+        _ => None,
+    };
+    match by_format {
+        Some(role) => Some((role, format!("its format is `{format}`"))),
+        None => role_by_name(tool, name, &words, &word("description")),
     }
+}
+
+/// What the words of a text argument's name suggest.
+fn role_by_name(tool: &Tool, name: &str, words: &[String], about: &str) -> Hint {
+    let named = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let by_name = |role| Some((role, format!("its name is `{name}`")));
     if named(&["command", "cmd", "shell", "bash"]) || (named(&["script"]) && about.contains("shell")) {
         return by_name("shell");
     }
@@ -117,24 +153,9 @@ fn role(tool: &Tool, schema: &verdict::json::Map, name: &str) -> Option<(&'stati
     if named(&["host", "hostname", "server", "domain"]) {
         return by_name("host");
     }
-    if named(&[
-        "path",
-        "file",
-        "filename",
-        "filepath",
-        "directory",
-        "dir",
-        "folder",
-        "source",
-        "destination",
-        "paths",
-        "files",
-        "cwd",
-    ]) {
-        return Some((
-            tool.file_role(&words),
-            format!("its name is `{name}`, and the tool's is `{}`", tool.name),
-        ));
+    if named(FILES) {
+        let because = format!("its name is `{name}`, and the tool's is `{}`", tool.name);
+        return Some((tool.file_role(words), because));
     }
     if named(&["recipient", "recipients", "to", "cc", "bcc", "payee", "beneficiary", "iban", "recipient_id"])
     {

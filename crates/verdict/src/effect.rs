@@ -4,9 +4,9 @@
 //! Answerable for the closed list of effects and for how a thing is written down. Finds nothing itself: that
 //! is `inspect`'s work; and judges nothing: that is a boundary's or a rule's.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 use std::fmt;
-use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 

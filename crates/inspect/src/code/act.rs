@@ -295,11 +295,8 @@ impl<'t> Walk<'_, '_, 't> {
     fn back_door(&mut self, node: Node<'t>) {
         let member = node.child_by_field_name("attribute").or_else(|| node.child_by_field_name("property"));
         let Some(name) = member.map(|member| self.reader.read(member)) else { return };
-        if BACK_DOORS.contains(&name) {
-            self.findings.unknown("reaches into the language itself");
-        } else if name == "constructor"
-            && node.parent().is_some_and(|parent| parent.kind() != "expression_statement")
-        {
+        let is_used = || node.parent().is_some_and(|parent| parent.kind() != "expression_statement");
+        if BACK_DOORS.contains(&name) || name == "constructor" && is_used() {
             self.findings.unknown("reaches into the language itself");
         }
     }

@@ -42,14 +42,38 @@ pub(super) struct Reader<'t> {
     fuel: Cell<u32>,
 }
 
+/// Expressions that are neither a text nor a way to anything that reaches outside.
+const PLAIN: &[&str] = &[
+    "integer",
+    "float",
+    "number",
+    "true",
+    "false",
+    "none",
+    "null",
+    "undefined",
+    "dictionary",
+    "object",
+    "lambda",
+    "arrow_function",
+    "function_expression",
+    "comparison_operator",
+    "not_operator",
+    "set",
+    "list_comprehension",
+    "dictionary_comprehension",
+    "set_comprehension",
+    "generator_expression",
+    "unary_operator",
+    "regex",
+    "this",
+    "super",
+    "class",
+];
+
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str, language: Language, names: Names<'t>, table: &'static Table) -> Self {
         Self { text, language, names, table, fuel: Cell::new(FUEL) }
-    }
-
-    /// Whether there was more to read than it is worth.
-    pub(super) fn is_tired(&self) -> bool {
-        self.fuel.get() == 0
     }
 
     pub(super) fn read(&self, node: Node<'_>) -> &'t str {
@@ -113,31 +137,7 @@ impl<'t> Reader<'t> {
             }
             "call" | "call_expression" | "new_expression" => self.called(node, depth),
             "import" => vec![Value::Path("import".to_owned())],
-            "integer"
-            | "float"
-            | "number"
-            | "true"
-            | "false"
-            | "none"
-            | "null"
-            | "undefined"
-            | "dictionary"
-            | "object"
-            | "lambda"
-            | "arrow_function"
-            | "function_expression"
-            | "comparison_operator"
-            | "not_operator"
-            | "set"
-            | "list_comprehension"
-            | "dictionary_comprehension"
-            | "set_comprehension"
-            | "generator_expression"
-            | "unary_operator"
-            | "regex"
-            | "this"
-            | "super"
-            | "class" => vec![Value::Plain],
+            kind if PLAIN.contains(&kind) => vec![Value::Plain],
             _ => vec![Value::Unknown],
         }
     }

@@ -154,7 +154,7 @@ pub(super) fn worth(text: &str, at: usize) -> bool {
     let says = |words: &[&str]| {
         let is =
             |word: &&str| rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word.as_bytes()));
-        words.iter().any(|word| is(&word))
+        words.iter().any(is)
     };
     if says(&["http"]) {
         let picture = || (2..8).any(|back| before(back) == Some(b'=')) && !says(&["https://img.shields.io"]);

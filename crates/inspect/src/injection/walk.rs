@@ -169,7 +169,7 @@ impl Edges {
         for (index, eight) in words.iter().enumerate() {
             let eight = u64::from_le_bytes(*eight);
             let low = eight & !HIGHS;
-            let is = |byte: u8| !(((eight ^ each(byte)) & !HIGHS) + !HIGHS | (eight ^ each(byte))) & HIGHS;
+            let is = |byte: u8| !((((eight ^ each(byte)) & !HIGHS) + !HIGHS) | (eight ^ each(byte))) & HIGHS;
             let is_single = eight & (low + each(0x80 - 0x63)) & !(low + each(0x80 - 0x6e)) & HIGHS;
             two |= gather(is(0xc2)) << (8 * index);
             three |= gather(is(0xe2)) << (8 * index);

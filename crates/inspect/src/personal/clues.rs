@@ -222,8 +222,8 @@ impl<'t> Clues<'t> {
         let begin = if fresh { from } else { self.read.saturating_sub(48).max(from) };
         let Some(finder) = &WORDS.finder else { return };
         let input = Input::new(self.bytes).span(begin..to);
-        let Ok(mut state) = finder.try_find_overlapping_iter(input) else { return };
-        while let Some(found) = state.next() {
+        let Ok(state) = finder.try_find_overlapping_iter(input) else { return };
+        for found in state {
             let (start, end) = (found.start(), found.end());
             let Some((classes, before, behind)) = WORDS.patterns.get(found.pattern().as_usize()) else {
                 continue;

@@ -80,7 +80,6 @@ impl Reader<'_, '_> {
             labels -= usize::from(self.before(end) == b'.');
             end -= 1;
         }
-        let mut end = end;
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }

@@ -232,7 +232,7 @@ impl Reader<'_, '_> {
 
 fn weigh(seen: Look, told: &Told, grouped: bool) -> u8 {
     let (phone, other) = *CLASSES;
-    if told.label.meets(phone) && !(told.label.meets(other) && !told.nearest.meets(phone)) {
+    if told.label.meets(phone) && (told.nearest.meets(phone) || !told.label.meets(other)) {
         return seen.bare.max(seen.told.saturating_add(4));
     }
     if told.label.meets(other) {

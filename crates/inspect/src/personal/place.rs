@@ -254,7 +254,7 @@ impl Reader<'_, '_> {
         let letters = value.chars().filter(|c| c.is_alphabetic()).count();
         let foreign =
             value.contains("://") || value.contains('@') || value.contains('/') && !value.contains(' ');
-        let whole = (1..=12).contains(&digits) && letters > digits && words >= 3 && words <= 18 && !foreign;
+        let whole = (1..=12).contains(&digits) && letters > digits && (3..=18).contains(&words) && !foreign;
         let capital =
             value.split(' ').filter(|word| word.chars().next().is_some_and(char::is_uppercase)).count() >= 2;
         (whole && capital).then_some(Found {
@@ -305,9 +305,9 @@ fn piece(text: &str) -> Piece {
         Piece::Empty
     } else if unit || REGIONS.contains(&text) || (code == words.len().checked_sub(1) && text.len() < 48) {
         Piece::Known
-    } else if words.len() <= 4 && words.iter().all(|word| capital(&word)) {
+    } else if words.len() <= 4 && words.iter().all(&capital) {
         Piece::Town
-    } else if let Some(code) = code.filter(|_| words.first().is_some_and(|word| capital(&word))) {
+    } else if let Some(code) = code.filter(|_| words.first().is_some_and(capital)) {
         Piece::Coded(words.iter().take(code + 1).map(|word| word.len() + 1).sum::<usize>() - 1)
     } else {
         Piece::Other

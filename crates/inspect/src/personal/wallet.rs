@@ -23,7 +23,7 @@ impl Reader<'_, '_> {
         };
         let clear = !matches!(self.before(start), b'_' | b'/' | b'-' | b'+' | b'.')
             && !matches!(self.byte(end), b'_' | b'+' | b'@')
-            && !(self.byte(end) == b'=' && self.byte(end + 1) != b'"');
+            && (self.byte(end) != b'=' || self.byte(end + 1) == b'"');
         // Links to explorers are where such addresses mostly stand.
         let linked = self.before(start) == b'/';
         let confidence = if verified { 96 } else { 65 };

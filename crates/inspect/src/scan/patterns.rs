@@ -28,9 +28,9 @@ pub struct Patterns {
     each: Vec<One>,
 }
 
-fn build(patterns: &[&str], kind: MatchKind) -> Result<Regex, BuildError> {
+fn build(patterns: &[&str], kind: MatchKind) -> Result<Regex, Box<BuildError>> {
     let config = Regex::config().match_kind(kind).hybrid_cache_capacity(CACHE).nfa_size_limit(Some(64 << 20));
-    Regex::builder().configure(config).build_many(patterns)
+    Regex::builder().configure(config).build_many(patterns).map_err(Box::new)
 }
 
 impl Patterns {

@@ -144,11 +144,8 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
             if sign == b"::" && !gap {
                 return None;
             }
-            return Some(if matches!(sign, b"==" | b"===" | b"!=" | b"!==") {
-                Join::Compare
-            } else {
-                Join::Sign
-            });
+            let compares = matches!(sign, b"==" | b"===" | b"!=" | b"!==");
+            return Some(if compares { Join::Compare } else { Join::Sign });
         }
         b',' if closed => {
             cursor.at += 1;

@@ -15,24 +15,7 @@ fn part(text: &str, span: Range<usize>) -> &str {
 pub fn userinfo(text: &str, at: usize) -> Option<Found<'static>> {
     let start = at + 3;
     let rest = text.as_bytes().get(start..)?;
-    let ends = |byte: &u8| {
-        matches!(
-            byte,
-            b'/' | b'?'
-                | b'#'
-                | b' '
-                | b'\n'
-                | b'\r'
-                | b'\t'
-                | b'"'
-                | b'\''
-                | b'`'
-                | b'<'
-                | b'>'
-                | b'\\'
-                | b'|'
-        )
-    };
+    let ends = |byte: &u8| b"/?# \n\r\t\"'`<>\\|".contains(byte);
     let len = rest.iter().take(512).position(ends).unwrap_or(rest.len().min(512));
     let authority = rest.get(..len)?;
     // The last one: passwords may hold an `@` themselves, hosts may not. A list of hosts may have one each.

@@ -48,10 +48,8 @@ fn is_suspicious(bytes: &[u8]) -> bool {
         let next = bytes.get(at + 1).copied().unwrap_or(b' ');
         match byte {
             b'\\' | b'#' | b'$' => return true,
-            b'-' if next == b'-' => {
-                if bytes.get(at + 2).is_some_and(|byte| !byte.is_ascii_whitespace()) {
-                    return true;
-                }
+            b'-' if next == b'-' && bytes.get(at + 2).is_some_and(|byte| !byte.is_ascii_whitespace()) => {
+                return true;
             }
             b'/' if next == b'*' => {
                 if inside || bytes.get(at + 2).is_some_and(|byte| matches!(byte, b'!' | b'M')) {

@@ -87,7 +87,7 @@ pub(super) fn call(batch: &mut Batch, name: &str, args: &[Option<String>], is_pr
     let package = schema.map(|schema| format!("{}.*", schema.rsplit('.').next().unwrap_or(schema)));
     let entry = KNOWN.get(name).or_else(|| package.and_then(|package| KNOWN.get(package.as_str())));
     let entry = entry.or_else(|| {
-        let is_own = schema.is_none_or(|schema| is_own_schema(schema));
+        let is_own = schema.is_none_or(is_own_schema);
         is_own.then(|| KNOWN.get(last)).flatten()
     });
     let entry = entry.or_else(|| name.starts_with("system$").then(|| KNOWN.get("system$*")).flatten());

@@ -1,7 +1,8 @@
 //! Statements that make, change and drop what a database is made of, and those that change who may do what.
 
 use sqlparser::ast::{
-    AlterTableOperation, CreateFunctionUsing, CreateTable, Grant, GrantObjects, ObjectName, Statement,
+    AlterTableOperation, CreateFunction, CreateFunctionUsing, CreateTable, Grant, GrantObjects, ObjectName,
+    Statement,
 };
 use verdict::{Effect, Target};
 
@@ -24,9 +25,7 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
         }
         Statement::CreateVirtualTable { name, module_name, .. } => {
             named(batch, name);
-            if module_name.value.eq_ignore_ascii_case("csv")
-                || module_name.value.eq_ignore_ascii_case("zipfile")
-            {
+            if ["csv", "zipfile"].iter().any(|it| module_name.value.eq_ignore_ascii_case(it)) {
                 batch.push(place::file("fs.read", None));
             }
         }
@@ -47,22 +46,16 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
         | Statement::Comment { object_name: name, .. } => named(batch, name),
         Statement::CreateDatabase { db_name, or_replace, location, .. } => {
             let table = batch.table(db_name);
-            batch.change(Change {
-                table,
-                is_temporary: false,
-                loses: or_replace.then_some("replaces a database"),
-            });
+            let loses = or_replace.then_some("replaces a database");
+            batch.change(Change { table, is_temporary: false, loses });
             if location.is_some() {
                 batch.push(place::write(location.as_deref()));
             }
         }
         Statement::CreateSchema { schema_name, or_replace, .. } => {
             let table = batch.dialect.fold(&schema_name.to_string(), false);
-            batch.change(Change {
-                table,
-                is_temporary: false,
-                loses: or_replace.then_some("replaces a schema"),
-            });
+            let loses = or_replace.then_some("replaces a schema");
+            batch.change(Change { table, is_temporary: false, loses });
         }
         Statement::CreateStage { name, stage_params, .. } => {
             named(batch, name);
@@ -70,20 +63,7 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
                 batch.push(place::host(Some(url)));
             }
         }
-        Statement::CreateFunction(it) => {
-            named(batch, &it.name);
-            if let Some(
-                CreateFunctionUsing::Jar(path)
-                | CreateFunctionUsing::File(path)
-                | CreateFunctionUsing::Archive(path),
-            ) = &it.using
-            {
-                batch.push(
-                    Effect::new("code.run", Target::Named(path.clone()))
-                        .noting("loads code into the database"),
-                );
-            }
-        }
+        Statement::CreateFunction(it) => function(batch, it),
         _ => return other(batch, statement),
     }
     true
@@ -92,11 +72,7 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
 fn other(batch: &mut Batch, statement: &Statement) -> bool {
     match statement {
         Statement::CreateTrigger(it) => named(batch, &it.table_name),
-        Statement::DropFunction(it) => {
-            for function in &it.func_desc {
-                named(batch, &function.name);
-            }
-        }
+        Statement::DropFunction(it) => it.func_desc.iter().for_each(|it| named(batch, &it.name)),
         Statement::DropProcedure { proc_desc, .. } => {
             for procedure in proc_desc {
                 named(batch, &procedure.name);
@@ -151,6 +127,15 @@ fn other(batch: &mut Batch, statement: &Statement) -> bool {
         _ => return false,
     }
     true
+}
+
+fn function(batch: &mut Batch, function: &CreateFunction) {
+    use CreateFunctionUsing::{Archive, File, Jar};
+    named(batch, &function.name);
+    if let Some(Jar(path) | File(path) | Archive(path)) = &function.using {
+        let effect = Effect::new("code.run", Target::Named(path.clone()));
+        batch.push(effect.noting("loads code into the database"));
+    }
 }
 
 fn named(batch: &mut Batch, name: &ObjectName) {

@@ -151,67 +151,69 @@ fn scoped(name: &str) -> (&str, &str) {
     }
 }
 
+/// Types that may have a number in brackets, as a call has arguments.
+const TYPES: &[&str] = &[
+    "varchar",
+    "char",
+    "nvarchar",
+    "nchar",
+    "varchar2",
+    "nvarchar2",
+    "decimal",
+    "numeric",
+    "number",
+    "float",
+    "double",
+    "int",
+    "integer",
+    "bigint",
+    "smallint",
+    "tinyint",
+    "boolean",
+    "bool",
+    "text",
+    "blob",
+    "clob",
+    "bytes",
+    "bytea",
+    "binary",
+    "varbinary",
+    "date",
+    "time",
+    "timestamp",
+    "datetime",
+    "interval",
+    "json",
+    "jsonb",
+    "xml",
+    "uuid",
+    "real",
+    "float4",
+    "float8",
+    "int2",
+    "int4",
+    "int8",
+    "numrange",
+    "int4range",
+    "int8range",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "regclass",
+    "regtype",
+    "regproc",
+    "regprocedure",
+    "oid",
+    "name",
+    "money",
+    "inet",
+    "cidr",
+    "macaddr",
+    "bit",
+    "varbit",
+];
+
 /// Whether a word that looks like a call is a type: `VARCHAR(10)`.
 pub(super) fn is_type(name: &str) -> bool {
-    matches!(
-        name,
-        "varchar"
-            | "char"
-            | "nvarchar"
-            | "nchar"
-            | "varchar2"
-            | "nvarchar2"
-            | "decimal"
-            | "numeric"
-            | "number"
-            | "float"
-            | "double"
-            | "int"
-            | "integer"
-            | "bigint"
-            | "smallint"
-            | "tinyint"
-            | "boolean"
-            | "bool"
-            | "text"
-            | "blob"
-            | "clob"
-            | "bytes"
-            | "bytea"
-            | "binary"
-            | "varbinary"
-            | "date"
-            | "time"
-            | "timestamp"
-            | "datetime"
-            | "interval"
-            | "json"
-            | "jsonb"
-            | "xml"
-            | "uuid"
-            | "real"
-            | "float4"
-            | "float8"
-            | "int2"
-            | "int4"
-            | "int8"
-            | "numrange"
-            | "int4range"
-            | "int8range"
-            | "tsrange"
-            | "tstzrange"
-            | "daterange"
-            | "regclass"
-            | "regtype"
-            | "regproc"
-            | "regprocedure"
-            | "oid"
-            | "name"
-            | "money"
-            | "inet"
-            | "cidr"
-            | "macaddr"
-            | "bit"
-            | "varbit"
-    )
+    TYPES.contains(&name)
 }

@@ -84,7 +84,7 @@ fn runs(text: &str, found: &mut Vec<Decoded>) {
 }
 
 fn run(text: &str) -> Option<(How, String)> {
-    let hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hex = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex {
         let pairs = text
             .as_bytes()
@@ -94,9 +94,7 @@ fn run(text: &str) -> Option<(How, String)> {
     }
     // A taste first: images and keys are long, and do not read as text from the first bytes on.
     let taste = text.get(..LEAST)?;
-    if decode64(taste).and_then(|bytes| readable(bytes.get(..15)?.to_vec())).is_none() {
-        return None;
-    }
+    decode64(taste).and_then(|bytes| readable(bytes.get(..15)?.to_vec()))?;
     Some((How::Base64, readable(decode64(text)?)?))
 }
 

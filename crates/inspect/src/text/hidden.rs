@@ -135,7 +135,7 @@ fn styles(text: &str, hits: &mut Vec<Hit>) {
             b"opacity:0\"",
             b"text-indent:-9",
         ];
-        if !ways.iter().any(|way| hides(way)) {
+        if !ways.iter().any(hides) {
             continue;
         }
         let open = rest.iter().take(600).position(|byte| *byte == b'>').unwrap_or(0);

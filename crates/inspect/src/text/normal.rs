@@ -16,6 +16,9 @@ use super::map::{Map, Writer};
 const CONFUSABLES: &str = include_str!("../../data/confusables.txt");
 const ROUNDS: usize = 4;
 
+/// A step to the normal form: another text, where something is to do.
+type Step<'s> = &'s dyn Fn(&str) -> Option<(String, Map)>;
+
 /// The normal form of a text and the maps back, the last step first. Borrowed where nothing is to do.
 pub fn form(text: &str) -> (Cow<'_, str>, Vec<Map>) {
     let mut now = Cow::Borrowed(text);
@@ -23,8 +26,7 @@ pub fn form(text: &str) -> (Cow<'_, str>, Vec<Map>) {
     for round in 0..ROUNDS {
         let mut changed = false;
         let last = round + 1 == ROUNDS;
-        let steps: [&dyn Fn(&str) -> Option<(String, Map)>; 3] =
-            [&unfold, &make_latin, &|text| resolve(text, last)];
+        let steps: [Step<'_>; 3] = [&unfold, &make_latin, &|text| resolve(text, last)];
         for step in steps {
             if let Some((next, map)) = step(&now) {
                 now = Cow::Owned(next);

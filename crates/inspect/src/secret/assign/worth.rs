@@ -155,7 +155,7 @@ fn secret(value: &str, pair: &Pair, least: usize, confidence: u8) -> Option<u8> 
         return (confidence >= 70).then_some(60);
     }
     let dense = pair.quoted && made.len >= 24 && made.entropy >= 42 && made.digits > 0 && made.signs > 3;
-    if dense && !value.contains([' ', '/']) || dense && made.signs > 8 {
+    if dense && (made.signs > 8 || !value.contains([' ', '/'])) {
         return Some(confidence.min(60));
     }
     if made.len < least || made.len > 400 || value.contains(' ') || is_named_thing(value, &made) {
