@@ -4,8 +4,8 @@
 //! serves all who wait. Answerable for batching, for noticing what other processes wrote, and for never
 //! answering before the batch is on record. Knows nothing of what petitions mean.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,6 @@ use verdict::{
 };
 
 use crate::clock::Clock;
-use crate::ink::SIGN_EVERY;
 
 /// How many petitions share one trip to the disk at most. A larger batch is written alone.
 const BATCH: usize = 1_024;
@@ -55,7 +54,7 @@ enum Road {
     /// To a thread of the writer's own, where those that wait share a trip to the disk.
     Thread(Sender<Letter>, Arc<Mutex<Option<JoinHandle<()>>>>),
     /// To the writer at once, on the sender's thread: for a single client, and for simulations.
-    Inline(Arc<Mutex<Writer>>, Arc<OnceLock<SyncSender<()>>>),
+    Inline(Arc<Mutex<Writer>>),
 }
 
 /// To whom the rulings on how many petitions go.
@@ -99,7 +98,7 @@ impl Desk {
         clock: Clock,
     ) -> Result<Self, Halt> {
         let (writer, desk) = Writer::open(Box::new(ink), line, policy, clock)?;
-        Ok(desk(Road::Inline(Arc::new(Mutex::new(writer)), Arc::default())))
+        Ok(desk(Road::Inline(Arc::new(Mutex::new(writer)))))
     }
 
     /// The policy in force.
@@ -189,16 +188,11 @@ impl Desk {
     fn post(&self, letter: Letter) -> Result<(), Halt> {
         match &self.road {
             Road::Thread(letters, _) => letters.send(letter).map_err(|_| gone()),
-            Road::Inline(shared, signer) => {
+            Road::Inline(writer) => {
                 // A writer that panicked may have left the books half entered: it is not asked again.
-                let mut writer = shared.lock().map_err(|_| gone())?;
+                let mut writer = writer.lock().map_err(|_| gone())?;
                 writer.work(std::iter::once(letter));
                 writer.tidy();
-                if writer.journal.unsigned_for().is_some() {
-                    let asked = signer.get_or_init(|| sign_later(Arc::downgrade(shared)));
-                    // Where it has been asked already it need not be asked again.
-                    let _asked = asked.try_send(());
-                }
                 Ok(())
             }
         }
@@ -236,23 +230,6 @@ impl Reply {
             }
         }
     }
-}
-
-/// Starts the thread that signs what the last of many quick petitions left: nobody may come after it. Without the
-/// thread it is signed by the next petition, or at the end.
-fn sign_later(writer: Weak<Mutex<Writer>>) -> SyncSender<()> {
-    let (ask, asked) = sync_channel(1);
-    let work = move || {
-        while asked.recv().is_ok() {
-            std::thread::sleep(SIGN_EVERY);
-            let Some(writer) = writer.upgrade() else { return };
-            if let Ok(mut writer) = writer.lock() {
-                writer.tidy();
-            }
-        }
-    };
-    let _none = std::thread::Builder::new().name("ledger-signer".to_owned()).spawn(work);
-    ask
 }
 
 /// The writer has stopped: the gate is shutting down.
@@ -304,16 +281,6 @@ impl Writer {
         if let Err(halt) = self.journal.save_if_due(Some(WORTH_SAVING)) {
             tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
         }
-        self.sign(Duration::ZERO);
-    }
-
-    /// Signs what has waited so long for it.
-    fn sign(&mut self, after: Duration) {
-        if self.journal.unsigned_for().is_some_and(|waited| waited >= after)
-            && let Err(halt) = self.journal.sign()
-        {
-            tracing::error!(reason = %halt, "the newest records could not be signed");
-        }
     }
 
     /// Takes what has arrived: one batch of petitions, and the questions in between. True: stop.
@@ -348,16 +315,12 @@ impl Writer {
         if let Err(halt) = self.journal.save_if_due(None) {
             tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
         }
-        if closing {
-            self.sign(Duration::ZERO);
-        }
         closing
     }
 
     /// What is due besides letters.
     fn tidy(&mut self) {
         self.expire();
-        self.sign(SIGN_EVERY);
         self.publish();
     }
 
@@ -434,10 +397,6 @@ impl Writer {
     fn patience(&self) -> Duration {
         let waited_for =
             self.journal.books().approvals().any(|(_, it)| it.ended.is_none() || it.used.is_none());
-        let look = if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE };
-        match self.journal.unsigned_for() {
-            Some(waited) => look.min(SIGN_EVERY.saturating_sub(waited)),
-            None => look,
-        }
+        if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE }
     }
 }

@@ -4,15 +4,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ledger::{AppendError, Draft, Fault, Log as _, OpenOptions, Payload, SqliteLog, Sync};
+use ledger::{AppendError, Draft, Fault, Log as _, Payload, SqliteLog, Sync};
 use verdict::{Books, Halt, Index, Ink, Line, NotWritten, Policy, Record};
 
 /// How many records one read takes in.
 const READ_AT_ONCE: usize = 4_096;
-/// Decisions that follow each other faster than this share a signature. What is on record waits no longer for one.
-pub const SIGN_EVERY: Duration = Duration::ZERO;
 /// Says in which form a snapshot is; another form is no snapshot.
 const SNAPSHOT_FORM: u8 = 2;
 
@@ -24,8 +21,7 @@ pub struct LedgerInk {
 impl LedgerInk {
     /// Opens the ledger, or starts one where there is none.
     pub fn open(path: &Path) -> Result<Self, Halt> {
-        let options = OpenOptions { sign_every: SIGN_EVERY, ..OpenOptions::default() };
-        let log = SqliteLog::open_with(path, options).map_err(|fault| halt(&fault))?;
+        let log = SqliteLog::open(path).map_err(|fault| halt(&fault))?;
         Ok(Self { log })
     }
 
@@ -88,14 +84,6 @@ impl Ink for LedgerInk {
 
     fn changed(&mut self) -> Result<bool, Halt> {
         self.log.changed().map_err(|fault| halt(&fault))
-    }
-
-    fn unsigned_for(&self) -> Option<Duration> {
-        self.log.unsigned_since().map(|since| since.elapsed())
-    }
-
-    fn sign(&mut self) -> Result<(), Halt> {
-        self.log.sign_rest().map_err(|fault| halt(&fault))
     }
 }
 

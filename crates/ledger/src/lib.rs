@@ -72,7 +72,7 @@ pub enum Payload {
 /// What `Ok` from an append means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
-    /// On the disk, chained, safe from a power cut, and signed, at once or as soon as [`OpenOptions::sign_every`] says.
+    /// On the disk, signed, and safe from a power cut.
     Durable,
     /// Safe from a killed process, not from a power cut; made durable, and signed, by the next durable append.
     Written,

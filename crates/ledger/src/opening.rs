@@ -23,8 +23,6 @@ pub struct State {
     pub head: Hash,
     /// The store's version that this is true of.
     pub version: i64,
-    /// How many records the newest checkpoint covers.
-    pub signed: u64,
 }
 
 /// Checks a ledger and hands out what a writer goes on from.
@@ -59,7 +57,7 @@ pub fn check(conn: &Connection, vkey: &Vkey) -> Result<State, Fault> {
     }
     let version = schema::data_version(conn)?;
     snapshot.finish()?;
-    Ok(State { tree: walk.tree, head: walk.head, version, signed: signed.size })
+    Ok(State { tree: walk.tree, head: walk.head, version })
 }
 
 /// The newest checkpoint, if `vkey` signed it.

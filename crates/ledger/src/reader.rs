@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -13,10 +12,6 @@ use crate::hash::Hash;
 use crate::proof::Inclusion;
 use crate::rows::Stored;
 use crate::{Entry, opening, rows, schema, tiles, tree, wal};
-
-/// How long a proof waits for a signature that is under way, and how often it looks.
-const PATIENCE: Duration = Duration::from_millis(500);
-const LOOK: Duration = Duration::from_millis(10);
 
 /// A read-only view of a ledger. Many may exist, in any process; each belongs to one thread at a time.
 #[derive(Debug)]
@@ -110,20 +105,11 @@ impl Reader {
         tree::consistency(&mut tiles::Stored(&self.conn), old, new)
     }
 
-    /// A proof file's contents: that the record at `index` is under the newest signed checkpoint. Waits a moment where
-    /// the record is there and its writer has not signed it yet.
+    /// A proof file's contents: that the record at `index` is under the newest signed checkpoint.
     pub fn prove(&self, index: u64) -> Result<Inclusion, Fault> {
-        let begun = Instant::now();
-        let (note, signed) = loop {
-            let note = self.checkpoint()?;
-            let signed =
-                Checkpoint::open(&note, &self.vkey).map_err(|flaw| Fault::corrupt(None, flaw.to_string()))?;
-            let comes = index >= signed.size && index < self.size()?;
-            if !comes || begun.elapsed() >= PATIENCE {
-                break (note, signed);
-            }
-            std::thread::sleep(LOOK);
-        };
+        let note = self.checkpoint()?;
+        let signed =
+            Checkpoint::open(&note, &self.vkey).map_err(|flaw| Fault::corrupt(None, flaw.to_string()))?;
         let Checkpoint { origin, size, .. } = signed;
         let hashes = self.inclusion(index, size)?;
         let Stored { entry, commitment, .. } =

@@ -3,7 +3,6 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -30,9 +29,6 @@ pub struct OpenOptions {
     pub signing_key: Option<Signer>,
     /// The most pages of 4096 bytes the file may have; `Fault::Full` beyond.
     pub max_pages: Option<u32>,
-    /// How long durable appends may share a signature: one that comes sooner after the last is chained and synced at
-    /// once and signed by the next that does not, or by [`SqliteLog::sign_rest`]. Zero: every durable append is signed.
-    pub sign_every: Duration,
 }
 
 /// The embedded store: one SQLite file, shared by any number of processes on one machine.
@@ -56,10 +52,6 @@ pub struct SqliteLog {
     seen: u64,
     /// The version at which we last looked for others' records, and how many there were.
     looked: (i64, u64),
-    sign_every: Duration,
-    signed_at: Option<Instant>,
-    /// Since when there are durable records of ours that no checkpoint covers.
-    unsigned: Option<Instant>,
     /// A disk that lost a write may pretend to have it on the next try: no more appends after that.
     broken: Option<Fault>,
 }
@@ -72,7 +64,7 @@ impl SqliteLog {
 
     /// The same, in another way than the usual.
     pub fn open_with(path: &Path, options: OpenOptions) -> Result<Self, Fault> {
-        let OpenOptions { signing_key, max_pages, sign_every } = options;
+        let OpenOptions { signing_key, max_pages } = options;
         let signer = found::prepare(path, signing_key)?;
         let path = path.canonicalize()?;
         let conn = schema::writer(&path)?;
@@ -82,12 +74,10 @@ impl SqliteLog {
         wal::check(&conn, &path)?;
         // Until here a closing connection must not move pages: it would remove the log, and the trace of its damage.
         schema::may_close_the_log(&conn, true)?;
-        let State { tree, head, version, signed } = opening::check(&conn, signer.vkey())?;
+        let State { tree, head, version } = opening::check(&conn, signer.vkey())?;
         let noted = noted(&conn)?;
         let (file, wal, mover) = (identity(&path)?, Wal::beside(&path), Mover::of(&path));
         let looked = (version, tree.size());
-        // What a killed process left unsigned.
-        let unsigned = (signed < tree.size()).then(Instant::now);
         Ok(Self {
             conn,
             path,
@@ -102,9 +92,6 @@ impl SqliteLog {
             writing: false,
             seen: 0,
             looked,
-            sign_every,
-            signed_at: None,
-            unsigned,
             broken: None,
         })
     }
@@ -117,35 +104,6 @@ impl SqliteLog {
     /// The ledger's name.
     pub fn origin(&self) -> &str {
         self.signer.vkey().name()
-    }
-
-    /// Since when durable records wait for a signature, if some do.
-    pub fn unsigned_since(&self) -> Option<Instant> {
-        self.unsigned
-    }
-
-    /// Signs what durable appends have left unsigned. Nothing to do where they left nothing.
-    pub fn sign_rest(&mut self) -> Result<(), Fault> {
-        if self.unsigned.is_none() {
-            return Ok(());
-        }
-        self.signed_rest().inspect_err(|_| self.roll_back())
-    }
-
-    fn signed_rest(&mut self) -> Result<(), Fault> {
-        self.begin()?;
-        let mut noted = self.noted;
-        self.sign(&self.tree, &self.head, &mut noted)?;
-        self.conn.prepare_cached("COMMIT")?.execute([])?;
-        self.writing = false;
-        self.noted = noted;
-        self.has_signed();
-        Ok(())
-    }
-
-    fn has_signed(&mut self) {
-        self.unsigned = None;
-        self.signed_at = Some(Instant::now());
     }
 
     fn begin(&mut self) -> Result<u64, Fault> {
@@ -200,32 +158,20 @@ impl SqliteLog {
         let mut tree = self.tree.clone();
         let head = self.insert(&mut tree, batch)?;
         let mut noted = self.noted;
-        let signs = sync == Sync::Durable && (batch.is_empty() || self.signature_is_due());
         if sync == Sync::Durable {
             self.wal.lengthen();
             if batch.is_empty() {
                 // SQLite writes nothing for a row that stays as it was, and then a full disk would not be noticed.
                 self.conn.prepare_cached("UPDATE checkpoint SET note = '' WHERE id = 1")?.execute([])?;
             }
-        }
-        if signs {
             self.sign(&tree, &head, &mut noted)?;
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.writing = false;
-        if signs {
-            self.has_signed();
-        } else if sync == Sync::Durable {
-            self.unsigned.get_or_insert_with(Instant::now);
-        }
         self.mover.appended(batch);
         (self.tree, self.head, self.noted) = (tree, head, noted);
         self.seen = self.tree.size();
         Ok(())
-    }
-
-    fn signature_is_due(&self) -> bool {
-        self.signed_at.is_none_or(|at| at.elapsed() >= self.sign_every)
     }
 
     fn insert(&self, tree: &mut Tree, batch: &[Draft]) -> Result<Hash, Fault> {

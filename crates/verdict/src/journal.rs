@@ -9,7 +9,6 @@ mod proof;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::admit::{Remaining, Ruled, admit};
 use crate::books::Books;
@@ -41,15 +40,6 @@ pub trait Ink: Send {
     fn policy(&mut self, at: Index) -> Result<Arc<Policy>, Halt>;
     /// True if somebody else may have appended since we last looked; cheap.
     fn changed(&mut self) -> Result<bool, Halt>;
-    /// How long something appended has waited to be signed, if something does: evidence that may come a moment after
-    /// the answer.
-    fn unsigned_for(&self) -> Option<Duration> {
-        None
-    }
-    /// Signs what was appended.
-    fn sign(&mut self) -> Result<(), Halt> {
-        Ok(())
-    }
 }
 
 impl<I: Ink + ?Sized> Ink for Box<I> {
@@ -76,12 +66,6 @@ impl<I: Ink + ?Sized> Ink for Box<I> {
     }
     fn changed(&mut self) -> Result<bool, Halt> {
         (**self).changed()
-    }
-    fn unsigned_for(&self) -> Option<Duration> {
-        (**self).unsigned_for()
-    }
-    fn sign(&mut self) -> Result<(), Halt> {
-        (**self).sign()
     }
 }
 
@@ -174,15 +158,6 @@ impl<I: Ink> Journal<I> {
     /// Why nothing is admitted, if so.
     pub fn halted(&self) -> Option<&Halt> {
         self.halted.as_ref()
-    }
-    /// How long something on record has waited to be signed, if something does.
-    pub fn unsigned_for(&self) -> Option<Duration> {
-        self.ink.unsigned_for().filter(|_| self.halted.is_none())
-    }
-    /// Signs what is on record.
-    pub fn sign(&mut self) -> Result<(), Halt> {
-        let signed = self.ink.sign();
-        self.note(signed)
     }
     /// Folds what others have written since, if they have.
     pub fn catch_up(&mut self) -> Result<(), Halt> {

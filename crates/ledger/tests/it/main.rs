@@ -22,8 +22,6 @@ mod founding;
 mod hostile;
 mod notes;
 mod rig;
-mod signing;
-
 mod sharing;
 mod tampering;
 mod trees;
