@@ -226,7 +226,7 @@ fn judge<'p>(policy: &'p Policy, case: &Case, now: Micro) -> Result<Ruling<'p>, 
     for entry in applicable.denies() {
         match holds(policy, agent, entry, case, &vars) {
             None => (),
-            Some((rule, Ok(()))) => return Err((denied(rule), claims)),
+            Some((rule, Ok(()))) => return Err((denied(rule, &case.facts), claims)),
             // A prohibition that cannot be evaluated is a prohibition.
             Some((rule, Err(why))) => return Err((broken(rule, &why), claims)),
         }
@@ -273,10 +273,12 @@ fn holds<'p>(
     Some((agent.rule(entry.at)?, held))
 }
 
-fn denied(rule: &Rule) -> Denial {
-    let reason = match &rule.reason {
-        Some(reason) => format!("rule `{}` forbids it: {reason}", rule.name),
-        None => format!("rule `{}` forbids it", rule.name),
+fn denied(rule: &Rule, facts: &Facts) -> Denial {
+    let why = guard::holds_for_the_unknown(rule, facts);
+    let reasons: Vec<&str> = why.as_deref().into_iter().chain(rule.reason.as_deref()).collect();
+    let reason = match reasons.join("; ").as_str() {
+        "" => format!("rule `{}` forbids it", rule.name),
+        reasons => format!("rule `{}` forbids it: {reasons}", rule.name),
     };
     Denial { rule: Some(Arc::clone(&rule.name)), ..Denial::new(Code::DeniedByRule, reason) }
 }

@@ -61,6 +61,18 @@ pub(crate) fn is_about(rule: &Rule, facts: &Facts) -> bool {
     }
 }
 
+/// For people: what of the action cannot be told, if a denial about effects holds only for that.
+pub(crate) fn holds_for_the_unknown(rule: &Rule, facts: &Facts) -> Option<String> {
+    let named = |effect: &&Effect| rule.effects.iter().any(|kind| *kind == effect.kind);
+    if rule.effects.is_empty() || facts.effects.iter().any(|effect| named(&effect)) {
+        return None;
+    }
+    let effect = facts.effects.iter().find(|effect| could_be_any(effect))?;
+    let note = effect.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+    let kinds = rule.effects.join(" or ");
+    Some(format!("what it would do cannot be told{note}, so it may be {kinds}"))
+}
+
 /// True if the effect stands for whatever a program, a piece of code or a statement may do.
 pub(crate) fn could_be_any(effect: &Effect) -> bool {
     let opaque = matches!(effect.kind.as_ref(), "process.exec" | "code.run" | "sql.unknown");

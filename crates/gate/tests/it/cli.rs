@@ -182,7 +182,7 @@ fn options_have_the_same_names_everywhere() {
     let flagged =
         |command: &clap::Command, name: &str| command.get_arguments().any(|arg| arg.get_long() == Some(name));
     // What reads or writes state says where; what a program would read is there as JSON.
-    let pure = ["init", "policy check", "policy test", "policy schema", "policy explain"];
+    let pure = ["init", "inspect", "scan", "policy check", "policy test", "policy schema", "policy explain"];
     let wordless = [
         "dev",
         "serve",
@@ -312,12 +312,15 @@ fn a_reader_that_goes_away_is_no_disaster() {
         &["--help"],
         &["agents", "list", "--json"],
     ] {
-        let mut running = desk.start(args);
-        drop(running.0.stdout.take());
-        let status = running.0.wait().unwrap();
-        let mut err = String::new();
-        std::io::Read::read_to_string(running.0.stderr.as_mut().unwrap(), &mut err).unwrap();
-        assert_eq!((status.code(), err.as_str()), (Some(141), ""), "{args:?}");
+        // Gone before the first word is written.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let said = desk.command(args).stdout(writer).output().unwrap();
+        assert_eq!(
+            (said.status.code(), String::from_utf8_lossy(&said.stderr).as_ref()),
+            (Some(141), ""),
+            "{args:?}"
+        );
     }
     // The exit code of a check is its answer, whoever reads the words.
     let mut running =

@@ -82,9 +82,15 @@ fn boundaries_hold_whatever_a_rule_allows() {
             "boundary",
         ),
         ("db.query", json!({"sql": "select 1; delete from t"}), "deny", "boundary"),
-        ("db.query", json!({"sql": "do $$ begin execute 'drop table ' || x; end $$"}), "deny", "boundary"),
-        ("db.query", json!({"sql": "this is no sql"}), "deny", "boundary"),
-        ("shell.run", json!({"command": "git status && ls"}), "allow", "allowed"),
+        // What cannot be told may be what a rule forbids.
+        (
+            "db.query",
+            json!({"sql": "do $$ begin execute 'drop role ' || x; end $$"}),
+            "deny",
+            "denied_by_rule",
+        ),
+        ("db.query", json!({"sql": "this is no sql"}), "deny", "denied_by_rule"),
+        ("shell.run", json!({"command": "git status && ls /srv/data"}), "allow", "allowed"),
         ("shell.run", json!({"command": "git status && curl http://x.example"}), "deny", "boundary"),
         ("shell.run", json!({"command": "npm test"}), "allow", "allowed"),
         ("shell.run", json!({"command": "npm publish"}), "deny", "boundary"),
@@ -92,7 +98,7 @@ fn boundaries_hold_whatever_a_rule_allows() {
         ("shell.run", json!({"command": "cat /srv/data/.env"}), "deny", "boundary"),
         ("shell.run", json!({"command": "PATH=/tmp/x git status"}), "deny", "boundary"),
         ("shell.run", json!({"command": "export LD_PRELOAD=/tmp/x.so; git status"}), "deny", "boundary"),
-        ("shell.run", json!({"command": "$CMD"}), "deny", "boundary"),
+        ("shell.run", json!({"command": "$CMD"}), "deny", "denied_by_rule"),
         ("shell.run", json!({"command": ["git", "status; rm -rf /"]}), "allow", "allowed"),
         ("shell.run", json!({"command": "kill 1"}), "deny", "denied_by_rule"),
     ];
@@ -104,6 +110,9 @@ fn boundaries_hold_whatever_a_rule_allows() {
             "{tool} {args}: {answer}"
         );
     }
+    let answer = ask(&served, &key, "bot", "shell.run", json!({"command": "$CMD"}));
+    let reason = answer["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot be told") && reason.contains("process.kill"), "{reason}");
 }
 
 #[test]

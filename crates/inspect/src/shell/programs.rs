@@ -75,7 +75,7 @@ fn read(text: &'static str) -> HashMap<&'static str, Program> {
     let mut table = HashMap::new();
     let mut names: Vec<&'static str> = Vec::new();
     let mut program = Program::default();
-    let lines = text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#'));
+    let lines = text.lines().map(str::trim).filter(|it| !it.is_empty() && !is_comment(it));
     for line in lines.chain(["@"]) {
         match line.split_at_checked(1) {
             Some(("@", rest)) => {
@@ -101,6 +101,11 @@ fn read(text: &'static str) -> HashMap<&'static str, Program> {
         }
     }
     table
+}
+
+/// `# words`; `#2 => ...` is a rule.
+fn is_comment(line: &str) -> bool {
+    line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn rule(line: &'static str) -> Option<Rule> {
@@ -283,7 +288,8 @@ mod tests {
         let mut inside = false;
         for (at, line) in TEXT.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
             match line.chars().next() {
-                None | Some('#') => {}
+                None => {}
+                Some(_) if is_comment(line) => {}
                 Some('@') => {
                     inside = true;
                     for name in line.get(1..).unwrap_or_default().split_whitespace() {
