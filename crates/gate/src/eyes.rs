@@ -12,8 +12,9 @@ mod result;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use hashbrown::HashMap;
 use inspect::Surroundings;
-use verdict::{Action, Facts, Finding, Json, Policy, Side};
+use verdict::{Action, Agent, Classifier, Definition, Facts, Finding, Json, Policy, PolicyVersion, Side};
 
 use lens::{Lens, Lenses};
 use names::Names;
@@ -32,7 +33,14 @@ struct Inner {
     /// What stands for which value, by session.
     names: Mutex<Names>,
     resolved: look::Resolved,
+    described: Mutex<Described>,
 }
+
+/// What was seen in definitions: by policy, agent and hash.
+type Described = HashMap<(PolicyVersion, String, [u8; 32]), Vec<Finding>>;
+
+/// The most definitions that are remembered.
+const DESCRIBED: usize = 4_096;
 
 impl Eyes {
     /// Eyes for tools that run elsewhere: where links lead is not known.
@@ -55,6 +63,7 @@ impl Eyes {
             lenses: ArcSwapOption::empty(),
             names: Mutex::new(Names::new()),
             resolved: look::Resolved::default(),
+            described: Mutex::default(),
         }))
     }
 
@@ -65,8 +74,32 @@ impl Eyes {
         if let Some(agent) = policy.agent(action.agent()) {
             let lens = self.lens(policy, agent.screens());
             lens.look(Side::Input, action.args(), &mut facts.findings);
+            if let Some(definition) = action.definition() {
+                facts.described = self.described(policy, agent, definition);
+            }
         }
         facts
+    }
+
+    /// What stands in a tool's own definition. Looked at once for each policy: it is the same at every call.
+    fn described(&self, policy: &Policy, agent: &Agent, definition: &Definition) -> Vec<Finding> {
+        let Definition { hash: Some(hash), text: Some(text), .. } = definition else { return Vec::new() };
+        let known = || self.0.described.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (policy.version().clone(), agent.id().to_owned(), *hash);
+        if let Some(findings) = known().get(&key) {
+            return findings.clone();
+        }
+        let mut findings = Vec::new();
+        self.lens(policy, agent.screens()).look(Side::Output, text, &mut findings);
+        for finding in &mut findings {
+            finding.place.insert_str(0, "definition:");
+        }
+        let mut known = known();
+        if known.len() >= DESCRIBED {
+            known.clear();
+        }
+        known.insert(key, findings.clone());
+        findings
     }
 
     /// Adds what only a machine can tell, where the policy depends on it.
@@ -78,27 +111,36 @@ impl Eyes {
         if agent.boundaries().iter().any(verdict::boundary::Boundaries::asks_for_addresses) {
             self.0.resolved.resolve(&mut facts.effects).await;
         }
-        if let Some(classifier) = &agent.screens().classifier {
+    }
+
+    /// Asks the model server about the arguments, where the policy names one.
+    pub async fn classify(&self, policy: &Policy, action: &Action, facts: &mut Facts) {
+        if let Some(classifier) = classifier(policy, action.agent()) {
             look::classify(classifier, action.args(), &mut facts.findings).await;
         }
+    }
+
+    /// True if there is a model server to ask about this agent's texts.
+    pub fn classifies(&self, policy: &Policy, agent: &str) -> bool {
+        classifier(policy, agent).is_some()
     }
 
     /// True if `look` has anything to do; else a decision need not wait for it.
     pub fn must_look(&self, policy: &Policy, action: &Action, facts: &Facts) -> bool {
         let Some(agent) = policy.agent(action.agent()) else { return false };
         let touches = |of: fn(&verdict::Target) -> bool| facts.effects.iter().any(|it| of(&it.target));
-        agent.screens().classifier.is_some()
-            || (self.0.here && touches(|it| matches!(it, verdict::Target::Path(_))))
-            || touches(|it| matches!(it, verdict::Target::Host(_)))
+        let asks = || agent.boundaries().iter().any(verdict::boundary::Boundaries::asks_for_addresses);
+        (self.0.here && touches(|it| matches!(it, verdict::Target::Path(_))))
+            || (touches(|it| matches!(it, verdict::Target::Host(_))) && asks())
     }
 
-    /// What detectors see in a text that is no action's: a description, a resource. Places are pointers below it.
-    pub fn read(&self, policy: &Policy, agent: &str, text: &Json) -> Vec<Finding> {
+    /// Why a text of the agent's that is no action's (an answer to a server, a prompt's arguments) must not leave.
+    pub fn refuse(&self, policy: &Policy, agent: &str, text: &Json) -> Option<String> {
+        let agent = policy.agent(agent)?;
         let mut findings = Vec::new();
-        if let Some(agent) = policy.agent(agent) {
-            self.lens(policy, agent.screens()).look(Side::Output, text, &mut findings);
-        }
-        findings
+        self.lens(policy, agent.screens()).look(Side::Input, text, &mut findings);
+        let reacted = agent.screens().judge(Side::Input, &findings).map(|reacted| reacted.reason);
+        reacted.or_else(|| agent.screens().too_long(Side::Input, text))
     }
 
     /// The detectors for these screens: made once for a policy.
@@ -119,4 +161,8 @@ impl Eyes {
         // Nothing in here is left half changed by a panic.
         self.0.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn classifier<'p>(policy: &'p Policy, agent: &str) -> Option<&'p Classifier> {
+    policy.agent(agent)?.screens().classifier.as_ref()
 }

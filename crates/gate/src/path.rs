@@ -71,8 +71,8 @@ impl Gate {
     }
 
     /// What may leave of what came back, by the policy in force now.
-    pub fn screen(&self, decided: &verdict::Decided, outcome: Outcome) -> Outcome {
-        self.eyes.screen(&self.desk.policy(), decided, outcome)
+    pub async fn screen(&self, decided: &verdict::Decided, outcome: Outcome) -> Outcome {
+        self.eyes.screen(&self.desk.policy(), decided, outcome).await
     }
 
     async fn carry<W: World>(&self, verdict: Verdict, world: &W) -> Result<Carried, Halt> {
@@ -88,7 +88,7 @@ impl Gate {
         let unfinished = Unfinished { desk: self.desk.clone(), of, decided: Some(decided) };
         let outcome = world.execute(&hold).await;
         unfinished.disarm();
-        let outcome = self.screen(hold.receipt().decided(), outcome);
+        let outcome = self.screen(hold.receipt().decided(), outcome).await;
         match self.desk.settle(hold.settle(outcome)).await? {
             Ok(closing) => Ok(Carried::Out(closing)),
             Err(refusal) => Err(Halt(refusal.to_string())),
@@ -116,6 +116,15 @@ impl Gate {
         if self.eyes.must_look(&policy, &action, &facts) {
             self.eyes.look(&policy, &action, &mut facts).await;
         }
+        let verdict = decide(&policy, Case { action, facts }, self.desk.clock().now());
+        if matches!(verdict, Verdict::Deny(_))
+            || !self.eyes.classifies(&policy, verdict.case().action.agent())
+        {
+            return Ok(verdict);
+        }
+        // A model server takes its time: it is asked only about what could still be allowed.
+        let Case { action, mut facts } = verdict.into_case();
+        self.eyes.classify(&policy, &action, &mut facts).await;
         Ok(decide(&policy, Case { action, facts }, self.desk.clock().now()))
     }
 }

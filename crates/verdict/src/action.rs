@@ -4,6 +4,7 @@
 //! Knows nothing of policies or of the wire it came over.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -63,12 +64,14 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A tool as a server describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     /// The server's name.
     pub server: String,
     /// SHA-256 of the canonical definition; absent if the server has no such tool, or none that can be read.
     pub hash: Option<[u8; 32]>,
+    /// The definition itself, where a way in has it: what a server says of its tools is read by a model, too.
+    pub text: Option<Arc<Json>>,
 }
 
 /// What a way in was told about an action, before it is checked.
@@ -332,8 +335,10 @@ pub struct Facts {
     pub amounts: Vec<(Vec<String>, Micros)>,
     /// What the call costs, as far as known before: the larger of price and estimate.
     pub cost: Micros,
-    /// What detectors saw.
+    /// What detectors saw in its arguments.
     pub findings: Vec<Finding>,
+    /// What detectors saw in the tool's own definition, which is held against the screens for what comes in.
+    pub described: Vec<Finding>,
     /// Labels of the session the action belongs to.
     pub labels: Vec<String>,
     /// Labels that the tool's results bring into the session.
@@ -346,4 +351,19 @@ pub struct Facts {
     pub ignores_case: bool,
     /// Why this is no valid action: it then counts against it, whatever the rules say.
     pub problem: Option<String>,
+}
+
+/// The most findings of one action that go on record: the rest say nothing new.
+const RECORDED: usize = 64;
+
+impl Facts {
+    /// The findings that go on record, the worst first if there are too many.
+    pub(crate) fn worst_findings(&self) -> Vec<Finding> {
+        let mut all: Vec<&Finding> = self.findings.iter().chain(&self.described).collect();
+        if all.len() > RECORDED {
+            all.sort_by_key(|it| std::cmp::Reverse((it.severity, it.confidence)));
+            all.truncate(RECORDED);
+        }
+        all.into_iter().cloned().collect()
+    }
 }

@@ -80,7 +80,7 @@ fn disabled(books: &Books, case: &Case) -> Option<Denial> {
 /// A tool whose definition nobody accepted is not the tool that the rules speak of.
 fn unaccepted(books: &Books, case: &Case) -> Option<Denial> {
     let action = &case.action;
-    let Definition { server, hash } = action.definition()?;
+    let Definition { server, hash, .. } = action.definition()?;
     let tool = action.tool();
     let no = |reason| Some(Denial::new(Code::UnknownTool, reason));
     let Some(hash) = hash else {
@@ -332,7 +332,7 @@ fn blank(verdict: &Verdict, now: Micro) -> Ruled {
         key: owned(action.key()),
         digest: action.digest().hex(),
         effects: facts.effects.iter().map(Effect::fact).collect(),
-        findings: facts.findings.clone(),
+        findings: facts.worst_findings(),
         charges: Vec::new(),
         cost: facts.cost,
         yields: facts.yields.clone(),

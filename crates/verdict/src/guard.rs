@@ -32,12 +32,24 @@ pub(crate) fn held(agent: &Agent, case: &Case) -> Result<Vec<String>, Denial> {
     if let Some(why) = screens.too_long(Side::Input, case.action.args()) {
         return Err(Denial::new(Code::Screen, format!("the arguments are too long: {why}")));
     }
-    match screens.judge(Side::Input, &case.facts.findings) {
+    match screens.judge(Side::Input, &facts.findings) {
         Some(reacted) if reacted.reaction == Reaction::Ask => questions.push(reacted.reason),
         Some(reacted) => return Err(Denial::new(Code::Screen, reacted.reason)),
         None => (),
     }
+    match screens.judge(Side::Output, &facts.described) {
+        Some(reacted) if reacted.reaction == Reaction::Ask => questions.push(of_tool(&reacted.reason)),
+        Some(reacted) if reacted.reaction == Reaction::Deny => {
+            return Err(Denial::new(Code::Screen, of_tool(&reacted.reason)));
+        }
+        // What is only replaced was replaced where the definition was shown.
+        _ => (),
+    }
     Ok(questions)
+}
+
+fn of_tool(reason: &str) -> String {
+    format!("the tool's own definition: {reason}")
 }
 
 fn outside(breach: &Breach) -> Denial {
@@ -116,7 +128,7 @@ impl Seen {
         }
         let told = !facts.effects.iter().any(could_be_any);
         let effects = facts.effects.iter().filter_map(effect).collect();
-        let findings = facts.findings.iter().filter_map(|finding| {
+        let findings = facts.findings.iter().chain(&facts.described).filter_map(|finding| {
             object([
                 ("kind", Some(Json::Str(finding.kind.to_string()))),
                 ("name", Some(Json::Str(finding.name.to_string()))),

@@ -188,7 +188,8 @@ impl Screens {
         let kind = finding.kind.as_ref();
         let wanted = match kind {
             "pattern" => self.pattern(&finding.name).map_or(Reaction::Flag, |pattern| pattern.then),
-            "canary" => Reaction::Deny,
+            // What nobody could look at is not known to be clean.
+            "canary" | "detector" => Reaction::Deny,
             "classifier" => self
                 .classifier
                 .as_ref()
@@ -230,6 +231,10 @@ impl Screens {
             "prompt_injection" => format!("what looks like orders to a model ({})", finding.name),
             "hidden_text" => format!("hidden text ({})", finding.name),
             "stack_trace" => format!("an internal error ({})", finding.name),
+            "detector" => {
+                return "the detectors that the policy asks for could not be built; the gate's log says why"
+                    .to_owned();
+            }
             "canary" => "a canary token, which is nowhere but where it was planted".to_owned(),
             "classifier" if finding.name == "silence" => {
                 return "the classifier of texts cannot be asked, and the policy wants its word".to_owned();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inspect::Hit;
 use inspect::scan::{Scanner, Wanted};
-use verdict::{Finding, Json, Policy, PolicyVersion, Reaction, Screens, Side};
+use verdict::{Finding, Json, Policy, PolicyVersion, Reaction, Risk, Screens, Side};
 
 /// The detectors for all agents of one policy. Agents with the same screens share theirs.
 pub(super) struct Lenses {
@@ -143,7 +143,19 @@ impl Lens {
             Side::Input => &self.input,
             Side::Output => &self.output,
         };
-        scanner.as_ref().map(|scanner| scanner.scan(text)).unwrap_or_default()
+        scanner.as_ref().map_or_else(|| vec![blind(text)], |scanner| scanner.scan(text))
+    }
+}
+
+/// What is seen in every text by detectors that could not be built.
+fn blind(text: &str) -> Hit {
+    Hit {
+        kind: "detector",
+        name: "not_built".into(),
+        span: 0..text.len(),
+        severity: Risk::Critical,
+        confidence: 100,
+        verified: None,
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Shown {
 
 impl Eyes {
     /// Holds an outcome against the screens of the agent that it is for.
-    pub fn screen(&self, policy: &Policy, decided: &Decided, outcome: Outcome) -> Outcome {
+    pub async fn screen(&self, policy: &Policy, decided: &Decided, outcome: Outcome) -> Outcome {
         let Some(agent) = policy.agent(&decided.agent) else { return outcome };
         if outcome.screened.is_some() || (outcome.result.is_none() && outcome.error.is_none()) {
             return outcome;
@@ -39,7 +39,7 @@ impl Eyes {
         let parts = [("result", result.clone()), ("error", error.clone().map(Json::Str))];
         let pairs = parts.into_iter().filter_map(|(key, json)| Some((key.to_owned(), json?)));
         let Ok(whole) = Map::from_pairs(pairs.collect()) else { return outcome };
-        let Shown { replaced, findings, withheld } = self.show(policy, agent, &run, &Json::Map(whole));
+        let Shown { replaced, findings, withheld } = self.show(policy, agent, &run, &Json::Map(whole)).await;
         let screened = |findings| Some(Box::new(Screened { findings, withheld: withheld.clone(), reported }));
         if withheld.is_some() {
             return Outcome { result: None, error: None, screened: screened(findings), ..outcome };
@@ -57,7 +57,7 @@ impl Eyes {
     }
 
     /// Holds what is for an agent, in a session, against its screens.
-    pub fn show_to(
+    pub async fn show_to(
         &self,
         policy: &Policy,
         agent: &str,
@@ -67,27 +67,31 @@ impl Eyes {
         match policy.agent(agent) {
             Some(found) => {
                 let run = Run { realm, agent: agent.to_owned(), session: session.map(str::to_owned) };
-                self.show(policy, found, &run, json)
+                self.show(policy, found, &run, json).await
             }
             None => Shown { replaced: None, findings: Vec::new(), withheld: None },
         }
     }
 
-    fn show(&self, policy: &Policy, agent: &Agent, run: &Run, json: &Json) -> Shown {
+    async fn show(&self, policy: &Policy, agent: &Agent, run: &Run, json: &Json) -> Shown {
         let screens = agent.screens();
         let lens = self.lens(policy, screens);
         let mut findings = Vec::new();
         lens.look(Side::Output, json, &mut findings);
         let too_long =
             screens.too_long(Side::Output, json).map(|why| format!("the result is too long: {why}"));
-        let refused = screens
-            .judge(Side::Output, &findings)
-            .filter(|reacted| reacted.reaction >= Reaction::Ask)
-            .map(|reacted| reacted.reason);
+        let refused = |findings: &[Finding]| {
+            let reacted = screens.judge(Side::Output, findings);
+            reacted.filter(|reacted| reacted.reaction >= Reaction::Ask).map(|reacted| reacted.reason)
+        };
+        let mut withheld = too_long.or_else(|| refused(&findings));
+        if let (None, Some(classifier)) = (&withheld, &screens.classifier) {
+            super::look::classify(classifier, json, &mut findings).await;
+            withheld = refused(&findings);
+        }
         let replaces = screens.judge(Side::Output, &findings).is_some();
         findings.sort_by_key(|it| std::cmp::Reverse((it.severity, it.confidence)));
         findings.truncate(RECORDED);
-        let mut withheld = too_long.or(refused);
         let mut replaced = None;
         if withheld.is_none() && replaces {
             let mut names = self.names();

@@ -24,7 +24,7 @@ pub(super) async fn report(call: Call) -> Result<Reply, Problem> {
         let detail = format!("dec_{of} was never allowed, so it has no outcome");
         return Err(Problem::conflict(detail));
     }
-    let outcome = call.app.gate.screen(&decided, outcome);
+    let outcome = call.app.gate.screen(&decided, outcome).await;
     settle(&call, of, decided, outcome).await
 }
 

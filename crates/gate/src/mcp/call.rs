@@ -130,7 +130,8 @@ impl Errand {
             key: call.key.clone(),
             definition: Some(Definition {
                 server: session.server.clone(),
-                hash: offer.map(|offer| offer.hash),
+                hash: offer.as_ref().map(|offer| offer.hash),
+                text: offer.map(|offer| offer.text),
             }),
             ..Draft::default()
         }
@@ -236,7 +237,7 @@ impl World for Errand {
         }
         let Ok(answer) = wait.await else { return Outcome::plain(Status::Unknown) };
         let outcome = outcome_of(&answer, &self.call);
-        let (answer, outcome) = self.held_back(hold, answer, outcome);
+        let (answer, outcome) = self.held_back(hold, answer, outcome).await;
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         outcome
     }

@@ -5,6 +5,7 @@
 //! canonical form). Decides nothing: whether a definition is accepted is looked at when a call is admitted.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -13,12 +14,14 @@ use verdict::Json;
 use super::envelope::Fields;
 
 /// A tool as the server describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Offer {
     /// The definition's hash.
     pub(super) hash: [u8; 32],
     /// The names of its arguments.
     pub(super) properties: Vec<String>,
+    /// What it says of itself; one text, where it has no canonical form.
+    pub(super) text: Arc<Json>,
 }
 
 /// One page of a list of tools.
@@ -65,7 +68,8 @@ fn read_item(raw: &str) -> Item<'_> {
     let Ok(fields) = Fields::strict(raw, &known) else { return Item { raw, name: None, offer: None } };
     let name = fields.text("name").ok().flatten();
     let hash = Sha256::digest(canonical(raw).as_bytes()).into();
-    let offer = Offer { hash, properties: properties(fields.raw("inputSchema")) };
+    let text = Arc::new(Json::parse(raw.as_bytes()).unwrap_or_else(|_| Json::Str(raw.to_owned())));
+    let offer = Offer { hash, properties: properties(fields.raw("inputSchema")), text };
     Item { raw, offer: name.is_some().then_some(offer), name }
 }
 
@@ -84,12 +88,28 @@ fn properties(schema: Option<&RawValue>) -> Vec<String> {
     schema.and_then(named).unwrap_or_default()
 }
 
-/// The line with only the tools that `keep` says, asked for each in order; `None` if that is all of them.
-pub(super) fn filtered(line: &str, page: &Page<'_>, mut keep: impl FnMut() -> bool) -> Option<String> {
-    let kept: Vec<&str> = page.items.iter().filter(|_| keep()).map(|item| item.raw).collect();
-    if kept.len() == page.items.len() {
+/// What the client is shown of a tool.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// Nothing.
+    Hidden,
+    /// It, byte for byte.
+    Whole,
+    /// It, with placeholders.
+    Changed(String),
+}
+
+/// The line with only what `views` shows of each tool, in order; `None` if that is the line as it is.
+pub(super) fn filtered(line: &str, page: &Page<'_>, views: &[View]) -> Option<String> {
+    if views.iter().all(|view| *view == View::Whole) {
         return None;
     }
+    let shown = |(item, view): (&Item<'_>, &'_ View)| match view {
+        View::Hidden => None,
+        View::Whole => Some(item.raw.to_owned()),
+        View::Changed(text) => Some(text.clone()),
+    };
+    let kept: Vec<String> = page.items.iter().zip(views).filter_map(shown).collect();
     // The list is a slice of the line.
     super::screen::spliced(line, page.raw.get(), &format!("[{}]", kept.join(",")))
 }

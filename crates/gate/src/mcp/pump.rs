@@ -62,7 +62,15 @@ fn client_line(session: &Arc<Session>, line: &[u8]) {
                 reply::errors(&ids, "batches are not taken; send each message by itself").as_bytes(),
             );
         }
-        Ok(Message::Answer { .. }) => pass(session, line, None),
+        Ok(Message::Answer { id, result }) => match result.and_then(|result| session.kept_in(result)) {
+            None => pass(session, line, None),
+            Some(why) => {
+                tracing::warn!(%why, "an answer of the client's is kept back");
+                let raw_id = id.and_then(|_| raw_id(text(line).unwrap_or_default()).map(str::to_owned));
+                let answer = reply::error(raw_id.as_deref(), -32603, "the client's answer is kept back");
+                pass(session, answer.as_bytes(), None);
+            }
+        },
         Ok(Message::Notification { method, params }) => notification(session, line, &method, params),
         Ok(Message::Request { id, raw_id, method, params }) if method == "tools/call" => {
             call(session, line, (id, raw_id), params);
@@ -78,6 +86,10 @@ fn client_line(session: &Arc<Session>, line: &[u8]) {
                     Fields::strict(params.get(), &["level"]).and_then(|it| it.text("level"))
             {
                 session.set_level(&level);
+            }
+            if let Some(why) = params.and_then(|params| session.kept_in(params)) {
+                let why = format!("not sent: {why}");
+                return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes());
             }
             match session.asked(&id, what) {
                 Ok(()) => pass(session, line, Some((&id, raw_id))),
@@ -175,13 +187,13 @@ fn server_line(session: &Arc<Session>, line: &[u8]) {
                 }
             }
         }
-        Ok(Message::Request { .. }) => session.to_client(line),
+        Ok(Message::Request { raw_id, .. }) => session.told(line, Some(raw_id)),
         Ok(Message::Notification { method, .. }) => {
             // Before the client knows: what it calls next is held against what the tools are now.
             if method == "notifications/tools/list_changed" {
                 session.tools_changed();
             }
-            session.to_client(line);
+            session.told(line, None);
         }
         Ok(Message::Answer { id: None, result: None }) => session.to_client(line),
         Ok(Message::Answer { id: None, .. }) => {
@@ -225,11 +237,13 @@ fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, O
             None => session.to_client(line),
         },
         Some(Waiting::Initialize) => {
+            // Its instructions go to the model as they are.
+            let screened = raw_id(text).and_then(|raw_id| session.screened(line, raw_id));
             if let Some(capabilities) = result.and_then(capabilities) {
                 session
                     .server_can(capabilities.raw("logging").is_some(), capabilities.raw("tools").is_some());
             }
-            session.to_client(line);
+            session.to_client(screened.as_deref().unwrap_or(line));
         }
         Some(Waiting::Call(flight)) => flight.arrive(Some(line.to_vec()), &session.runtime),
         Some(Waiting::List) => match result {
@@ -251,9 +265,8 @@ fn capabilities(result: &RawValue) -> Option<Fields<'_>> {
 
 fn list(session: &Session, line: &[u8], text: &str, result: &RawValue) {
     let shown = read_page(result).and_then(|page| {
-        let visible = session.shown(&page).map_err(|halt| format!("the ledger cannot be written: {halt}"))?;
-        let mut visible = visible.into_iter();
-        Ok(filtered(text, &page, || visible.next().unwrap_or(false)))
+        let views = session.shown(&page).map_err(|halt| format!("the ledger cannot be written: {halt}"))?;
+        Ok(filtered(text, &page, &views))
     });
     match shown {
         Ok(None) => session.to_client(line),

@@ -40,7 +40,7 @@ enum Line {
 impl Session {
     /// An answer to what the gate does not decide on (resources, prompts, ...), as the client may see it.
     pub(super) fn screened(&self, line: &[u8], raw_id: &str) -> Option<Vec<u8>> {
-        let (shown, _) = self.look(line, None)?;
+        let (shown, _) = self.runtime.block_on(self.look(line, &PARTS, None))?;
         match shown {
             Line::Same => None,
             Line::Changed(text) => Some(text.into_bytes()),
@@ -50,14 +50,34 @@ impl Session {
         }
     }
 
+    /// What a server asks or tells of its own accord (sampling, elicitation, logging), as the client may see it.
+    pub(super) fn told(&self, line: &[u8], raw_id: Option<&str>) {
+        match self.runtime.block_on(self.look(line, &["params"], None)) {
+            None | Some((Line::Same, _)) => self.to_client(line),
+            Some((Line::Changed(text), _)) => self.to_client(text.as_bytes()),
+            Some((Line::Withheld(why), _)) => {
+                tracing::warn!(server = %self.server, %why, "a message of the server's is kept back");
+                if let Some(raw_id) = raw_id {
+                    let answer = reply::error(Some(raw_id), -32603, &format!("kept back: {why}"));
+                    let _gone = self.to_server(answer.as_bytes());
+                }
+            }
+        }
+    }
+
+    /// Why a message of the client's that is no call must not leave, if it must not.
+    pub(super) fn kept_in(&self, raw: &RawValue) -> Option<String> {
+        self.gate.eyes.refuse(&self.gate.desk.policy(), &self.agent, &said(raw))
+    }
+
     /// What becomes of an answer's line, and what was seen in it. `None`: nothing is said in it.
-    fn look(&self, line: &[u8], session: Option<&str>) -> Option<(Line, Vec<Finding>)> {
+    async fn look(&self, line: &[u8], parts: &[&str], session: Option<&str>) -> Option<(Line, Vec<Finding>)> {
         let text = envelope::text(line).ok()?;
-        let fields = Fields::strict(text, &PARTS).ok()?;
-        let raw = PARTS.iter().find_map(|part| fields.raw(part))?;
+        let fields = Fields::strict(text, parts).ok()?;
+        let raw = parts.iter().find_map(|part| fields.raw(part))?;
         let policy = self.gate.desk.policy();
         let Shown { replaced, findings, withheld } =
-            self.gate.eyes.show_to(&policy, &self.agent, (Realm::Live, session), &said(raw));
+            self.gate.eyes.show_to(&policy, &self.agent, (Realm::Live, session), &said(raw)).await;
         let kinds: Vec<String> = findings.iter().map(|it| format!("{}/{}", it.kind, it.name)).collect();
         if !kinds.is_empty() && session.is_none() {
             tracing::warn!(server = %self.server, seen = %kinds.join(" "), "seen in what the server says");
@@ -80,9 +100,14 @@ impl Session {
 
 impl Errand {
     /// The server's answer as the client may see it, and the outcome with what was seen.
-    pub(super) fn held_back(&self, hold: &Hold, answer: Vec<u8>, outcome: Outcome) -> (Vec<u8>, Outcome) {
+    pub(super) async fn held_back(
+        &self,
+        hold: &Hold,
+        answer: Vec<u8>,
+        outcome: Outcome,
+    ) -> (Vec<u8>, Outcome) {
         let run = hold.case().action.session();
-        let Some((line, findings)) = self.session.look(&answer, run.or(Some(""))) else {
+        let Some((line, findings)) = self.session.look(&answer, &PARTS, run.or(Some(""))).await else {
             return (answer, outcome);
         };
         let reported = outcome.digest();

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use verdict::{Command, Halt, Json, Policy, Realm, could_allow, hex};
 
-use super::catalogue::{Catalogue, Item, Offer, Page, Then, canonical};
+use super::catalogue::{Catalogue, Item, Offer, Page, Then, View, canonical};
 use super::envelope::Id;
 use super::flight::Flight;
 use super::lines::{Lost, Out};
@@ -334,25 +334,29 @@ impl Session {
         }
     }
 
-    /// Takes in a page that the client asked for: true for each tool that it may see, in their order.
-    pub(super) fn shown(&self, page: &Page<'_>) -> Result<Vec<bool>, Halt> {
+    /// Takes in a page that the client asked for: what it may see of each tool, in their order.
+    pub(super) fn shown(&self, page: &Page<'_>) -> Result<Vec<View>, Halt> {
         let accepted = self.pin(&page.items)?;
         self.tools().seen(&page.items);
         let policy = self.gate.desk.policy();
         let (user, here) = (self.user.as_deref(), self.environment.as_deref());
         let may = |tool: &str| could_allow(&policy, &self.agent, tool, user, here);
-        let clean = |item: &Item<'_>| !self.is_poisoned(&policy, item);
         let visible = page.items.iter().zip(accepted);
         Ok(visible
-            .map(|(item, accepted)| accepted && item.name.as_deref().is_some_and(may) && clean(item))
+            .map(|(item, accepted)| match accepted && item.name.as_deref().is_some_and(may) {
+                true => self.view(&policy, item),
+                false => View::Hidden,
+            })
             .collect())
     }
 
-    /// True if the agent's screens keep the definition's own words back. What is seen in them is logged in any case.
-    fn is_poisoned(&self, policy: &Policy, item: &Item<'_>) -> bool {
-        let Ok(definition) = Json::parse(item.raw.as_bytes()) else { return false };
-        let Shown { findings, withheld, .. } =
-            self.gate.eyes.show_to(policy, &self.agent, (Realm::Live, None), &definition);
+    /// What the agent's screens leave of a definition. What is seen in it is logged in any case.
+    fn view(&self, policy: &Policy, item: &Item<'_>) -> View {
+        let Some(definition) = item.offer.as_ref().map(|offer| Arc::clone(&offer.text)) else {
+            return View::Hidden;
+        };
+        let shown = self.gate.eyes.show_to(policy, &self.agent, (Realm::Live, None), &definition);
+        let Shown { findings, withheld, replaced } = self.runtime.block_on(shown);
         let told =
             findings.iter().filter(|it| matches!(it.kind.as_ref(), "prompt_injection" | "hidden_text"));
         let kinds: Vec<String> = told.map(|it| format!("{}/{}", it.kind, it.name)).collect();
@@ -360,7 +364,12 @@ impl Session {
             let tool = item.name.as_deref().unwrap_or_default();
             tracing::warn!(server = %self.server, tool, seen = %kinds.join(" "), hidden = withheld.is_some(), "seen in the description of a tool");
         }
-        withheld.is_some()
+        match (withheld, replaced) {
+            // What was read as one text cannot be put back as an object.
+            (Some(_), _) | (None, Some(Json::Str(_))) => View::Hidden,
+            (None, Some(json)) => View::Changed(json.canonical()),
+            (None, None) => View::Whole,
+        }
     }
 
     /// Records definitions that are new; true for each whose definition is the accepted one.
