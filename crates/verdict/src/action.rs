@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::effect::{Effect, Finding};
+use crate::effect::{Effect, EffectFact, Finding};
 use crate::json::{Json, Map};
 use crate::limit::Who;
 use crate::money::Micros;
@@ -355,8 +355,25 @@ pub struct Facts {
 
 /// The most findings of one action that go on record: the rest say nothing new.
 const RECORDED: usize = 64;
+/// The most effects of one action that go on record.
+const RECORDED_EFFECTS: usize = 256;
 
 impl Facts {
+    /// The effects that go on record, the worst first if there are too many; the last then says how many more.
+    pub(crate) fn worst_effects(&self) -> Vec<EffectFact> {
+        let mut all: Vec<&Effect> = self.effects.iter().collect();
+        let more = all.len().saturating_sub(RECORDED_EFFECTS);
+        if more > 0 {
+            all.sort_by_key(|it| std::cmp::Reverse((it.destroys, it.risk)));
+            all.truncate(RECORDED_EFFECTS);
+        }
+        let mut facts: Vec<EffectFact> = all.into_iter().map(Effect::fact).collect();
+        if let Some(last) = facts.last_mut().filter(|_| more > 0) {
+            last.note = Some(format!("and {more} more effects").into());
+        }
+        facts
+    }
+
     /// The findings that go on record, the worst first if there are too many.
     pub(crate) fn worst_findings(&self) -> Vec<Finding> {
         let mut all: Vec<&Finding> = self.findings.iter().chain(&self.described).collect();

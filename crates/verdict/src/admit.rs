@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::action::{Definition, hex, short};
 use crate::books::{Approval, Books, LockState, Standing, lock_id, short_digest};
 use crate::decide::{Ask, Case, Claim, Code, Denial, Permit, Verdict};
-use crate::effect::Effect;
 use crate::limit::Micro;
 use crate::policy::{Mode, Terms};
 use crate::record::{Answer, Asks, Decided, Index, MeterKind};
@@ -331,7 +330,7 @@ fn blank(verdict: &Verdict, now: Micro) -> Ruled {
         environment: owned(action.environment()),
         key: owned(action.key()),
         digest: action.digest().hex(),
-        effects: facts.effects.iter().map(Effect::fact).collect(),
+        effects: facts.worst_effects(),
         findings: facts.worst_findings(),
         charges: Vec::new(),
         cost: facts.cost,

@@ -39,10 +39,10 @@ pub struct InspectArgs {
     /// For sql: the dialect
     #[arg(long, value_name = "NAME")]
     dialect: Option<String>,
-    /// The folder that paths are relative to
+    /// The folder that paths are relative to [default: this one]
     #[arg(long, value_name = "DIR")]
     cwd: Option<String>,
-    /// The home folder
+    /// The home folder [default: yours]
     #[arg(long, value_name = "DIR")]
     home: Option<String>,
     #[command(flatten)]
@@ -72,17 +72,23 @@ pub struct ScanArgs {
 pub fn run(args: InspectArgs) -> Done {
     let InspectArgs { kind, text, dialect, cwd, home, json } = args;
     let text = if text == "-" { read(Path::new("-"))? } else { text };
+    // As a tool that is started here would see it.
+    let here = std::env::current_dir().ok().and_then(|path| path.to_str().map(str::to_owned));
+    let (cwd, home) = (cwd.or(here), home.or_else(|| std::env::var("HOME").ok()));
     let found =
         examine::examine(&InspectRequest { kind, text, dialect, cwd, home }).map_err(Failure::Said)?;
     if json.json {
         print::json(&found)?;
     } else {
-        show(&found)?;
+        show(kind, &found)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(found: &InspectReply) -> Result<(), Failure> {
+fn show(kind: Kind, found: &InspectReply) -> Result<(), Failure> {
+    if kind == Kind::Text {
+        return show_findings(found, "nothing is found in it");
+    }
     let mut table = Table::new(&["EFFECT", "ON", "NOTE"]);
     for effect in &found.effects {
         let hue = if effect.destroys { Hue::Bad } else { Hue::Dim };
@@ -95,19 +101,23 @@ fn show(found: &InspectReply) -> Result<(), Failure> {
     }
     table.print("it does nothing that is known")?;
     if !found.findings.is_empty() {
-        let mut table = Table::new(&["FINDING", "WHICH", "BYTES", "CONFIDENCE"]);
-        for it in &found.findings {
-            table.row([
-                hued(it.kind.to_string(), hue(it.severity)),
-                clean(&it.name).into(),
-                bytes(it.span).into(),
-                sure(it.confidence).into(),
-            ]);
-        }
         print::line("")?;
-        table.print("")?;
+        show_findings(found, "")?;
     }
     print::line(&format!("\nrisk: {}", paint(found.risk.as_str(), hue(found.risk))))
+}
+
+fn show_findings(found: &InspectReply, none: &str) -> Result<(), Failure> {
+    let mut table = Table::new(&["FINDING", "WHICH", "BYTES", "CONFIDENCE"]);
+    for it in &found.findings {
+        table.row([
+            hued(it.kind.to_string(), hue(it.severity)),
+            clean(&it.name).into(),
+            bytes(it.span).into(),
+            sure(it.confidence).into(),
+        ]);
+    }
+    table.print(none)
 }
 
 fn hue(risk: Risk) -> Hue {
