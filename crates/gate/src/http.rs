@@ -7,6 +7,7 @@
 mod agents;
 mod approvals;
 mod auth;
+mod authzen;
 mod body;
 mod check;
 mod decisions;

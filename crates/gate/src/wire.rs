@@ -4,6 +4,7 @@
 //! writing what the contract promises. Knows nothing of HTTP, keys or the ledger.
 
 mod answer;
+pub mod authzen;
 mod check;
 mod fields;
 mod orders;

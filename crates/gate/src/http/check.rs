@@ -100,7 +100,7 @@ fn odd_answer(error: Problem, out: &mut Vec<u8>) -> Result<(), serde_json::Error
     serde_json::to_writer(out, &BatchAnswer::Odd { error })
 }
 
-fn draft_of(request: CheckRequest, caller: &Caller) -> Result<Draft, Problem> {
+pub(super) fn draft_of(request: CheckRequest, caller: &Caller) -> Result<Draft, Problem> {
     // Before anything is looked up: a key for one agent learns nothing of another, not even that it is none.
     if caller.agent.as_ref().is_some_and(|bound| *bound != request.agent_id) {
         return Err(Problem::forbidden("this key can act for another agent only".to_owned()));
@@ -119,7 +119,7 @@ fn odd(problem: Problem) -> Problem {
     problem
 }
 
-fn count<'r>(call: &Call, start: Instant, receipts: impl IntoIterator<Item = &'r Receipt>) {
+pub(super) fn count<'r>(call: &Call, start: Instant, receipts: impl IntoIterator<Item = &'r Receipt>) {
     call.app.gate.desk.with_policy(|policy| {
         for receipt in receipts {
             call.app.metrics.decided(policy, receipt);

@@ -12,7 +12,8 @@ use verdict::KeyRole::{self, Admin, Agent, Approver, Auditor};
 use super::problem::Problem;
 use super::reply::Reply;
 use super::{
-    Call, agents, approvals, check, decisions, inspect, keys, ledger, openapi, outcome, policy, probes,
+    Call, agents, approvals, authzen, check, decisions, inspect, keys, ledger, openapi, outcome, policy,
+    probes,
 };
 use crate::{views, wire};
 
@@ -139,7 +140,7 @@ const PLAIN: Route = Route {
 };
 
 /// All routes. The busiest come first.
-pub static ROUTES: [Route; 32] = [
+pub static ROUTES: [Route; 35] = [
     Route {
         method: Method::POST,
         path: "/v1/check",
@@ -352,6 +353,34 @@ pub static ROUTES: [Route; 32] = [
         takes: Takes::Json(shape!(crate::examine::InspectRequest)),
         gives: Gives::Json(shape!(crate::examine::InspectReply)),
         handler: handler!(inspect::one),
+        ..PLAIN
+    },
+    Route {
+        method: Method::POST,
+        path: "/access/v1/evaluation",
+        may: May::Roles(ACTORS),
+        summary: "AuthZEN 1.0: may this subject (agent) carry out this action (tool)? Decided and recorded as a check",
+        takes: Takes::Json(shape!(wire::authzen::Evaluation)),
+        gives: Gives::Json(shape!(wire::authzen::Decision)),
+        handler: handler!(authzen::one),
+        ..PLAIN
+    },
+    Route {
+        method: Method::POST,
+        path: "/access/v1/evaluations",
+        may: May::Roles(ACTORS),
+        summary: "AuthZEN 1.0: many such questions; options.evaluations_semantic says when to stop",
+        takes: Takes::Json(shape!(wire::authzen::Evaluations)),
+        gives: Gives::Json(shape!(wire::authzen::Decisions)),
+        handler: handler!(authzen::many),
+        ..PLAIN
+    },
+    Route {
+        path: "/.well-known/authzen-configuration",
+        may: May::Anyone,
+        summary: "AuthZEN 1.0: where questions go",
+        gives: Gives::Json(shape!(wire::authzen::Configuration)),
+        handler: handler!(authzen::configuration),
         ..PLAIN
     },
     Route {

@@ -127,7 +127,7 @@ fn read_approval(text: &str) -> Result<u64, Malformed> {
     parse_id("apr_", text).ok_or_else(|| Malformed { field: "approval_id", why: why() })
 }
 
-fn step(fields: &mut Fields<'_>) -> Result<Option<String>, Malformed> {
+pub(super) fn step(fields: &mut Fields<'_>) -> Result<Option<String>, Malformed> {
     match fields.take("step") {
         None => Ok(None),
         Some(Json::Str(text)) => Ok(Some(text)),

@@ -75,6 +75,16 @@ impl Fields<'_> {
         items.into_iter().map(text).collect()
     }
 
+    /// Fields that were read already.
+    pub fn from_pairs(pairs: impl Iterator<Item = (String, Json)>) -> Self {
+        Self(pairs.map(|(key, value)| (Cow::Owned(key), value)).collect())
+    }
+
+    /// What is left.
+    pub fn into_pairs(self) -> Vec<(String, Json)> {
+        self.0.into_iter().map(|(key, value)| (key.into_owned(), value)).collect()
+    }
+
     /// Refuses what is left. `known` is for the message.
     pub fn finish(self, known: &str) -> Result<(), String> {
         match self.0.first() {

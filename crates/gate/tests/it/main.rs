@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod authzen;
 mod chaos;
 mod cli;
 mod cli_ledger;
