@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod explain;
 mod export;
+mod hook;
 mod infer;
 mod init;
 mod inspect;
@@ -106,6 +107,8 @@ enum Command {
     Policy(policy::PolicyCommand),
     /// Stand in front of an MCP server (stdio)
     Mcp(mcp::McpArgs),
+    /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor
+    Hook(hook::HookArgs),
     /// See and answer what waits for a person
     #[command(subcommand)]
     Approvals(approvals::ApprovalsCommand),
@@ -132,6 +135,11 @@ pub struct StoreArg {
 }
 
 impl StoreArg {
+    /// True if the command line names one.
+    pub fn is_given(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// The store that is meant.
     pub fn find(&self) -> Result<StorePath, Failure> {
         StorePath::find(self.store.as_deref()).map_err(Failure::Said)
@@ -157,12 +165,21 @@ pub fn command() -> clap::Command {
 }
 
 fn run(args: Vec<OsString>) -> ExitCode {
+    let unsaid = hook::misused_code(&args);
     let done = match Cli::try_parse_from(args) {
         Ok(cli) => {
             logging::start(&cli.log, cli.command.runs_long());
             cli.command.run()
         }
-        Err(error) => misused(&error),
+        Err(error) => {
+            let done = misused(&error);
+            // What an agent's hook cannot be asked is not allowed.
+            if let (Err(Failure::Said(why)), Some(code)) = (&done, unsaid) {
+                print::complain(why);
+                return code;
+            }
+            done
+        }
     };
     match done {
         Ok(code) => code,
@@ -186,6 +203,7 @@ impl Command {
             Self::Scan(args) => inspect::scan(&args),
             Self::Policy(command) => policy::run(command),
             Self::Mcp(args) => mcp::run(args),
+            Self::Hook(args) => hook::run(args),
             Self::Approvals(command) => approvals::run(command),
             Self::Agents(command) => agents::run(command),
             Self::Tools(command) => tools::run(command),

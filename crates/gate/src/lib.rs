@@ -7,6 +7,7 @@ pub mod desk;
 pub mod dev;
 pub mod examine;
 pub mod eyes;
+pub mod hook;
 pub mod http;
 pub mod ink;
 pub mod keys;

@@ -182,7 +182,16 @@ fn options_have_the_same_names_everywhere() {
     let flagged =
         |command: &clap::Command, name: &str| command.get_arguments().any(|arg| arg.get_long() == Some(name));
     // What reads or writes state says where; what a program would read is there as JSON.
-    let pure = ["init", "inspect", "scan", "policy check", "policy test", "policy schema", "policy explain"];
+    let pure = [
+        "init",
+        "inspect",
+        "scan",
+        "policy check",
+        "policy test",
+        "policy schema",
+        "policy explain",
+        "hook uninstall",
+    ];
     let wordless = [
         "dev",
         "serve",
@@ -196,6 +205,9 @@ fn options_have_the_same_names_everywhere() {
         "ledger checkpoint",
         "ledger key",
         "ledger erase",
+        "hook",
+        "hook install",
+        "hook uninstall",
     ];
     for (words, command) in all_commands() {
         let line = words.join(" ");

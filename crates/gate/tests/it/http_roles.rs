@@ -75,7 +75,11 @@ fn every_operation_holds_to_its_roles() {
         }
     }
     open.sort();
-    assert_eq!(open, ["/", "/healthz", "/openapi.json", "/readyz"], "nothing else is open");
+    assert_eq!(
+        open,
+        ["/", "/.well-known/authzen-configuration", "/healthz", "/openapi.json", "/readyz"],
+        "nothing else is open"
+    );
     assert!(closed > 20, "{closed}");
     assert_eq!(served.get("/v1/key", &wrong).status, 401);
 }

@@ -18,6 +18,7 @@ mod cli_ledger;
 mod cli_people;
 mod cli_policy;
 mod cli_serve;
+mod hook;
 mod http_client;
 mod http_contract;
 mod http_hostile;
