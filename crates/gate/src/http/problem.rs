@@ -1,9 +1,11 @@
 //! Everything that is not an answer: problem documents (RFC 9457) with a stable `code`.
 
+use std::collections::BTreeMap;
+
 use hyper::StatusCode;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use verdict::KeyRole;
 
 use crate::wire::{CheckReply, Unreadable};
@@ -18,7 +20,7 @@ pub struct Problem {
     /// A sentence that says what to do.
     pub detail: String,
     /// What else there is to say, by name.
-    pub more: Map<String, Value>,
+    pub more: BTreeMap<String, Value>,
     /// Seconds after which to try again.
     pub retry_after: Option<u32>,
     /// For a wrong method: the right ones.
@@ -60,7 +62,7 @@ impl Serialize for Problem {
 impl Problem {
     /// A problem with nothing more to say.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), more: Map::new(), retry_after: None, allow: None }
+        Self { status, code, detail: detail.into(), more: BTreeMap::new(), retry_after: None, allow: None }
     }
     /// No key was given.
     pub fn no_key() -> Self {
@@ -147,8 +149,8 @@ impl Problem {
     /// The idempotency key belongs to another action. The decision's own fields are members.
     pub fn other_action(reply: &CheckReply) -> Self {
         let mut more = match serde_json::to_value(reply) {
-            Ok(Value::Object(fields)) => fields,
-            _ => Map::new(),
+            Ok(Value::Object(fields)) => fields.into_iter().collect(),
+            _ => BTreeMap::new(),
         };
         more.remove("code");
         Self { more, ..Self::new(StatusCode::CONFLICT, reply.code, reply.reason.clone()) }
