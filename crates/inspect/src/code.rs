@@ -6,6 +6,7 @@
 
 mod act;
 mod names;
+mod parse;
 mod table;
 mod value;
 
@@ -13,12 +14,10 @@ use verdict::{Effect, Target};
 
 use crate::Surroundings;
 
-/// The longest text that is read, in bytes; what is longer is unknown.
-pub const LONGEST: usize = 128 * 1024;
+pub use parse::LONGEST;
+
 /// How deep texts that are run may hold texts that are run.
 const DEEPEST: u8 = 3;
-/// How often the parser may ask whether it should go on: texts full of errors cost it more than their length.
-const PATIENCE: u32 = 4_000;
 
 /// A programming language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,7 +76,7 @@ impl Findings<'_> {
         if text.len() > LONGEST || self.depth > DEEPEST {
             return self.unknown("too long or too deeply nested to be read");
         }
-        match parse(text, language) {
+        match parse::parse(text, language) {
             Some(tree) => {
                 if tree.root_node().has_error() {
                     self.unknown("could not be read");
@@ -100,21 +99,4 @@ impl Findings<'_> {
     fn unknown(&mut self, why: &'static str) {
         self.dynamic = self.dynamic.or(Some(why));
     }
-}
-
-fn parse(text: &str, language: Language) -> Option<tree_sitter::Tree> {
-    let mut parser = tree_sitter::Parser::new();
-    let grammar = match language {
-        Language::Python => tree_sitter_python::LANGUAGE,
-        Language::JavaScript => tree_sitter_javascript::LANGUAGE,
-    };
-    parser.set_language(&grammar.into()).ok()?;
-    let mut asked = 0_u32;
-    let mut stop = |_: &tree_sitter::ParseState| {
-        asked += 1;
-        asked > PATIENCE
-    };
-    let options = tree_sitter::ParseOptions::new().progress_callback(&mut stop);
-    let bytes = text.as_bytes();
-    parser.parse_with_options(&mut |at, _| bytes.get(at..).unwrap_or_default(), None, Some(options))
 }

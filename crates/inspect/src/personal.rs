@@ -178,13 +178,26 @@ impl Reader<'_, '_> {
 
     /// People by how they are addressed. What was found by figures stays.
     fn titles(&mut self) {
+        let titles = spots::titles(self.bytes);
+        if titles.is_empty() {
+            return;
+        }
+        // What was found by the places where it begins, each with how far anything before it reaches.
+        let mut taken: Vec<(usize, usize)> =
+            self.hits.iter().map(|hit| (hit.span.start, hit.span.end)).collect();
+        taken.sort_unstable();
+        let mut far = 0;
+        for (_, end) in &mut taken {
+            far = far.max(*end);
+            *end = far;
+        }
         let mut last = 0;
-        for (start, end) in spots::titles(self.bytes) {
+        for (start, end) in titles {
             if let Some(found) = self.titled_name(start, end).filter(|it| it.start >= last) {
                 last = found.end;
-                let taken =
-                    self.hits.iter().any(|hit| hit.span.start < found.end && found.start < hit.span.end);
-                if !taken {
+                let before = taken.partition_point(|(start, _)| *start < found.end);
+                let reaches = before.checked_sub(1).and_then(|at| taken.get(at));
+                if reaches.is_none_or(|(_, end)| *end <= found.start) {
                     self.floor = 0;
                     self.take(Some(found));
                 }

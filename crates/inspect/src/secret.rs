@@ -27,6 +27,9 @@ use verdict::Risk;
 use crate::Hit;
 use table::{Format, Table};
 
+/// How many bytes of values within values are read before it is asked whether that leads anywhere.
+const NESTED: usize = 4096;
+
 /// What a word leads to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trigger {
@@ -109,7 +112,16 @@ fn engine() -> &'static Engine {
 /// Finds secrets in one text; spans are bytes of that text.
 pub fn find(text: &str, hits: &mut Vec<Hit>) {
     let engine = engine();
-    let mut search = Search { text, engine, near: [usize::MAX; 64], client: usize::MAX, parsed: 0, hits };
+    let mut search = Search {
+        text,
+        engine,
+        near: [usize::MAX; 64],
+        client: usize::MAX,
+        parsed: 0,
+        read: 0,
+        spent: 0,
+        hits,
+    };
     engine.grams.each(text.as_bytes(), |at, word| search.at(at, word));
 }
 
@@ -127,6 +139,9 @@ struct Search<'t, 'h> {
     client: usize,
     /// Up to where names were already read.
     parsed: usize,
+    /// Up to where values were already read, and how many bytes of values that took.
+    read: usize,
+    spent: usize,
     hits: &'h mut Vec<Hit>,
 }
 
@@ -208,9 +223,15 @@ impl Search<'_, '_> {
         if at < self.parsed {
             return;
         }
+        // `a:b:c` is a key with a value that is a key with a value; nobody means it that way for long.
+        if at < self.read && self.spent > at + NESTED {
+            return;
+        }
         let Some(pair) = assign::read(self.text, at) else { return };
         self.parsed = pair.key.end;
-        if let Some(found) = assign::worth::judge(self.text, &pair, &self.engine.table.named) {
+        self.read = self.read.max(pair.value.end);
+        self.spent += pair.value.len() + 32;
+        if let Some(found) = assign::worth::judge(self.text, &pair, &self.engine.table) {
             self.push(&found);
         }
     }

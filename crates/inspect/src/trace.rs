@@ -143,7 +143,8 @@ impl Trace {
                 }
                 None => between += 1,
             }
-            let after = text.get(line.end..).and_then(|rest| rest.find('\n').filter(|gap| *gap < LINE));
+            let near = border(text, (line.end + LINE).min(text.len()));
+            let after = text.get(line.end..near).and_then(|rest| rest.find('\n'));
             let (Some(gap), false) = (after, between > BETWEEN) else { break };
             let next = line.end + gap + 1;
             line = line_at(text, next, next);
@@ -190,14 +191,15 @@ impl Trace {
     /// What it is, and how sure one may be.
     fn judge(&mut self) -> Option<(&'static str, u8)> {
         let count = |wanted: fn(&Sort) -> Option<&'static str>| {
-            let mut most: Option<(&'static str, usize)> = None;
+            let mut counts: Vec<(&'static str, usize)> = Vec::new();
             for name in self.seen.iter().filter_map(wanted) {
-                let of_it = self.seen.iter().filter(|sort| wanted(sort) == Some(name)).count();
-                if most.is_none_or(|(_, count)| of_it > count) {
-                    most = Some((name, of_it));
+                match counts.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((name, 1)),
                 }
             }
-            most
+            // The first of those that are as many.
+            counts.into_iter().rev().max_by_key(|(_, count)| *count)
         };
         let frames = count(|sort| if let Sort::Frame(name) = sort { Some(*name) } else { None });
         let heads = count(|sort| if let Sort::Head(name) = sort { Some(*name) } else { None });

@@ -40,14 +40,40 @@ const BACK_DOORS: &[&str] = &[
     "__proto__",
 ];
 
+/// Modules that talk to databases.
+const DATABASES: &[&str] = &[
+    "sqlite3",
+    "psycopg2",
+    "psycopg",
+    "pymysql",
+    "MySQLdb",
+    "mysql",
+    "pyodbc",
+    "cx_Oracle",
+    "oracledb",
+    "asyncpg",
+    "duckdb",
+    "sqlalchemy",
+    "pg",
+    "mysql2",
+    "better-sqlite3",
+    "knex",
+];
+
 /// The effects of a text.
 pub(super) fn act(findings: &mut Findings<'_>, tree: &Tree, text: &str, language: Language) {
     let mut names = Names::default();
     each(tree, |node| names.take(node, text, language));
     let reader = Reader::new(text, language, names, table::of(language));
-    let mut walk = Walk { findings, reader, told: HashSet::new() };
+    let is_database =
+        |module: &String| module.split('.').next().is_some_and(|first| DATABASES.contains(&first));
+    let has_database = reader.names.modules.iter().any(is_database);
+    let mut walk = Walk { findings, reader, told: HashSet::new(), has_database };
     walk.modules();
     each(tree, |node| walk.node(node));
+    if walk.reader.is_lost() {
+        walk.findings.unknown("too tangled to be read");
+    }
 }
 
 /// Every node, those that hold others first.
@@ -71,6 +97,8 @@ struct Walk<'f, 'a, 't> {
     reader: Reader<'t>,
     /// Nodes that were told as a part of another.
     told: HashSet<usize>,
+    /// Whether it uses a database.
+    has_database: bool,
 }
 
 /// What is called, and with what.
@@ -176,7 +204,10 @@ impl<'t> Walk<'_, '_, 't> {
         while let Some(object) =
             inner.filter(|object| matches!(object.kind(), "attribute" | "member_expression" | "identifier"))
         {
-            self.skip(Some(object));
+            // What it is told with was told with it.
+            if !self.told.insert(object.id()) {
+                return;
+            }
             inner = object.child_by_field_name("object");
         }
     }
@@ -196,6 +227,9 @@ impl<'t> Walk<'_, '_, 't> {
                     self.method(callee, &args)
                 }
             }
+        }
+        if callee.kind() == "identifier" && self.reader.names.is_crowded(self.reader.read(callee)) {
+            self.findings.unknown("calls what is too many things");
         }
     }
 
@@ -262,30 +296,9 @@ impl<'t> Walk<'_, '_, 't> {
     }
 
     fn looks_like_sql(&self, args: &[Argument<'t>]) -> bool {
-        const DATABASES: &[&str] = &[
-            "sqlite3",
-            "psycopg2",
-            "psycopg",
-            "pymysql",
-            "MySQLdb",
-            "mysql",
-            "pyodbc",
-            "cx_Oracle",
-            "oracledb",
-            "asyncpg",
-            "duckdb",
-            "sqlalchemy",
-            "pg",
-            "mysql2",
-            "better-sqlite3",
-            "knex",
-        ];
         let text =
             args.first().and_then(|arg| arg.value).and_then(|node| only_text(&self.reader.values(node)));
-        let modules = &self.reader.names.modules;
-        let has_database = modules
-            .iter()
-            .any(|module| DATABASES.iter().any(|known| module.split('.').next() == Some(known)));
+        let has_database = self.has_database;
         match text {
             Some(text) => has_database || text.trim_start().contains(' '),
             None => has_database || self.reader.language == Language::Python && !args.is_empty(),
@@ -295,8 +308,7 @@ impl<'t> Walk<'_, '_, 't> {
     fn back_door(&mut self, node: Node<'t>) {
         let member = node.child_by_field_name("attribute").or_else(|| node.child_by_field_name("property"));
         let Some(name) = member.map(|member| self.reader.read(member)) else { return };
-        let is_used = || node.parent().is_some_and(|parent| parent.kind() != "expression_statement");
-        if BACK_DOORS.contains(&name) || name == "constructor" && is_used() {
+        if BACK_DOORS.contains(&name) || name == "constructor" {
             self.findings.unknown("reaches into the language itself");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A name that is given several values stands for each of them; order and scope are not looked at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tree_sitter::Node;
 
@@ -33,6 +33,8 @@ pub(super) struct Names<'t> {
     pub modules: Vec<String>,
     /// Modules all of whose names are imported.
     pub starred: Vec<String>,
+    /// Names that are given more values than are kept.
+    crowded: HashSet<&'t str>,
 }
 
 impl<'t> Names<'t> {
@@ -46,7 +48,13 @@ impl<'t> Names<'t> {
             values.push(bound);
         } else if let Some(last) = values.last_mut() {
             *last = Bound::Unknown;
+            self.crowded.insert(name);
         }
+    }
+
+    /// Whether a name stands for more things than were kept.
+    pub(super) fn is_crowded(&self, name: &str) -> bool {
+        self.crowded.contains(name)
     }
 
     /// Takes what one node of the tree binds.
@@ -104,7 +112,10 @@ impl<'t> Names<'t> {
             let (name, alias) = match child.kind() {
                 "aliased_import" => (child.child_by_field_name("name"), child.child_by_field_name("alias")),
                 "wildcard_import" => {
-                    self.starred.extend(module.map(str::to_owned));
+                    // Some are enough to say that not all is known.
+                    if self.starred.len() < MOST {
+                        self.starred.extend(module.map(str::to_owned));
+                    }
                     continue;
                 }
                 _ => (Some(child), None),

@@ -32,6 +32,8 @@ const FUEL: u32 = 30_000;
 const DEEPEST: u32 = 16;
 const MOST: usize = 4;
 const LONGEST: usize = 64 * 1024;
+/// How many bytes may be copied for one unit of fuel.
+const COPIED: usize = 256;
 
 /// Reads expressions of one text.
 pub(super) struct Reader<'t> {
@@ -40,6 +42,8 @@ pub(super) struct Reader<'t> {
     pub names: Names<'t>,
     pub table: &'static Table,
     fuel: Cell<u32>,
+    /// Whether a name led too far, or to too many things.
+    lost: Cell<bool>,
 }
 
 /// Expressions that are neither a text nor a way to anything that reaches outside.
@@ -73,7 +77,7 @@ const PLAIN: &[&str] = &[
 
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str, language: Language, names: Names<'t>, table: &'static Table) -> Self {
-        Self { text, language, names, table, fuel: Cell::new(FUEL) }
+        Self { text, language, names, table, fuel: Cell::new(FUEL), lost: Cell::new(false) }
     }
 
     pub(super) fn read(&self, node: Node<'_>) -> &'t str {
@@ -92,8 +96,32 @@ impl<'t> Reader<'t> {
         }
         self.fuel.set(fuel - 1);
         let mut values = self.kind(node, depth + 1);
-        values.truncate(MOST);
+        if values.len() > MOST {
+            self.lost.set(true);
+            values.truncate(MOST);
+        }
+        let size = |value: &Value| match value {
+            Value::Text(text) | Value::Path(text) => text.len(),
+            Value::Made(path, text) | Value::Method(path, text) => {
+                path.len() + text.as_ref().map_or(0, String::len)
+            }
+            Value::List(items) => items.iter().flatten().map(String::len).sum::<usize>() + items.len(),
+            Value::Plain | Value::Unknown => 0,
+        };
+        let copied = values.iter().map(size).sum::<usize>() / COPIED;
+        self.burn(copied);
         values
+    }
+
+    /// Pays for work.
+    fn burn(&self, work: usize) {
+        let work = u32::try_from(work).unwrap_or(u32::MAX);
+        self.fuel.set(self.fuel.get().saturating_sub(work));
+    }
+
+    /// Whether not everything was followed that should have been.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.get() || self.fuel.get() == 0
     }
 
     fn kind(&self, node: Node<'t>, depth: u32) -> Vec<Value> {
@@ -155,7 +183,10 @@ impl<'t> Reader<'t> {
         };
         let of = |bound: &Bound<'t>| match bound {
             Bound::Path(path) => vec![Value::Path(path.clone())],
-            Bound::Value(node) => self.eval(*node, depth),
+            Bound::Value(node) => {
+                self.lost.set(self.lost.get() || depth > DEEPEST);
+                self.eval(*node, depth)
+            }
             Bound::Part(node, member) => self.member(&self.eval(*node, depth), member),
             Bound::Local => vec![Value::Plain],
             Bound::Unknown => vec![Value::Unknown],
@@ -261,6 +292,7 @@ impl<'t> Reader<'t> {
         let mut cursor = node.walk();
         let is_raw =
             node.child(0).is_some_and(|start| self.read(start).to_ascii_lowercase().starts_with(['r']));
+        self.burn(node.named_child_count() / 8);
         for part in node.named_children(&mut cursor) {
             match part.kind() {
                 "string_start" | "string_end" => {}

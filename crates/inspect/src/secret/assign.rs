@@ -198,7 +198,8 @@ fn described(cursor: &mut Cursor<'_>, text: &str) -> Option<Join> {
         cursor.at += rest.len() - value.len();
         return Some(Join::Sign);
     }
-    let line = rest.get(..rest.len().min(80)).or_else(|| rest.lines().next())?;
+    let near = rest.len().min(80);
+    let line = (0..4).find_map(|less| rest.get(..near.saturating_sub(less)))?;
     let line = line.split_once('\n').map_or(line, |(line, _)| line);
     if line.contains(['=', ';', '{', '(']) {
         return None;

@@ -3,6 +3,10 @@
 //! Answerable for telling a secret from what people write where a secret will be. Sees the value alone; what
 //! it is called and where it stands is for the caller.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Makeup {
@@ -239,22 +243,24 @@ pub fn is_default(value: &str) -> bool {
 /// True if whoever wrote the value did not mean it.
 pub fn is_example(value: &str) -> bool {
     let lower = value.get(..256).unwrap_or(value).to_ascii_lowercase();
-    EXAMPLES.iter().chain(&FAKES).any(|word| lower.contains(word)) || is_blank(&lower)
+    WORDS.fakes.as_ref().is_some_and(|finder| finder.is_match(&lower)) || is_blank(&lower)
 }
 
 /// The same for something long and random, in which a short word may stand by chance.
 pub fn is_example_token(token: &str) -> bool {
     let lower = token.to_ascii_lowercase();
-    EXAMPLES.iter().any(|word| lower.contains(word)) || is_blank(&lower)
+    WORDS.examples.as_ref().is_some_and(|finder| finder.is_match(&lower)) || is_blank(&lower)
 }
 
 fn is_blank(lower: &str) -> bool {
+    let odd = |byte: u8| matches!(byte, b'.' | b'*' | b'#') || byte >= 0x80;
     is_monotonous(lower.as_bytes())
-        || lower.contains("...")
-        || lower.contains('…')
-        || lower.contains("***")
-        || lower.contains("##")
-        || lower.contains('•')
+        || lower.bytes().any(odd)
+            && (lower.contains("...")
+                || lower.contains('…')
+                || lower.contains("***")
+                || lower.contains("##")
+                || lower.contains('•'))
 }
 
 /// The same again and again, or the alphabet.
@@ -274,6 +280,39 @@ pub fn is_monotonous(value: &[u8]) -> bool {
     let different = value.iter().fold(0_u128, |seen, byte| seen | 1 << (byte & 127)).count_ones();
     different <= 3 && value.len() >= 8 || rises * 10 >= value.len() * 8 && value.len() >= 10
 }
+
+/// What is in values that are filled in elsewhere.
+const HOLES: [&str; 15] = [
+    "${",
+    "{{",
+    "#{",
+    "<%",
+    "$(",
+    "%(",
+    "{0}",
+    "{1}",
+    "{}",
+    "%s",
+    "&lt;",
+    "process.env",
+    "os.environ",
+    "getenv",
+    "ENV[",
+];
+
+/// What finds the words above.
+struct Words {
+    examples: Option<AhoCorasick>,
+    /// Examples, and what is too short to mean anything within something random.
+    fakes: Option<AhoCorasick>,
+    holes: Option<AhoCorasick>,
+}
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
+    examples: AhoCorasick::new(EXAMPLES).ok(),
+    fakes: AhoCorasick::new(EXAMPLES.iter().chain(&FAKES)).ok(),
+    holes: AhoCorasick::new(HOLES).ok(),
+});
 
 /// A variable, a template's hole, a call: the value itself is elsewhere.
 pub fn is_reference(value: &str) -> bool {
@@ -301,28 +340,11 @@ pub fn is_reference(value: &str) -> bool {
         let name = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         name >= 3 && rest.as_bytes().get(name) == Some(&b'/')
     });
-    let holes = [
-        "${",
-        "{{",
-        "#{",
-        "<%",
-        "$(",
-        "%(",
-        "{0}",
-        "{1}",
-        "{}",
-        "%s",
-        "&lt;",
-        "process.env",
-        "os.environ",
-        "getenv",
-        "ENV[",
-    ];
     closed
         || variable
         || path
         || matches!(first, b'<' | b'{' | b'(' | b'*')
-        || holes.iter().any(|hole| value.contains(hole))
+        || WORDS.holes.as_ref().is_some_and(|finder| finder.is_match(value))
         || first == b'[' && !value.contains(']')
 }
 

@@ -249,8 +249,6 @@ impl Shape {
         let mut start = None;
         let end = self.literal(text, at, &self.anchor)?;
         let (from, before) = self.backwards(text, at)?;
-        let (to, behind) = self.forwards(text, end)?;
-        start = start.or(before).or(behind);
         let outside =
             |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
         let opening = from.checked_sub(1).and_then(|before| text.get(before));
@@ -263,10 +261,15 @@ impl Shape {
             || (outside(opening)
                 && opening.is_none_or(|byte| !has(self.last & (bit(b'-') | bit(b'+')), *byte)))
             || escaped();
+        if !opens {
+            return None;
+        }
+        let (to, behind) = self.forwards(text, end)?;
+        start = start.or(before).or(behind);
         let closing = text.get(to);
         let closes = self.last == 0
             || outside(closing) && closing.is_none_or(|byte| !has(self.last, *byte) || self.open_end());
-        (opens && closes).then(|| start.unwrap_or(from)..to)
+        closes.then(|| start.unwrap_or(from)..to)
     }
 
     fn open_end(&self) -> bool {

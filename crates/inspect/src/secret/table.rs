@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
+use aho_corasick::AhoCorasick;
+
 use super::shape::Shape;
 
 const FORMATS: &str = include_str!("../../data/secrets.formats.tsv");
@@ -54,6 +56,9 @@ pub struct Table {
     /// Names of what opens everything.
     pub critical: BTreeSet<String>,
     names: HashMap<String, &'static str>,
+    /// The words that formats go by, and whose each is.
+    finder: Option<AhoCorasick>,
+    of: Vec<u16>,
 }
 
 impl Table {
@@ -66,6 +71,8 @@ impl Table {
             words: BTreeSet::new(),
             critical: ["private_key", "private_key_encoded"].map(str::to_owned).into(),
             names: HashMap::new(),
+            finder: None,
+            of: Vec::new(),
         };
         FORMATS.lines().for_each(|line| table.format(line));
         for line in NAMED.lines().filter(|line| !line.starts_with('#')) {
@@ -79,7 +86,20 @@ impl Table {
             table.words.extend(words.iter().filter(|word| word.len() > 3).cloned());
             table.named.push(Named { name: name.to_owned(), words, shape });
         }
+        let numbered = (0_u16..).zip(&table.named);
+        table.of = numbered.flat_map(|(number, named)| named.words.iter().map(move |_| number)).collect();
+        table.finder = AhoCorasick::new(table.named.iter().flat_map(|named| &named.words)).ok();
         table
+    }
+
+    /// The first format that has a word in this name, without its separators, and fits.
+    pub fn going_by(&self, flat: &str, fits: impl Fn(&Named) -> bool) -> Option<&Named> {
+        let found = self.finder.as_ref()?.find_overlapping_iter(flat);
+        let mut formats: Vec<u16> =
+            found.filter_map(|found| self.of.get(found.pattern().as_usize()).copied()).collect();
+        formats.sort_unstable();
+        formats.dedup();
+        formats.iter().filter_map(|at| self.named.get(usize::from(*at))).find(|named| fits(named))
     }
 
     fn format(&mut self, line: &str) {

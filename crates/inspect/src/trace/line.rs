@@ -4,7 +4,10 @@
 
 use std::sync::LazyLock;
 
+use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::meta::Regex;
+use regex_automata::util::pool::Pool;
+use regex_automata::{Input, MatchKind, PatternSet};
 
 /// What a line is to a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,16 +119,39 @@ const LINES: &[(Sort, &str)] = &[
     ),
 ];
 
-static ALL: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let patterns: Vec<&str> = LINES.iter().map(|(_, pattern)| *pattern).collect();
-    let config = Regex::config().match_kind(regex_automata::MatchKind::All);
-    Regex::builder().configure(config).build_many(&patterns).ok()
+/// All of them at once: by a table that is made as it is needed, and where that grows too large, step by step.
+struct All {
+    lazy: DFA,
+    caches: Pool<Cache, Box<dyn Fn() -> Cache + Send + Sync>>,
+    steps: Regex,
+}
+
+static ALL: LazyLock<Option<All>> = LazyLock::new(|| {
+    // Words end as in ASCII: the table knows no other ends.
+    let patterns: Vec<String> =
+        LINES.iter().map(|(_, pattern)| pattern.replace(r"\b", r"(?-u:\b)")).collect();
+    let config = Regex::config().match_kind(MatchKind::All);
+    let steps = Regex::builder().configure(config).build_many(&patterns).ok()?;
+    let config =
+        DFA::config().match_kind(MatchKind::All).cache_capacity(CACHE).minimum_cache_clear_count(Some(4));
+    let lazy = DFA::builder().configure(config).build_many(&patterns).ok()?;
+    let fresh = lazy.clone();
+    let caches = Pool::new(Box::new(move || fresh.create_cache()) as Box<dyn Fn() -> Cache + Send + Sync>);
+    Some(All { lazy, caches, steps })
 });
+
+/// How many bytes the table may have.
+const CACHE: usize = 4 << 20;
 
 /// What a line is; absent for any other line.
 pub(super) fn sort(line: &str) -> Option<Sort> {
-    let mut fits = regex_automata::PatternSet::new(LINES.len());
-    ALL.as_ref()?.which_overlapping_matches(&regex_automata::Input::new(line), &mut fits);
+    let mut fits = PatternSet::new(LINES.len());
+    let all = ALL.as_ref()?;
+    let input = Input::new(line);
+    if all.lazy.try_which_overlapping_matches(&mut all.caches.get(), &input, &mut fits).is_err() {
+        fits.clear();
+        all.steps.which_overlapping_matches(&input, &mut fits);
+    }
     let first = fits.iter().next()?;
     LINES.get(first.as_usize()).map(|(sort, _)| *sort)
 }

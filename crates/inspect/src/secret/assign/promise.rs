@@ -2,6 +2,10 @@
 //!
 //! Knows names; never sees a value.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// What a key's name promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::secret) enum Promise {
@@ -131,48 +135,57 @@ const HARMLESS: [&str; 34] = [
     "authenticity_token",
 ];
 
-/// What a key of this name holds.
-pub(in crate::secret) fn promise(key: &str) -> Promise {
+/// What is in names of secrets.
+const SECRETS: [&str; 18] = [
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "authkey",
+    "credential",
+    "creds",
+    "signingkey",
+    "encryptionkey",
+    "masterkey",
+    "licensekey",
+    "sessionkey",
+    "secretkey",
+    "userauth",
+    "authorization",
+    "sonarlogin",
+    "apitoken",
+];
+
+/// What finds [`HARMLESS`] and [`SECRETS`].
+static FINDERS: LazyLock<(Option<AhoCorasick>, Option<AhoCorasick>)> =
+    LazyLock::new(|| (AhoCorasick::new(HARMLESS).ok(), AhoCorasick::new(SECRETS).ok()));
+
+/// What a key of this name holds; `parts` are its [`words`].
+pub(in crate::secret) fn promise(key: &str, parts: &[String]) -> Promise {
     let lower = key.to_ascii_lowercase();
     let flat: String = lower.chars().filter(|c| !matches!(c, '_' | '-' | '.')).collect();
-    let last = words(key).pop().unwrap_or_default();
-    let about_else = |word: &str| {
-        (lower.contains(word) || flat.contains(word)) && !(word == "author" && flat.contains("authori"))
+    let last = parts.last().map_or("", String::as_str);
+    let about_else = |name: &str| {
+        let harmless = |found: aho_corasick::Match| {
+            HARMLESS.get(found.pattern().as_usize()) != Some(&"author") || !flat.contains("authori")
+        };
+        FINDERS.0.as_ref().is_some_and(|finder| finder.find_overlapping_iter(name).any(harmless))
     };
-    if HARMLESS.iter().any(|word| about_else(word)) || HARMLESS_ENDS.contains(&last.as_str()) {
+    if about_else(&lower) || about_else(&flat) || HARMLESS_ENDS.contains(&last) {
         return Promise::Nothing;
     }
-    let whole = ["pass", "pwd", "psw", "pw"].contains(&last.as_str())
-        || words(key).iter().any(|word| word == "pass" || word == "pwd");
+    let whole = ["pass", "pwd", "psw", "pw"].contains(&last)
+        || parts.iter().any(|word| word == "pass" || word == "pwd");
     if flat.contains("passw") || flat.contains("passphrase") || whole || flat.ends_with("pwd") {
         return Promise::Password;
     }
-    let secrets = [
-        "secret",
-        "token",
-        "apikey",
-        "accesskey",
-        "privatekey",
-        "authkey",
-        "credential",
-        "creds",
-        "signingkey",
-        "encryptionkey",
-        "masterkey",
-        "licensekey",
-        "sessionkey",
-        "secretkey",
-        "userauth",
-        "authorization",
-        "sonarlogin",
-        "apitoken",
-    ];
-    if secrets.iter().any(|word| flat.contains(word)) || last == "auth" || last == "pat" {
+    if FINDERS.1.as_ref().is_some_and(|finder| finder.is_match(&flat)) || last == "auth" || last == "pat" {
         return Promise::Secret;
     }
     if flat.ends_with("key")
         || flat.ends_with("keys")
-        || flat.contains("key") && words(key).iter().any(|word| word == "key")
+        || flat.contains("key") && parts.iter().any(|word| word == "key")
         || last == "license"
         || last == "cookie"
         || last == "session"

@@ -4,10 +4,10 @@ use super::promise::{HARMLESS_ENDS, Promise, promise, words};
 use super::{Join, Pair};
 use crate::secret::Found;
 use crate::secret::judge::{is_default, is_example, is_named_thing, is_reference, is_uuid, makeup};
-use crate::secret::table::Named;
+use crate::secret::table::Table;
 
 /// What the pair is, if its value is a secret.
-pub fn judge<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>> {
+pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>> {
     let value = text.get(pair.value.clone())?;
     let key = text.get(pair.key.clone())?;
     let elided =
@@ -18,7 +18,8 @@ pub fn judge<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n
     if value.len() < 3 || badge || elided || is_reference(value) || is_example(value) {
         return None;
     }
-    let promise = promise(key);
+    let parts = words(key);
+    let promise = promise(key, &parts);
     if is_default(value) {
         // What everyone begins with: worth a note, and no more.
         let note = promise == Promise::Password
@@ -30,14 +31,14 @@ pub fn judge<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n
             verified: None,
         });
     }
-    if let Some(found) = by_name(text, pair, named) {
+    if let Some(found) = by_name(text, pair, table, (promise != Promise::Nothing, &parts)) {
         return Some(found);
     }
     let confidence = match promise {
         // A word that is compared with, or that a setting called `secret` has.
         Promise::Secret
             if pair.quoted && pair.join == Join::Compare
-                || words(key).last().is_some_and(|word| word.ends_with("secret")) =>
+                || parts.last().is_some_and(|word| word.ends_with("secret")) =>
         {
             secret(value, pair, 10, 70).or_else(|| weak_secret(value, pair))
         }
@@ -53,7 +54,9 @@ pub fn judge<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n
     Some(Found { name, span: pair.value.clone(), confidence, verified: None })
 }
 
-fn by_name<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>> {
+/// What goes by the name of a provider, where the name promises something or not.
+fn by_name<'n>(text: &str, pair: &Pair, table: &'n Table, name: (bool, &[String])) -> Option<Found<'n>> {
+    let (promised, parts) = name;
     let value = text.get(pair.value.clone())?;
     if value.len() < 8 || value.len() > 400 || value.contains(' ') {
         return None;
@@ -61,8 +64,6 @@ fn by_name<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>>
     let key = text.get(pair.key.clone())?;
     let flat: String =
         key.chars().filter(|c| !matches!(c, '_' | '-' | '.')).map(|c| c.to_ascii_lowercase()).collect();
-    let parts = words(key);
-    let promised = promise(key) != Promise::Nothing;
     // The word begins where a part of the name does: `CameraKit` is none of Meraki's. Where the name promises nothing it is a part of its own.
     let at_part = |word: &str| {
         (0..parts.len()).any(|from| {
@@ -74,11 +75,10 @@ fn by_name<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>>
             })
         })
     };
-    let goes_by = |format: &&Named| {
+    let fits = table.going_by(&flat, |format| {
         format.words.iter().any(|word| flat.contains(word.as_str()) && at_part(word))
             && format.shape.is(value.as_bytes())
-    };
-    let fits = named.iter().find(goes_by)?;
+    })?;
     let made = makeup(value.as_bytes());
     let plain = made.digits == 0 && made.jumps < 3 && !made.is_hex || made.entropy < 20;
     let is_id = fits.name.ends_with("_id");
@@ -87,7 +87,7 @@ fn by_name<'n>(text: &str, pair: &Pair, named: &'n [Named]) -> Option<Found<'n>>
     let denied = !promised
         && !is_id
         && !named_so
-        && HARMLESS_ENDS.contains(&words(key).pop().unwrap_or_default().as_str());
+        && parts.last().is_some_and(|last| HARMLESS_ENDS.contains(&last.as_str()));
     if plain || denied && !is_uuid(value) || is_named_thing(value, &made) && !is_uuid(value) {
         return None;
     }
