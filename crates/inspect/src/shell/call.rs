@@ -5,10 +5,11 @@ use std::rc::Rc;
 use verdict::{Effect, ProgramTarget, Target};
 
 use super::field::{Feed, Field, UNKNOWN};
+use super::unsaid::Words;
 use super::walk::Walk;
 use super::{
     builtins, delete, find, foreign, git, http, outputs, programs, remote, runners, shells, store, streams,
-    wrappers,
+    transfer, wrappers,
 };
 
 /// A program that has code of its own here: what it does beyond the table.
@@ -20,6 +21,7 @@ const SPECIAL: &[Special] = &[
     remote::apply,
     runners::apply,
     foreign::apply,
+    transfer::apply,
     streams::apply,
     delete::apply,
     find::apply,
@@ -90,11 +92,42 @@ impl Walk<'_> {
             return shells::content(self, content, rest, feed);
         }
         let fed = outputs::of(self, name, rest, &feed);
-        if !SPECIAL.iter().any(|apply| apply(self, name, rest, &feed))
-            && let Some(program) = programs::find(name)
-        {
+        let earlier = std::mem::take(&mut self.out);
+        let is_special = SPECIAL.iter().any(|apply| apply(self, name, rest, &feed));
+        let found = programs::find(name).filter(|_| !is_special);
+        if let Some(program) = found {
             self.tabled(program, rest);
+        }
+        let said = std::mem::take(&mut self.out);
+        self.out = earlier;
+        self.add(&said);
+        let under = if is_special { under(name, rest) } else { found.map_or(Some(Words::Any), |it| it.words) };
+        if let Some(words) = under {
+            self.unsaid(rest, &said, words);
         }
         fed
     }
+}
+
+/// Programs with code of their own whose words are files and addresses all the same.
+const GIVEN: &[&str] = &[
+    "curl", "curlie", "wget", "wget2", "http", "https", "xh", "xhs", "httpie", "aria2c", "axel", "lynx", "w3m",
+    "elinks", "links", "psql", "pgcli", "mysql", "mariadb", "mycli", "sqlite3", "sqlite", "duckdb", "sqlcmd",
+    "clickhouse", "clickhouse-client", "redis-cli", "valkey-cli", "mongosh", "mongo", "make", "gmake", "bmake", "cp",
+    "mv", "ln", "install", "truncate", "tee", "sponge", "shred", "scp", "sftp", "rsync", "find",
+];
+
+/// What the words of a program with code of its own may be, beyond what that code makes of them.
+fn under(name: &str, rest: &[Field]) -> Option<Words> {
+    if GIVEN.contains(&name) {
+        return Some(Words::Any);
+    }
+    // Scripts are programs that nobody wrote down.
+    let is_inline = |it: &Field| {
+        it.text.starts_with('-') && !it.text.starts_with("--") && it.text.contains(['c', 'e', 'E', 'n', 'p', 'r'])
+            || it.text == "--eval"
+            || it.text == "eval"
+    };
+    let is_script = shells::is_shell(name) || foreign::is_language(name);
+    (is_script && !rest.iter().any(is_inline)).then_some(Words::Any)
 }

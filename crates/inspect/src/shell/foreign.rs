@@ -43,6 +43,12 @@ const LANGUAGES: &[(&str, &[&str], &[&str])] = &[
     ("swift", &["-e"], &[]),
 ];
 
+/// True for an interpreter.
+pub fn is_language(name: &str) -> bool {
+    let stem = name.trim_end_matches(|it: char| it.is_ascii_digit() || it == '.');
+    LANGUAGES.iter().any(|(known, ..)| *known == name || *known == stem)
+}
+
 /// An interpreter, and the code that it is given.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     let stem = name.trim_end_matches(|it: char| it.is_ascii_digit() || it == '.');

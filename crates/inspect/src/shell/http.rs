@@ -208,12 +208,31 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) ->
 }
 
 fn visit(walk: &mut Walk<'_>, url: &Field) {
-    if let Some(path) = url.text.strip_prefix("file://") {
-        walk.reads(&Field::new(path));
-    } else {
-        walk.connects(&url.text.clone());
+    walk.visits(url, false);
+}
+
+impl Walk<'_> {
+    /// An address: a machine, or a file where it names one.
+    pub fn visits(&mut self, url: &Field, writes: bool) {
+        let text = url.text.as_str();
+        let is_file = text.get(..5).is_some_and(|it| it.eq_ignore_ascii_case("file:"));
+        let file = text.get(5..).filter(|_| is_file).map(|it| {
+            let it = it.strip_prefix("//").unwrap_or(it);
+            it.strip_prefix("localhost").unwrap_or(it)
+        });
+        match file {
+            Some(path) if writes => self.writes(&Field::new(path)),
+            Some(path) => self.reads(&Field::new(path)),
+            // Which machine holds a bucket is known only to its cloud.
+            None if STORES.iter().any(|it| text.starts_with(it)) => {
+                self.effect(Effect::new("net.connect", Target::Unknown).noting("a store of a cloud"));
+            }
+            None => self.connects(text),
+        }
     }
 }
+
+const STORES: &[&str] = &["s3://", "gs://", "az://", "abfs://", "abfss://", "wasb://", "hdfs://", "r2://"];
 
 /// A request that asks for a deletion, by its method or by the end of its path.
 fn asks(walk: &mut Walk<'_>, method: &str, urls: &[Field], body: &str) {

@@ -44,14 +44,42 @@ pub fn split(fields: &[Field], values: &[&str], style: Style) -> Args {
                 Some((name, value)) => (name, Some(Field { text: value.to_owned(), glob: field.glob })),
                 None => (text, None),
             };
+            // `-I/usr/include` where whole names follow one dash, too.
+            let (name, value) = match glued(text, values, style) {
+                Some((name, glued)) => (name, Some(Field { text: glued.to_owned(), glob: field.glob })),
+                None => (name, value),
+            };
             let takes = value.is_none() && values.contains(&name);
-            let value = if takes { fields.next().cloned() } else { value };
+            let may_take = value.is_none() && style.abbreviates && is_cut(name, values);
+            let value = if takes {
+                fields.next().cloned()
+            } else if may_take {
+                // Its value if it is cut short, a word of its own if it is another option: both count.
+                fields.clone().next().cloned()
+            } else {
+                value
+            };
             args.options.push((name.to_owned(), value));
         } else {
             args.cluster(field, values, &mut fields);
         }
     }
     args
+}
+
+/// The value that follows a one-letter option at once, where it is plainly a path.
+fn glued<'t>(text: &'t str, values: &[&str], style: Style) -> Option<(&'t str, &'t str)> {
+    if !style.single || text.starts_with("--") {
+        return None;
+    }
+    let (name, rest) = text.split_at_checked(2)?;
+    (values.contains(&name) && rest.starts_with(['/', '~', '.'])).then_some((name, rest))
+}
+
+/// True for `--outp` where `--output` takes a value; not for `--backup` beside `--backup-dir`, which is another.
+fn is_cut(name: &str, values: &[&str]) -> bool {
+    name.len() > 4
+        && values.iter().any(|it| it.strip_prefix(name).is_some_and(|rest| !rest.starts_with('-')))
 }
 
 impl Args {

@@ -8,6 +8,7 @@ use verdict::{Effect, Target, risk_of};
 
 use super::field::{Field, joined};
 use super::options::{self, Args, Style};
+use super::unsaid::Words;
 use super::verbs;
 use super::walk::Walk;
 
@@ -15,13 +16,24 @@ static TEXT: &str = include_str!("../../data/programs.txt");
 static TABLE: LazyLock<HashMap<&'static str, Program>> = LazyLock::new(|| read(TEXT));
 
 /// What is known of a program.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Program {
     values: Vec<&'static str>,
     style: Style,
     /// Falls back to what its words say: `list`, `create`, `delete`.
     verbs: bool,
+    /// Runs code of its own: asked for help, it may run it all the same.
+    runs: bool,
+    /// What its words may be, where no rule speaks of them; nothing: neither files nor addresses.
+    pub words: Option<Words>,
     rules: Vec<Rule>,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        let (values, style, rules) = (Vec::new(), Style::default(), Vec::new());
+        Self { values, style, verbs: false, runs: false, words: Some(Words::Any), rules }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +60,14 @@ struct Does {
     kind: &'static str,
     destroys: bool,
     to: To,
+    port: Option<Port>,
+}
+
+/// The port of a host that comes without one: the usual one, or what a word or an option says.
+#[derive(Clone, Debug)]
+struct Port {
+    usual: &'static str,
+    from: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +80,10 @@ enum To {
     Init,
     Value(Vec<&'static str>),
     Here,
+    /// This, whatever the words are.
+    This(&'static str),
+    /// Something, and it cannot be told what.
+    Something,
 }
 
 /// What is known of the program of this name, version numbers and endings such as `mkfs.ext4` minded.
@@ -93,6 +117,9 @@ fn read(text: &'static str) -> HashMap<&'static str, Program> {
                         "abbreviates" => program.style.abbreviates = true,
                         "first" => program.style.first = true,
                         "verbs" => program.verbs = true,
+                        "runs" => program.runs = true,
+                        "names" => program.words = Some(Words::Names),
+                        "silent" => program.words = None,
                         _ => {}
                     }
                 }
@@ -144,22 +171,35 @@ fn effect(text: &'static str) -> Option<Does> {
     let mut words = text.split_whitespace();
     let kind = words.next().filter(|it| *it != "-")?;
     let (kind, destroys) = kind.strip_suffix('!').map_or((kind, false), |kind| (kind, true));
+    let (kind, port) = match kind.split_once(':') {
+        None => (kind, None),
+        Some((kind, port)) => {
+            let (usual, from) = port.split_once('/').unwrap_or((port, ""));
+            (kind, Some(Port { usual, from }))
+        }
+    };
     let to = match words.next() {
         None => To::Nothing,
         Some("all") => To::All,
         Some("last") => To::Last,
         Some("init") => To::Init,
         Some("here") => To::Here,
+        Some("?") => To::Something,
+        Some(word) if word.starts_with('=') => To::This(word.trim_start_matches('=')),
         Some(word) if word.starts_with('-') => To::Value(word.split('|').collect()),
         Some(word) => match word.strip_suffix('+') {
             Some(from) => To::From(from.parse().unwrap_or(1)),
             None => To::At(word.parse().unwrap_or(1)),
         },
     };
-    Some(Does { kind, destroys, to })
+    Some(Does { kind, destroys, to, port })
 }
 
 impl Rule {
+    fn takes_words(&self) -> bool {
+        self.when.iter().any(|it| matches!(it, Cond::Word(_)))
+    }
+
     /// How many of the words it takes as its own, if it applies.
     fn fits(&self, args: &Args) -> Option<usize> {
         let mut taken = 0;
@@ -200,7 +240,12 @@ impl Walk<'_> {
     /// What a program of the table does with these words.
     pub fn tabled(&mut self, program: &'static Program, fields: &[Field]) {
         let args = program.args(fields);
-        if is_question(&args) {
+        let is_first = |it: &Field| matches!(it.text.as_str(), "--help" | "--version");
+        if is_question(&args) && (!program.runs || fields.first().is_some_and(is_first)) {
+            return;
+        }
+        let takes_verbs = || program.verbs || program.rules.iter().any(Rule::takes_words);
+        if args.rest.first().is_some_and(|it| it.text == "help") && takes_verbs() {
             return;
         }
         let mut decided = false;
@@ -234,6 +279,8 @@ impl Walk<'_> {
                 return self.done(does, target, note);
             }
             To::Here => vec![Field::new(".")],
+            To::This(text) => vec![Field::new(*text)],
+            To::Something => vec![Field::unknown()],
             To::All => rest.to_vec(),
             To::At(at) => rest.iter().skip(at.saturating_sub(1)).take(1).cloned().collect(),
             To::From(at) => rest.iter().skip(at.saturating_sub(1)).cloned().collect(),
@@ -242,7 +289,11 @@ impl Walk<'_> {
             To::Value(names) => args.values(names),
         };
         for field in fields {
+            let is_url = matches!(does.kind, "fs.read" | "fs.write") && field.text.contains("://");
             match (does.kind, does.destroys) {
+                // Whatever takes a file takes an address, too, where it knows what to do with one.
+                ("fs.read", _) if is_url => self.visits(&field, false),
+                ("fs.write", _) if is_url => self.visits(&field, true),
                 ("fs.read", _) => self.reads(&field),
                 ("fs.write", false) => self.writes(&field),
                 ("fs.delete", false) => self.deletes(&field, false),
@@ -251,7 +302,9 @@ impl Walk<'_> {
                         self.done(does, target, note);
                     }
                 }
-                ("net.connect", false) => self.connects(&field.text),
+                ("net.connect", false) => self.connects(&at_port(&field, does, args)),
+                ("touch", _) if field.text.contains("://") => self.visits(&field, true),
+                ("touch", _) => self.touches(&field),
                 _ if field.is_known() => self.done(does, Target::Named(field.text), note),
                 _ => self.done(does, Target::Unknown, note),
             }
@@ -270,12 +323,24 @@ impl Walk<'_> {
     }
 }
 
+/// A host with its port, if it comes without one.
+fn at_port(field: &Field, does: &Does, args: &Args) -> String {
+    let host = field.text.rsplit('@').next().unwrap_or_default();
+    let has_port = field.text.contains("://") || host.trim_start_matches('[').contains(':');
+    let Some(port) = does.port.as_ref().filter(|_| !has_port) else { return field.text.clone() };
+    let given = match port.from.parse::<usize>() {
+        Ok(at) => args.rest.get(at.saturating_sub(1)).cloned(),
+        Err(_) => args.values(&port.from.split('|').collect::<Vec<_>>()).pop(),
+    };
+    let port = given.map_or_else(|| port.usual.to_owned(), |it| it.text);
+    if port.is_empty() { field.text.clone() } else { format!("{}:{port}", field.text) }
+}
+
 /// True if the program only says how it is used.
 pub fn is_question(args: &Args) -> bool {
     args.options
         .iter()
         .any(|(name, value)| matches!(name.as_str(), "--help" | "--version" | "-help") && value.is_none())
-        || args.rest.first().is_some_and(|it| it.text == "help")
 }
 
 #[cfg(test)]
@@ -299,7 +364,7 @@ mod tests {
                 Some('~') => {
                     for word in line.get(1..).unwrap_or_default().split_whitespace() {
                         assert!(
-                            ["single", "abbreviates", "first", "verbs"].contains(&word),
+                            ["single", "abbreviates", "first", "verbs", "runs", "names", "silent"].contains(&word),
                             "line {at}: `{word}`"
                         );
                     }
@@ -315,7 +380,8 @@ mod tests {
                     let rule = rule(line).unwrap_or_else(|| panic!("line {at}: no rule"));
                     assert!(!rule.does.is_empty() || line.contains("=> -"), "line {at}: does nothing");
                     for does in &rule.does {
-                        let known = verdict::KINDS.iter().any(|(kind, ..)| *kind == does.kind);
+                        let known = does.kind == "touch"
+                            || verdict::KINDS.iter().any(|(kind, ..)| *kind == does.kind);
                         assert!(known, "line {at}: `{}` is no kind of effect", does.kind);
                         assert!(
                             !does.destroys || !rule.note.is_empty(),
@@ -326,5 +392,27 @@ mod tests {
             }
         }
         assert!(TABLE.len() > 300, "only {} programs", TABLE.len());
+    }
+
+    /// Programs that take words and say nothing of files, machines or anything else.
+    const QUIET: &[&str] = &[];
+
+    #[test]
+    fn no_program_is_silent_of_the_files_it_is_given() {
+        let around = crate::Surroundings::default();
+        let silent: Vec<&str> = TABLE
+            .keys()
+            .copied()
+            .filter(|name| {
+                let name = if *name == "[" || *name == "[[" { return false } else { name.replace(".*", ".x") };
+                let found = crate::shell::effects(&format!("{name} /q/one /q/two"), &around);
+                found.len() < 2
+            })
+            .collect();
+        let more: Vec<&&str> = silent.iter().filter(|it| !QUIET.contains(it)).collect();
+        assert!(more.is_empty(), "silent: {more:?}");
+        let spoken: Vec<&&str> =
+            QUIET.iter().filter(|it| !silent.contains(it) && TABLE.contains_key(**it)).collect();
+        assert!(spoken.is_empty(), "not silent: {spoken:?}");
     }
 }
