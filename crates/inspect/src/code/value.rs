@@ -76,6 +76,11 @@ impl<'t> Reader<'t> {
         Self { text, language, names, table, fuel: Cell::new(FUEL) }
     }
 
+    /// Whether there was more to read than it is worth.
+    pub(super) fn is_tired(&self) -> bool {
+        self.fuel.get() == 0
+    }
+
     pub(super) fn read(&self, node: Node<'_>) -> &'t str {
         read(node, self.text)
     }
