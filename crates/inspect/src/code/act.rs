@@ -207,7 +207,8 @@ impl<'t> Walk<'_, '_, 't> {
 
     /// A module by a text: a constant is as good as an import.
     fn import(&mut self, args: &[Argument<'t>]) {
-        let name = args.first().and_then(|arg| arg.value).and_then(|node| only_text(&self.reader.values(node)));
+        let name =
+            args.first().and_then(|arg| arg.value).and_then(|node| only_text(&self.reader.values(node)));
         let Some(name) = name else {
             return self.findings.unknown("imports what is not known here");
         };
