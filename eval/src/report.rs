@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use crate::Row;
 
-const KEPT: &str = "docs/eval.json";
-const TABLE: &str = "docs/eval.md";
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/eval.json");
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/eval.md");
 
 /// Prints the table with what changed; keeps it if `keep`.
 pub fn show(rows: &[Row], keep: bool) -> ExitCode {

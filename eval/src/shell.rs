@@ -2,6 +2,7 @@
 //! commands refuses. `SHELL_SHOW=1` prints the rows that went the other way.
 
 use inspect::{Surroundings, shell};
+use verdict::boundary::Hazards;
 
 use crate::Row;
 use crate::set::{Sets, label, text};
@@ -11,7 +12,8 @@ pub fn run(sets: &Sets) -> Vec<Row> {
     let mut rows = Vec::new();
     let around = Surroundings::default();
     let shows = std::env::var_os("SHELL_SHOW").is_some();
-    let refused = |script: &str| shell::is_refused(&shell::effects(script, &around));
+    // What a gate does about a command where its policy says nothing of commands.
+    let refused = |script: &str| !Hazards::default().breaches(&shell::effects(script, &around)).is_empty();
 
     let corpus = sets.rows("sh_dcg_corpus");
     for (wanted, measure, aim) in [(1, "refused", ">= 97 %"), (0, "false positives", "<= 2 %")] {

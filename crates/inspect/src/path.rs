@@ -166,7 +166,11 @@ fn is_reference(text: &str) -> bool {
     named
         && (rest.starts_with("//")
             || rest.starts_with("\\\\")
-            || FILE_SCHEMES.iter().any(|it| scheme.eq_ignore_ascii_case(it)))
+            || FILE_SCHEMES.iter().any(|it| scheme.eq_ignore_ascii_case(it))
+            // `jar:file:/x`, `view-source:file:///x`: one that wraps another.
+            || rest.split_once(':').is_some_and(|(inner, _)| {
+                FILE_SCHEMES.iter().any(|it| inner.eq_ignore_ascii_case(it))
+            }))
 }
 
 /// Schemes that open files without saying `//`: the standard one, Python's, Java's.

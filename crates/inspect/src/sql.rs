@@ -92,6 +92,13 @@ impl Batch {
 
     /// Reads a whole text.
     fn script(&mut self, text: &str) {
+        if text.contains('\r') && (text.contains("--") || text.contains(['#', '/'])) {
+            let other = text.replace("\r\n", "\n");
+            if other.contains('\r') {
+                // A carriage return ends a comment to some, to others a line feed alone: both count.
+                self.script(&other.replace('\r', "\n"));
+            }
+        }
         let text: Cow<'_, str> = outfile::without(self, text);
         let lexed = lex::lex(&text, self.dialect.rules());
         let pieces = lead::pieces(&text, &lexed.tokens);

@@ -126,6 +126,9 @@ pub struct Reacted {
 /// Below this a finding is a note, whatever its kind's reaction: a guess refuses nothing.
 const SURE: u8 = 50;
 
+/// Below this it is a name rather than a value, or what an example has in its place: text stays as it is.
+const PLAIN: u8 = 40;
+
 impl Screen {
     /// The reaction to a kind, where this screen says one.
     fn says(&self, kind: &str) -> Option<Reaction> {
@@ -199,7 +202,10 @@ impl Screens {
         let is_score = kind == "prompt_injection" && finding.name == "score";
         let is_guess = match screen.threshold.filter(|_| is_score) {
             Some(threshold) => finding.confidence < threshold,
-            None => is_score || (finding.confidence < SURE && wanted > Reaction::Redact),
+            None => {
+                let most = if finding.confidence < PLAIN { Reaction::Flag } else { Reaction::Redact };
+                is_score || (finding.confidence < SURE && wanted > most)
+            }
         };
         if is_guess { wanted.min(Reaction::Flag) } else { wanted }
     }

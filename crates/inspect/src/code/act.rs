@@ -68,7 +68,7 @@ pub(super) fn act(findings: &mut Findings<'_>, tree: &Tree, text: &str, language
     let is_database =
         |module: &String| module.split('.').next().is_some_and(|first| DATABASES.contains(&first));
     let has_database = reader.names.modules.iter().any(is_database);
-    let mut walk = Walk { findings, reader, told: HashSet::new(), has_database };
+    let mut walk = Walk { findings, reader, told: HashSet::new(), past: 0, has_database };
     walk.modules();
     each(tree, |node| walk.node(node));
     if walk.reader.is_lost() {
@@ -99,6 +99,8 @@ struct Walk<'f, 'a, 't> {
     told: HashSet<usize>,
     /// Whether it uses a database.
     has_database: bool,
+    /// What begins before this byte was told as a whole.
+    past: usize,
 }
 
 /// What is called, and with what.
@@ -129,12 +131,16 @@ impl<'t> Walk<'_, '_, 't> {
     }
 
     fn node(&mut self, node: Node<'t>) {
+        if node.start_byte() < self.past {
+            return;
+        }
         match node.kind() {
             "call" | "call_expression" | "new_expression" => self.call(node),
             "attribute" | "member_expression" => self.attribute(node),
             "identifier" => self.mention(node),
             "subscript" | "subscript_expression" => self.subscript(node),
-            "import_statement" | "import_from_statement" => self.skip_below(node),
+            "import_statement" | "import_from_statement" => self.past = node.end_byte(),
+            "pair_pattern" => self.skip(node.child_by_field_name("value")),
             "assignment" | "assignment_expression" | "variable_declarator" => self.assigned(node),
             // Names that are no values.
             "keyword_argument"
@@ -152,22 +158,6 @@ impl<'t> Walk<'_, '_, 't> {
 
     fn skip(&mut self, node: Option<Node<'t>>) {
         self.told.extend(node.map(|node| node.id()));
-    }
-
-    fn skip_below(&mut self, node: Node<'t>) {
-        let mut cursor = node.walk();
-        let children: Vec<Node<'t>> = node.named_children(&mut cursor).collect();
-        for child in children {
-            self.skip(Some(child));
-            let mut cursor = child.walk();
-            let inner: Vec<Node<'t>> = child.named_children(&mut cursor).collect();
-            for part in inner {
-                self.skip(Some(part));
-                let mut cursor = part.walk();
-                let deepest: Vec<Node<'t>> = part.named_children(&mut cursor).collect();
-                self.told.extend(deepest.iter().map(Node::id));
-            }
-        }
     }
 
     /// A name that is given a value is not used by that; a constant member of the environment is changed.
@@ -200,6 +190,7 @@ impl<'t> Walk<'_, '_, 't> {
 
     /// The object of a member is told with it.
     fn skip_object(&mut self, node: Node<'t>) {
+        self.skip(node.child_by_field_name("attribute"));
         let mut inner = node.child_by_field_name("object");
         while let Some(object) =
             inner.filter(|object| matches!(object.kind(), "attribute" | "member_expression" | "identifier"))
@@ -208,6 +199,7 @@ impl<'t> Walk<'_, '_, 't> {
             if !self.told.insert(object.id()) {
                 return;
             }
+            self.skip(object.child_by_field_name("attribute"));
             inner = object.child_by_field_name("object");
         }
     }
@@ -216,8 +208,6 @@ impl<'t> Walk<'_, '_, 't> {
         let callee = node.child_by_field_name("function").or_else(|| node.child_by_field_name("constructor"));
         let Some(callee) = callee else { return };
         self.skip(Some(callee));
-        self.skip_object(callee);
-        self.back_door(callee);
         let args = self.reader.arguments(node);
         for value in self.reader.values(callee) {
             match value {
@@ -238,6 +228,9 @@ impl<'t> Walk<'_, '_, 't> {
         if path == "getattr" || path == "Reflect.get" {
             return self.getattr(args);
         }
+        if matches!(path, "require" | "import" | "__import__" | "builtins.__import__") {
+            return self.import(args);
+        }
         let first = path.split(['.', '(']).next().unwrap_or(path);
         let table = self.reader.table;
         match table.find(path) {
@@ -247,6 +240,21 @@ impl<'t> Walk<'_, '_, 't> {
                 self.findings.unknown("runs a file");
             }
             None => self.findings.unknown("calls something that is not known here"),
+        }
+    }
+
+    /// A module by a text: a constant is as good as an import.
+    fn import(&mut self, args: &[Argument<'t>]) {
+        let name =
+            args.first().and_then(|arg| arg.value).and_then(|node| only_text(&self.reader.values(node)));
+        let Some(name) = name else {
+            return self.findings.unknown("imports what is not known here");
+        };
+        let module = super::names::module(&name);
+        let is_python = self.reader.language == Language::Python;
+        let first = if is_python { module.split('.').next().unwrap_or_default() } else { &module };
+        if !self.reader.table.is_safe(first) && !self.reader.table.has_doors(first) {
+            self.findings.unknown("uses a module that is not known here");
         }
     }
 
@@ -314,8 +322,8 @@ impl<'t> Walk<'_, '_, 't> {
     }
 
     fn attribute(&mut self, node: Node<'t>) {
+        self.back_door(node);
         if !self.told.contains(&node.id()) {
-            self.back_door(node);
             self.used(node);
         }
         self.skip_object(node);

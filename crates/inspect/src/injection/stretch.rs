@@ -45,7 +45,8 @@ pub(super) fn around(text: &str, at: usize) -> Range<usize> {
     let border = |at: usize| (0..4).map(|back| at.saturating_sub(back)).find(|at| text.is_char_boundary(*at));
     let from = border(at.saturating_sub(56)).unwrap_or(0);
     let words = text.get(from..at).and_then(|it| it.find(|letter: char| !letter.is_alphanumeric()));
-    // Not from within a word, unless it is a long one.
+    // Not from within a word, unless it is a long one or the first.
+    let words = words.filter(|_| from > 0);
     from + words.unwrap_or(0)..word_end(text, border((at + 72).min(text.len())).unwrap_or(0))
 }
 

@@ -33,6 +33,9 @@ pub fn read(rest: &str, scheme: Option<&str>, port: Option<u16>) -> Result<Vec<R
     if whole.contains(['@', '\\', ' ']) || is_broken {
         others(rest, whole, standard, &mut pieces);
     }
+    if standard.rsplit_once('@').is_some_and(|(user, _)| wraps_host(user)) {
+        return Err("what stands before the `@` is a host with its end percent-encoded".to_owned());
+    }
     for (at, (_, (user, host))) in pieces.iter().enumerate() {
         match hosts(user, host, scheme, port) {
             Ok(hosts) => hosts.into_iter().for_each(|host| push(&mut found, host)),
@@ -61,6 +64,18 @@ fn others<'a>(rest: &'a str, whole: &'a str, standard: &'a str, pieces: &mut Vec
             }
         }
     }
+}
+
+/// Whether who decodes first finds a host before the `@`: `127.0.0.1%2f`, but not `name:pass%2fword`.
+fn wraps_host(user: &str) -> bool {
+    let user = user.to_ascii_lowercase();
+    let Some(end) = ["%2f", "%5c", "%23", "%3f"].iter().filter_map(|end| user.find(end)).min() else {
+        return false;
+    };
+    let before = user.get(..end).unwrap_or_default();
+    let (host, port) = before.rsplit_once(':').unwrap_or((before, ""));
+    port.bytes().all(|b| b.is_ascii_digit())
+        && (host.contains(['.', '[']) || host == "localhost" || host.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn cut<'a>(text: &'a str, ends: &[char]) -> &'a str {

@@ -37,6 +37,9 @@ pub fn readings(text: &str, around: &Surroundings, found: &mut Vec<PathTarget>) 
     if layers.iter().any(|layer| layer.trim().starts_with('|') || layer.trim().ends_with('|')) {
         return Err("the path has a pipe at its end: some programs run what stands beside it".to_owned());
     }
+    if let Some(name) = windows_variable(text) {
+        return Err(format!("the path starts with the variable `{name}`, which is not known"));
+    }
     if layers.iter().any(|layer| windows::is_drive_relative(layer)) {
         return Err("the working directory of that drive is not known".to_owned());
     }
@@ -51,6 +54,15 @@ pub fn readings(text: &str, around: &Surroundings, found: &mut Vec<PathTarget>) 
         push(found, super::literal(layer, around)?)?;
     }
     Ok(())
+}
+
+/// The variable that a path starts with as Windows writes them: `%APPDATA%\x`. What begins with two hexadecimal
+/// digits is an escape first of all.
+fn windows_variable(text: &str) -> Option<&str> {
+    let (name, _) = text.trim_start().strip_prefix('%')?.split_once('%')?;
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'(' | b')');
+    let is_escape = name.len() >= 2 && name.bytes().take(2).all(|b| b.is_ascii_hexdigit()) && name.len() < 5;
+    (name.len() > 2 && name.len() <= 32 && !is_escape && name.bytes().all(is_name)).then_some(name)
 }
 
 /// The readings of one text without braces and escapes.
@@ -167,5 +179,7 @@ fn component(part: &str, is_last: bool, out: &mut String) {
 
 /// `.?`, `?.`, `??`, `.*`, `.[.]`: what may match `..`. `*` does not, in any shell.
 fn climbs_by_pattern(part: &str) -> bool {
-    matches!(part, ".*" | ".?" | "?." | "??" | ".[.]" | "[.][.]" | "[.]." | "..*" | ".?*" | ".*.")
+    let is_extended = part.starts_with(['@', '+', '!', '?', '*', '.']) && part.contains("(.");
+    is_extended
+        || matches!(part, ".*" | ".?" | "?." | "??" | ".[.]" | "[.][.]" | "[.]." | "..*" | ".?*" | ".*.")
 }

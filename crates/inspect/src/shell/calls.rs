@@ -53,6 +53,8 @@ const RUNS: &[&str] = &[
     "shell",
     "cmd",
     "os_system",
+    // AppleScript: `do shell script "..."`.
+    "script",
 ];
 /// Those of the above that certainly start a program, whatever they are given.
 const CERTAIN: &[&str] = &[
@@ -282,12 +284,39 @@ fn call(walk: &mut Walk<'_>, name: &str, before: &str, after: &str) {
         return;
     }
     let is_tree = TREES.contains(&name);
-    match first {
+    if FILES.contains(&name)
+        && let Some(pattern) = globbed(inside)
+    {
+        let mut all = Field::new(home_of(walk, &pattern));
+        all.glob = true;
+        return walk.deletes(&all, false);
+    }
+    match first.map(|path| home_of(walk, path)).as_ref() {
         Some(path) => file_call(walk, name, &Field::new(path), is_tree, inside),
         None if is_tree && is_round && !inside.starts_with(')') => {
             walk.deletes(&Field::unknown(), true);
         }
         None => {}
+    }
+}
+
+/// The pattern of `glob('...')`, `Dir['...']` and `<...>`: every file that it matches.
+fn globbed(inside: &str) -> Option<String> {
+    let inside = inside.trim_start_matches('*');
+    let named = ["glob(", "glob ", "Dir.glob(", "Dir[", "glob.glob(", "bsd_glob("];
+    if let Some(after) = named.iter().find_map(|name| inside.strip_prefix(name)) {
+        return literals(after).into_iter().next();
+    }
+    let (pattern, _) = inside.strip_prefix('<')?.split_once('>')?;
+    pattern.contains('/').then(|| pattern.to_owned())
+}
+
+/// Languages that know `~` put the home folder there; nobody has a folder of that name.
+fn home_of(walk: &Walk<'_>, path: &str) -> String {
+    match (path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')), &walk.around.home)
+    {
+        (Some(rest), Some(home)) => format!("{home}{rest}"),
+        _ => path.to_owned(),
     }
 }
 

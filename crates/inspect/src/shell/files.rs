@@ -162,6 +162,12 @@ impl Walk<'_> {
                     self.written(&field, Some("by redirection"), true);
                 }
             }
+            Op::ReadCopy | Op::WriteCopy
+                if from.unwrap_or("0") == "0" && is_copied(&redirect.op, from, &field) =>
+            {
+                plumbing.feed = Feed::Unknown;
+                plumbing.reads = true;
+            }
             Op::ReadCopy => {}
             Op::WriteCopy if field.text.bytes().all(|it| it.is_ascii_digit() || it == b'-') => {}
             Op::WriteCopy if from.is_some() => {}
@@ -182,4 +188,10 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Whether standard input becomes a copy of what was opened before: `<&3`, `0>&1`.
+fn is_copied(op: &Op, from: Option<&str>, field: &Field) -> bool {
+    let is_input = *op == Op::ReadCopy || from == Some("0");
+    is_input && !matches!(field.text.as_str(), "" | "-" | "0")
 }

@@ -166,6 +166,10 @@ pub fn code(walk: &mut Walk<'_>, language: &str, text: &str) {
         walk.unknown_exec("runs code that is put together only when it runs");
     }
     calls::scan(walk, text);
+    if language == "tclsh" {
+        // Tcl's words are a shell's: `exec rm -rf x`.
+        super::lexical::destructive(walk, text);
+    }
 }
 
 impl Walk<'_> {

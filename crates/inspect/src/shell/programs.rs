@@ -364,7 +364,8 @@ mod tests {
                 Some('~') => {
                     for word in line.get(1..).unwrap_or_default().split_whitespace() {
                         assert!(
-                            ["single", "abbreviates", "first", "verbs", "runs", "names", "silent"].contains(&word),
+                            ["single", "abbreviates", "first", "verbs", "runs", "names", "silent"]
+                                .contains(&word),
                             "line {at}: `{word}`"
                         );
                     }
@@ -404,7 +405,8 @@ mod tests {
             .keys()
             .copied()
             .filter(|name| {
-                let name = if *name == "[" || *name == "[[" { return false } else { name.replace(".*", ".x") };
+                let name =
+                    if *name == "[" || *name == "[[" { return false } else { name.replace(".*", ".x") };
                 let found = crate::shell::effects(&format!("{name} /q/one /q/two"), &around);
                 found.len() < 2
             })

@@ -140,6 +140,9 @@ fn make(walk: &mut Walk<'_>, fields: &[Field]) -> bool {
     }
     for shell in args.rest.iter().filter_map(|it| it.text.strip_prefix("SHELL=")) {
         walk.effect(Effect::new("env.change", Target::Named(format!("SHELL={shell}"))));
+        if shell.contains(char::is_whitespace) {
+            walk.apart(|walk| walk.text(shell, Feed::Nothing));
+        }
     }
     true
 }
@@ -188,6 +191,8 @@ fn by_option(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
     // GNU tar takes its long names cut short.
     let style = Style { abbreviates: name.ends_with("tar") || name == "rsync", ..Style::default() };
     let args = options::split(fields, names, style);
+    // What listens or connects hands on what the other side says.
+    let feed = if matches!(name, "nc" | "ncat" | "netcat") { &Feed::Downloaded } else { feed };
     for text in args.values(names) {
         walk.apart(|walk| walk.text(&text.text, feed.clone()));
     }
@@ -235,8 +240,22 @@ fn fd(walk: &mut Walk<'_>, fields: &[Field]) {
         let command: Vec<Field> =
             fields.iter().skip(at + 1).take_while(|it| it.text != ";").cloned().collect();
         let has_place = command.iter().any(|it| it.text.contains("{}"));
-        let words = wrappers::filled(&command, &[Field::unknown()], "{}", has_place);
+        let found = below(fields.get(..at).unwrap_or_default());
+        let words = wrappers::filled(&command, &[found], "{}", has_place);
         walk.program(&words, Feed::Nothing);
+    }
+}
+
+/// What `fd` hands on: everything below the folder that it is given after its pattern, or below this one.
+fn below(fields: &[Field]) -> Field {
+    let place = fields.iter().filter(|it| !it.text.starts_with('-')).nth(1);
+    match place.and_then(Field::known) {
+        Some(place) => {
+            let mut all = Field::new(format!("{}/*", place.trim_end_matches('/')));
+            all.glob = true;
+            all
+        }
+        None => Field::unknown(),
     }
 }
 

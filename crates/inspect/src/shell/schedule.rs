@@ -31,7 +31,13 @@ pub fn crontab(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
         }
         _ => Some(feed.clone()),
     };
-    let Some(Feed::Text(text)) = content else { return };
+    let text = match content {
+        Some(Feed::Text(text)) => text,
+        Some(Feed::Unknown | Feed::Downloaded | Feed::Decoded) => {
+            return walk.unknown_exec("schedules what another program prints");
+        }
+        Some(Feed::Nothing) | None => return,
+    };
     for line in text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#')) {
         let skip = if line.starts_with('@') { 1 } else { 5 };
         let command = line.split_whitespace().skip(skip).collect::<Vec<_>>().join(" ");

@@ -131,6 +131,53 @@ fn windows(walk: &mut Walk<'_>, args: &[Field]) {
         || args.iter().any(|it| !it.is_known())
     {
         walk.unknown_exec("runs what it decodes or downloads");
+    } else if !lower.split(['|', ';', '\n', '&', '(', '{']).all(looks_only) {
+        walk.unknown_exec("runs a script in a language that is not read here");
     }
     lexical::destructive(walk, &text);
+}
+
+/// Whether a statement of PowerShell or of `cmd`, in lower case, only shows something; an option with what it takes
+/// counts as nothing.
+fn looks_only(statement: &str) -> bool {
+    const SHOWS: &[&str] = &[
+        "get-",
+        "select-",
+        "where-",
+        "write-host",
+        "write-output",
+        "format-",
+        "sort-",
+        "measure-",
+        "test-",
+        "convertto-",
+        "convertfrom-",
+        "group-",
+        "compare-",
+        "out-string",
+        "out-host",
+        "out-null",
+        "resolve-",
+        "split-path",
+        "join-path",
+        "show-",
+    ];
+    const PLAIN: &[&str] = &[
+        "echo", "dir", "type", "ver", "ls", "cat", "gci", "gc", "pwd", "hostname", "whoami", "cd", "where",
+        "findstr", "sort",
+    ];
+    let mut words = statement.split_whitespace().map(|word| word.trim_matches(['"', '\'', '}', ')', '@']));
+    let mut words = words.by_ref().skip_while(|word| {
+        word.is_empty()
+            || word.starts_with('-')
+            || matches!(*word, "/c" | "/k" | "/s" | "/q" | "bypass" | "unrestricted")
+    });
+    match words.next() {
+        None => true,
+        Some(word) => {
+            PLAIN.contains(&word)
+                || SHOWS.iter().any(|start| word.starts_with(start))
+                || word.starts_with("$_")
+        }
+    }
 }

@@ -6,9 +6,9 @@
 use std::ptr;
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, FromTable, Insert, MergeAction, ObjectName, ObjectType,
-    OnConflictAction, OnInsert, Select, Statement, Table, TableFactor, TableObject, TableWithJoins, Update,
-    UpdateTableFromKind, Use,
+    Assignment, AssignmentTarget, Delete, FromTable, Insert, Join, JoinConstraint, JoinOperator, MergeAction,
+    ObjectName, ObjectType, OnConflictAction, OnInsert, Select, Statement, Table, TableFactor, TableObject,
+    TableWithJoins, Update, UpdateTableFromKind, Use,
 };
 use verdict::{Effect, TableTarget, Target};
 
@@ -172,7 +172,7 @@ fn update(batch: &mut Batch, update: &Update) {
         Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
         None => &[],
     };
-    let is_narrowed = !update.table.joins.is_empty() && update.selection.is_none();
+    let is_narrowed = narrows(&update.table.joins) && update.selection.is_none();
     let unfiltered = !is_narrowed && update.selection.as_ref().is_none_or(condition::is_always_true);
     let note = unfiltered.then_some("changes every row");
     let mut names = Vec::new();
@@ -198,7 +198,7 @@ fn delete(batch: &mut Batch, delete: &Delete) {
         FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from) => from.as_slice(),
     };
     let unfiltered = delete.selection.as_ref().is_none_or(condition::is_always_true)
-        && from.iter().all(|from| from.joins.is_empty());
+        && !narrows(from.iter().flat_map(|from| &from.joins));
     let note = unfiltered.then_some("removes every row");
     let mut tables = Vec::new();
     for name in &delete.tables {
@@ -217,6 +217,25 @@ fn delete(batch: &mut Batch, delete: &Delete) {
     for table in tables {
         batch.write(TableTarget { table, all_columns: true, unfiltered, ..TableTarget::default() }, note);
     }
+}
+
+/// Whether a join leaves rows out: one with a condition that is no left join.
+fn narrows<'a>(joins: impl IntoIterator<Item = &'a Join>) -> bool {
+    let says = |constraint: &JoinConstraint| match constraint {
+        JoinConstraint::On(condition) => !condition::is_always_true(condition),
+        JoinConstraint::Using(_) | JoinConstraint::Natural => true,
+        JoinConstraint::None => false,
+    };
+    joins.into_iter().any(|join| match &join.join_operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::Semi(constraint)
+        | JoinOperator::LeftSemi(constraint)
+        | JoinOperator::StraightJoin(constraint) => says(constraint),
+        _ => false,
+    })
 }
 
 /// The tables of a factor, with their aliases.

@@ -72,6 +72,7 @@ const LINES: &[(Sort, &str)] = &[
         Sort::Alone("php", 78),
         r"<b>(?:Warning|Notice|Deprecated|Fatal error|Parse error)</b>: .{0,400} in <b>[^<]+</b> on line <b>\d+</b>",
     ),
+    (Sort::Head("php"), r"^\s*thrown in \S+\.php on line \d+\s*$"),
     (Sort::Head("php"), r"^\s*(?:\[stacktrace\]|Stack trace:)\s*$|^\s*(?:PHP )?Fatal error:|Uncaught \w+"),
     (
         Sort::Frame("php"),

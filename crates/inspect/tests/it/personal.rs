@@ -89,8 +89,9 @@ fn figures_alone_are_rarely_something() {
                 .collect();
             found += usize::from(!seen(&format!("the value {digits} was read")).is_empty());
         }
-        // Cards are found in one piece: one of fifty is what Luhn and the issuers' ranges let through.
-        let most = if length == 16 { 80 } else { 30 };
+        // Cards are found in one piece: a third of all beginnings are some issuer's, and one of ten fulfils Luhn,
+        // so that one of thirty such runs could be charged. Leaving one out costs more than taking one in.
+        let most = if length == 16 { 90 } else { 30 };
         assert!(found <= most, "{found} of 2000 runs of {length} digits");
     }
 }

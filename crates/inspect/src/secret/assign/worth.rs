@@ -15,7 +15,7 @@ pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>>
     // A badge shows its token to everyone.
     let before = text.as_bytes().get(pair.key.start.saturating_sub(80)..pair.key.start).unwrap_or_default();
     let badge = matches!(before.last(), Some(b'?' | b'&')) && before.windows(5).any(|part| part == b"badge");
-    if value.len() < 3 || badge || elided || is_reference(value) || is_example(value) {
+    if value.len() < 3 || badge || elided || is_reference(value) || is_example(value) || is_recipient(value) {
         return None;
     }
     let parts = words(key);
@@ -52,6 +52,12 @@ pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>>
     }?;
     let name = if promise == Promise::Password { "password" } else { "generic_secret" };
     Some(Found { name, span: pair.value.clone(), confidence, verified: None })
+}
+
+/// The public half of an `age` or SSH key: it is made to be handed out.
+fn is_recipient(value: &str) -> bool {
+    (value.starts_with("age1") && value.len() == 62)
+        || ["ssh-rsa", "ssh-ed25519", "ecdsa-sha2-", "sk-ssh-"].iter().any(|start| value.starts_with(start))
 }
 
 /// What goes by the name of a provider, where the name promises something or not.
