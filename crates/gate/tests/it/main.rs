@@ -30,3 +30,4 @@ mod mcp_rig;
 mod model;
 mod sim;
 mod tidy;
+mod ways;
