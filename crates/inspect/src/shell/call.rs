@@ -101,9 +101,13 @@ impl Walk<'_> {
         let said = std::mem::take(&mut self.out);
         self.out = earlier;
         self.add(&said);
-        let under = if is_special { under(name, rest) } else { found.map_or(Some(Words::Any), |it| it.words) };
+        let under =
+            if is_special { under(name, rest) } else { found.map_or(Some(Words::Any), |it| it.words) };
         if let Some(words) = under {
             self.unsaid(rest, &said, words);
+        } else if COPIES.contains(&name) {
+            let options: Vec<Field> = rest.iter().filter(|it| it.text.starts_with('-')).cloned().collect();
+            self.unsaid(&options, &said, Words::Any);
         }
         fed
     }
@@ -111,11 +115,52 @@ impl Walk<'_> {
 
 /// Programs with code of their own whose words are files and addresses all the same.
 const GIVEN: &[&str] = &[
-    "curl", "curlie", "wget", "wget2", "http", "https", "xh", "xhs", "httpie", "aria2c", "axel", "lynx", "w3m",
-    "elinks", "links", "psql", "pgcli", "mysql", "mariadb", "mycli", "sqlite3", "sqlite", "duckdb", "sqlcmd",
-    "clickhouse", "clickhouse-client", "redis-cli", "valkey-cli", "mongosh", "mongo", "make", "gmake", "bmake", "cp",
-    "mv", "ln", "install", "truncate", "tee", "sponge", "shred", "scp", "sftp", "rsync", "find",
+    "curl",
+    "curlie",
+    "wget",
+    "wget2",
+    "http",
+    "https",
+    "xh",
+    "xhs",
+    "httpie",
+    "aria2c",
+    "axel",
+    "lynx",
+    "w3m",
+    "elinks",
+    "links",
+    "psql",
+    "pgcli",
+    "mysql",
+    "mariadb",
+    "mycli",
+    "sqlite3",
+    "sqlite",
+    "duckdb",
+    "sqlcmd",
+    "clickhouse",
+    "clickhouse-client",
+    "redis-cli",
+    "valkey-cli",
+    "mongosh",
+    "mongo",
+    "make",
+    "gmake",
+    "bmake",
+    "cp",
+    "mv",
+    "ln",
+    "install",
+    "truncate",
+    "tee",
+    "sponge",
+    "shred",
+    "find",
 ];
+
+/// Programs whose words may be paths of other machines; only their options are places here.
+const COPIES: &[&str] = &["scp", "rcp", "pscp", "sftp", "psftp", "rsync"];
 
 /// What the words of a program with code of its own may be, beyond what that code makes of them.
 fn under(name: &str, rest: &[Field]) -> Option<Words> {
@@ -124,7 +169,9 @@ fn under(name: &str, rest: &[Field]) -> Option<Words> {
     }
     // Scripts are programs that nobody wrote down.
     let is_inline = |it: &Field| {
-        it.text.starts_with('-') && !it.text.starts_with("--") && it.text.contains(['c', 'e', 'E', 'n', 'p', 'r'])
+        it.text.starts_with('-')
+            && !it.text.starts_with("--")
+            && it.text.contains(['c', 'e', 'E', 'n', 'p', 'r'])
             || it.text == "--eval"
             || it.text == "eval"
     };

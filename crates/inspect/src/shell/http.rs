@@ -108,6 +108,69 @@ const CURL: &[&str] = &[
     "--proto-default",
     "--mail-from",
     "--mail-rcpt",
+    "--mail-auth",
+    "--mail-rcpt-allowfails-by",
+    "--cert-type",
+    "--key-type",
+    "--pass",
+    "--curves",
+    "--crlfile",
+    "--egd-file",
+    "--random-file",
+    "--libcurl",
+    "--delegation",
+    "--ftp-account",
+    "--ftp-alternative-to-user",
+    "--ftp-method",
+    "--ftp-port",
+    "--ftp-ssl-ccc-mode",
+    "--happy-eyeballs-timeout-ms",
+    "--haproxy-clientip",
+    "--ipfs-gateway",
+    "--krb",
+    "--local-port",
+    "--login-options",
+    "--netrc-file",
+    "--parallel-max",
+    "--pinnedpubkey",
+    "--postquote",
+    "--prequote",
+    "--proxy-cacert",
+    "--proxy-capath",
+    "--proxy-cert",
+    "--proxy-key",
+    "--proxy-crlfile",
+    "--proxy-header",
+    "--proxy-pass",
+    "--proxy-user",
+    "--proxy-ciphers",
+    "--proxy-service-name",
+    "--proxy1.0",
+    "--rate",
+    "--request-target",
+    "--sasl-authzid",
+    "--service-name",
+    "--socks5-gssapi-service",
+    "--speed-limit",
+    "--speed-time",
+    "--telnet-option",
+    "--tftp-blksize",
+    "--time-cond",
+    "--tls13-ciphers",
+    "--tlsauthtype",
+    "--tlspassword",
+    "--tlsuser",
+    "--trace-config",
+    "--create-file-mode",
+    "--continue-at",
+    "--dns-interface",
+    "--dns-ipv4-addr",
+    "--dns-ipv6-addr",
+    "--expect100-timeout",
+    "--form-escape-mode",
+    "--hostpubsha256",
+    "--proxy-tlsuser",
+    "--proxy-tlspassword",
 ];
 const WGET: &[&str] = &[
     "-O",
@@ -174,7 +237,8 @@ const VIA: &[&str] = &[
     "--socks4",
     "--socks4a",
     "--doh-url",
-    "--connect-to",
+    "--proxy1.0",
+    "--ipfs-gateway",
 ];
 /// Options of curl that name a file to write.
 const SAVES: &[&str] = &[
@@ -189,6 +253,44 @@ const SAVES: &[&str] = &[
     "--output-dir",
     "--stderr",
     "--hsts",
+    "--alt-svc",
+    "--etag-save",
+    "--libcurl",
+];
+/// Options of curl that name a file to read.
+const LOADS: &[&str] = &[
+    "-T",
+    "--upload-file",
+    "-K",
+    "--config",
+    "-E",
+    "--cert",
+    "--key",
+    "--cacert",
+    "--capath",
+    "--crlfile",
+    "--netrc-file",
+    "--proxy-cacert",
+    "--proxy-capath",
+    "--proxy-cert",
+    "--proxy-key",
+    "--proxy-crlfile",
+    "--etag-compare",
+    "--egd-file",
+    "--random-file",
+    "--pubkey",
+];
+/// Options of curl whose value is read from a file behind `@`.
+const AT: &[&str] = &[
+    "-H",
+    "--header",
+    "--proxy-header",
+    "-w",
+    "--write-out",
+    "--url",
+    "--url-query",
+    "--variable",
+    "--data-urlencode",
 ];
 
 /// One of these programs, and what its words say.
@@ -198,9 +300,31 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) ->
         "wget" | "wget2" => wget(walk, fields),
         "http" | "https" | "xh" | "xhs" | "httpie" => httpie(walk, fields),
         "aria2c" | "axel" | "lynx" | "w3m" | "elinks" | "links" => {
-            let args = options::split(fields, &["-o", "-d", "-O", "--out", "--dir"], Style::default());
+            let mut values =
+                vec!["-o", "-d", "-O", "--out", "--dir", "-i", "-l", "-x", "-s", "-j", "-k", "-n", "-H"];
+            values.extend([
+                "--input-file",
+                "--log",
+                "--all-proxy",
+                "--save-session",
+                "--load-cookies",
+                "-T",
+                "-I",
+            ]);
+            let args = options::split(fields, &values, Style::default());
             args.rest.iter().for_each(|it| visit(walk, it));
-            args.values(&["-o", "-d", "--out", "--dir"]).iter().for_each(|it| walk.writes(it));
+            args.values(&["--all-proxy"]).iter().for_each(|it| visit(walk, it));
+            args.values(&["-o", "-d", "--out", "--dir", "-l", "--log", "--save-session"])
+                .iter()
+                .for_each(|it| walk.writes(it));
+            args.values(&["-i", "--input-file", "--load-cookies"]).iter().for_each(|it| walk.reads(it));
+            if args.has(&["-i", "--input-file"]) {
+                walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
+            }
+            let browses = matches!(name, "lynx" | "w3m" | "elinks" | "links");
+            if !browses && !args.has(&["-o", "-d", "--out", "--dir"]) {
+                args.rest.iter().for_each(|it| saved(walk, it, None));
+            }
         }
         _ => return false,
     }
@@ -281,12 +405,12 @@ fn sent(walk: &mut Walk<'_>, values: &[Field]) -> String {
 }
 
 fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
-    let args = options::split(fields, CURL, Style::default());
+    let args = options::split(fields, CURL, Style { abbreviates: true, ..Style::default() });
     if args.has(&["--help", "--version", "-V", "-h", "--manual"]) {
         return;
     }
     let mut urls = args.rest.clone();
-    urls.extend(args.values(&["--url", "--expand-url"]));
+    urls.extend(args.values(&["--url", "--expand-url"]).into_iter().filter(|it| !it.text.starts_with('@')));
     urls.iter().for_each(|it| visit(walk, it));
     for proxy in args.values(VIA) {
         walk.connects(&proxy.text.clone());
@@ -296,12 +420,32 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
             walk.connects(to);
         }
     }
+    for way in args.values(&["--connect-to"]) {
+        // `host:port:instead:port`.
+        let mut parts = way.text.rsplitn(3, ':');
+        let (port, host) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        walk.connects(&format!("{host}:{port}"));
+    }
+    for to in args.values(&["--mail-rcpt"]) {
+        walk.effect(Effect::new("message.send", Target::Named(to.text)));
+    }
+    for value in args.values(AT) {
+        if let Some((_, file)) =
+            value.text.split_once('@').filter(|(name, _)| !name.contains([' ', ':', '/', '=']))
+        {
+            walk.reads(&Field::new(file));
+            if value.text.starts_with('@') && args.values(&["--url"]).contains(&value) {
+                walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
+            }
+        }
+    }
+    for file in args.values(&["-b", "--cookie"]).iter().filter(|it| !it.text.contains('=')) {
+        walk.reads(file);
+    }
     for socket in args.values(&["--unix-socket", "--abstract-unix-socket"]) {
         walk.writes(&socket);
     }
-    let reads =
-        ["-T", "--upload-file", "-K", "--config", "-E", "--cert", "--key", "--cacert", "--netrc-file"];
-    args.values(&reads).iter().for_each(|it| walk.reads(it));
+    args.values(LOADS).iter().for_each(|it| walk.reads(it));
     if args.has(&["-K", "--config"]) {
         walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
     }
@@ -408,8 +552,43 @@ fn httpie(walk: &mut Walk<'_>, fields: &[Field]) {
         "--verify",
         "--timeout",
         "--proxy",
+        "--cert",
+        "--cert-key",
+        "--auth-type",
+        "--style",
+        "--format-options",
+        "--session-read-only",
+        "--boundary",
+        "--raw",
+        "--max-redirects",
     ];
     let args = options::split(fields, &values, Style::default());
+    for proxy in args.values(&["--proxy"]) {
+        // `http:http://host:port`.
+        let at = proxy.text.split_once(':').map_or(proxy.text.as_str(), |(_, it)| it);
+        walk.connects(if at.contains("://") { at } else { &proxy.text });
+    }
+    args.values(&["--cert", "--cert-key", "--verify", "--session", "--session-read-only"])
+        .iter()
+        .filter(|it| it.text.contains('/'))
+        .for_each(|it| walk.touches(it));
+    for item in &args.rest {
+        // `field@file`, `field:=@file`, `field=@file`.
+        let file = item
+            .text
+            .split_once("=@")
+            .or_else(|| item.text.split_once('@').filter(|_| !item.text.contains(['/', ':'])));
+        let file = file.or_else(|| item.text.split_once("@/").filter(|(it, _)| !it.contains([':', '/'])));
+        if let Some((_, path)) = file {
+            let path = item.text.get(item.text.len() - path.len()..).unwrap_or(path);
+            let has_root = item.text.contains("@/");
+            walk.reads(&Field::new(if has_root && !path.starts_with('/') {
+                format!("/{path}")
+            } else {
+                path.to_owned()
+            }));
+        }
+    }
     let is_method = |it: &Field| !it.text.is_empty() && it.text.bytes().all(|it| it.is_ascii_uppercase());
     let (method, rest) = match args.rest.split_first() {
         Some((first, rest)) if is_method(first) => (first.text.clone(), rest),

@@ -78,8 +78,7 @@ fn glued<'t>(text: &'t str, values: &[&str], style: Style) -> Option<(&'t str, &
 
 /// True for `--outp` where `--output` takes a value; not for `--backup` beside `--backup-dir`, which is another.
 fn is_cut(name: &str, values: &[&str]) -> bool {
-    name.len() > 4
-        && values.iter().any(|it| it.strip_prefix(name).is_some_and(|rest| !rest.starts_with('-')))
+    name.len() > 4 && values.iter().any(|it| it.strip_prefix(name).is_some_and(|rest| !rest.starts_with('-')))
 }
 
 impl Args {

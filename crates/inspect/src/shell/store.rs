@@ -42,6 +42,12 @@ const CLIENTS: &[Client] = &[
             "--dbname",
             "--set",
             "--output",
+            "--log-file",
+            "--variable",
+            "--pset",
+            "--field-separator",
+            "--record-separator",
+            "--table-attr",
         ],
         false,
     ),
@@ -51,7 +57,25 @@ const CLIENTS: &[Client] = &[
         "mysql",
         &["-e", "--execute", "--init-command"],
         &[],
-        &["-h", "-P", "-u", "-D", "-S", "--host", "--port", "--user", "--database", "--socket"],
+        &[
+            "-h",
+            "-P",
+            "-u",
+            "-D",
+            "-S",
+            "--host",
+            "--port",
+            "--user",
+            "--database",
+            "--socket",
+            "--tee",
+            "--defaults-file",
+            "--defaults-extra-file",
+            "--ssl-ca",
+            "--ssl-cert",
+            "--ssl-key",
+            "--plugin-dir",
+        ],
         false,
     ),
     (
@@ -59,7 +83,19 @@ const CLIENTS: &[Client] = &[
         "mysql",
         &["-e", "--execute", "--init-command"],
         &[],
-        &["-h", "-P", "-u", "-D", "-S", "--host", "--user", "--database"],
+        &[
+            "-h",
+            "-P",
+            "-u",
+            "-D",
+            "-S",
+            "--host",
+            "--port",
+            "--user",
+            "--database",
+            "--tee",
+            "--defaults-file",
+        ],
         false,
     ),
     ("mycli", "mysql", &["-e", "--execute"], &[], &["-h", "-P", "-u", "-D"], false),
@@ -139,10 +175,30 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     if args.has(&["--help", "--version", "-V", "-?", "-version", "-help"]) {
         return;
     }
+    let is_mysql = matches!(*name, "mysql" | "mariadb" | "mycli");
+    let ports: &[&str] = if is_mysql { &["-P", "--port"] } else { &["-p", "--port"] };
+    let port = args.values(ports).pop().filter(|_| !matches!(*name, "sqlcmd" | "snowsql")).map(|it| it.text);
+    let port = port.unwrap_or_else(|| usual_port(dialect).to_owned());
     for host in args.values(&["-h", "--host", "-S", "--server", "-a"]) {
-        if *name != "mysql" || !host.text.starts_with('/') {
+        if host.text.starts_with('/') {
+            walk.writes(&host);
+        } else if *name == "sqlcmd" {
+            // `tcp:host,port`, `host\instance`.
+            let host = host.text.trim_start_matches("tcp:").split('\\').next().unwrap_or_default();
+            walk.connects(&host.replace(',', ":"));
+        } else if host.text.contains(':') || port.is_empty() {
             walk.connects(&host.text.clone());
+        } else {
+            walk.connects(&format!("{}:{port}", host.text));
         }
+    }
+    let outputs = ["-o", "--output", "-L", "--log-file", "--tee", "--pager-log"];
+    args.values(&outputs).iter().for_each(|it| walk.writes(it));
+    let configs =
+        ["--defaults-file", "--defaults-extra-file", "--init-file", "-C", "--config", "--config-file"];
+    args.values(&configs).iter().for_each(|it| walk.reads(it));
+    for words in args.rest.iter().chain(&args.values(&["-d", "--dbname"])) {
+        keywords(walk, &words.text);
     }
     for url in args.rest.iter().chain(&args.values(&["-d", "--dbname", "--url", "-u"])) {
         if !url.is_known() || super::http::is_url(&url.text) {
@@ -185,6 +241,115 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     }
 }
 
+fn usual_port(dialect: &str) -> &'static str {
+    match dialect {
+        "postgres" => "5432",
+        "mysql" => "3306",
+        "clickhouse" => "9000",
+        _ => "",
+    }
+}
+
+/// `host=x port=y dbname=z`, as libpq has it.
+fn keywords(walk: &mut Walk<'_>, text: &str) {
+    let find = |key: &str| {
+        text.split_whitespace().find_map(|it| it.strip_prefix(key)).map(|it| it.trim_matches('\''))
+    };
+    let port = find("port=").unwrap_or("5432");
+    for host in [find("host="), find("hostaddr=")].into_iter().flatten().flat_map(|it| it.split(',')) {
+        if host.starts_with('/') {
+            walk.writes(&Field::new(host));
+        } else {
+            walk.connects(&format!("{host}:{port}"));
+        }
+    }
+    for key in ["sslkey=", "sslcert=", "sslrootcert=", "passfile=", "service="] {
+        if let Some(file) = find(key).filter(|it| it.contains('/')) {
+            walk.reads(&Field::new(file));
+        }
+    }
+}
+
+const CLIENT_READS: &[&str] =
+    &[".read", ".import", ".restore", ".load", ".archive", "\\i", "\\ir", "\\include", "source", "\\."];
+const CLIENT_WRITES: &[&str] = &[
+    ".output", ".once", ".backup", ".save", ".open", ".log", ".excel", ".dump", ".clone", ".trace", "\\o",
+    "\\w", "\\out", "\\write", "\\g", "\\s", "\\T", "tee",
+];
+
+/// What a client's own commands do to files: `.read x`, `\o x`, `\copy t to 'x'`.
+fn client_files(walk: &mut Walk<'_>, line: &str) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let Some((verb, rest)) = words.split_first() else { return };
+    let plain = |it: &&&str| !it.starts_with("--") && !matches!(**it, "-e" | "-x" | "-a" | "-f" | "main");
+    let files: Vec<Field> = rest
+        .iter()
+        .filter(plain)
+        .map(|it| Field::new(it.trim_matches(['\'', '"', ';']).trim_start_matches("file:")))
+        .collect();
+    match *verb {
+        ".load" => walk.unknown_exec("loads code that it is given"),
+        verb if CLIENT_READS.contains(&verb) => {
+            files.iter().take(1).for_each(|it| match it.text.strip_prefix('|') {
+                Some(command) => {
+                    let command = command.to_owned();
+                    walk.apart(|walk| walk.text(&command, Feed::Nothing));
+                }
+                None => walk.reads(it),
+            });
+        }
+        verb if CLIENT_WRITES.contains(&verb) => {
+            files.iter().for_each(|it| match it.text.strip_prefix('|') {
+                Some(_) => {
+                    let command = line.split_once('|').map_or("", |(_, it)| it).to_owned();
+                    walk.apart(|walk| walk.text(&command, Feed::Nothing));
+                }
+                None => walk.writes(it),
+            })
+        }
+        "\\copy" => {
+            for (at, word) in words.iter().enumerate() {
+                let Some(file) = words.get(at + 1).map(|it| Field::new(it.trim_matches(['\'', ';']))) else {
+                    continue;
+                };
+                match word.to_ascii_lowercase().as_str() {
+                    "from" if !matches!(file.text.as_str(), "stdin" | "pstdin" | "STDIN") => {
+                        walk.reads(&file)
+                    }
+                    "to" if !matches!(file.text.as_str(), "stdout" | "pstdout" | "STDOUT") => {
+                        walk.writes(&file)
+                    }
+                    _ => {}
+                }
+            }
+        }
+        "\\c" | "\\connect" => {
+            rest.iter().skip(2).take(1).for_each(|it| walk.connects(it));
+            keywords(walk, line);
+        }
+        _ => {}
+    }
+}
+
+/// Files that SQLite opens by functions and statements of its own.
+fn sqlite_files(walk: &mut Walk<'_>, text: &str) {
+    let lower = text.to_ascii_lowercase();
+    for (name, writes) in [("readfile(", false), ("writefile(", true), ("attach ", true), ("into ", true)] {
+        for (at, _) in lower.match_indices(name) {
+            let after = text.get(at + name.len()..).unwrap_or_default().trim_start();
+            let after =
+                after.strip_prefix("database ").or_else(|| after.strip_prefix("DATABASE ")).unwrap_or(after);
+            let file = after.strip_prefix(['\'', '"']).and_then(|it| it.split(['\'', '"']).next());
+            match file {
+                Some(file) if writes => walk.writes(&Field::new(file)),
+                Some(file) => walk.reads(&Field::new(file)),
+                None if name != "into " => walk.touches(&Field::unknown()),
+                None => {}
+            }
+        }
+    }
+}
+
 fn statement(walk: &mut Walk<'_>, dialect: &str, text: &str) {
     // What a client's own commands run: `\! command`, `.shell command`, `system command`.
     for line in text.lines() {
@@ -194,10 +359,14 @@ fn statement(walk: &mut Walk<'_>, dialect: &str, text: &str) {
         if let Some(command) = shell {
             walk.apart(|walk| walk.text(command.trim_end_matches(';'), Feed::Nothing));
         }
+        client_files(walk, line);
         if let Some((_, command)) = line.split_once("PROGRAM '").or_else(|| line.split_once("program '")) {
             let command = command.split('\'').next().unwrap_or_default().to_owned();
             walk.apart(|walk| walk.text(&command, Feed::Nothing));
         }
+    }
+    if matches!(dialect, "sqlite" | "duckdb") {
+        sqlite_files(walk, text);
     }
     if text.contains(UNKNOWN) {
         walk.effect(
@@ -236,11 +405,23 @@ fn redis(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
         "--key",
         "--eval",
         "--pattern",
+        "--rdb",
+        "--functions-rdb",
+        "--cacertdir",
+        "--sni",
+        "--askpass-command",
     ];
     let args = options::split(fields, &values, Style { first: true, ..Style::default() });
-    for host in args.values(&["-h", "-u"]) {
-        walk.connects(&host.text.clone());
+    let port = args.values(&["-p"]).pop().map_or_else(|| "6379".to_owned(), |it| it.text);
+    let hosts = args.values(&["-h"]);
+    args.values(&["-u"]).iter().for_each(|it| walk.connects(&it.text));
+    hosts.iter().for_each(|it| walk.connects(&format!("{}:{port}", it.text)));
+    args.values(&["-s"]).iter().for_each(|it| walk.writes(it));
+    if hosts.is_empty() && !args.has(&["-u", "-s"]) {
+        walk.connects(&format!("127.0.0.1:{port}"));
     }
+    args.values(&["--cacert", "--cert", "--key", "--eval"]).iter().for_each(|it| walk.reads(it));
+    args.values(&["--rdb", "--functions-rdb"]).iter().for_each(|it| walk.writes(it));
     if !args.rest.is_empty() {
         return redis_command(walk, &args.rest);
     }
@@ -312,9 +493,25 @@ fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
         "--file",
     ];
     let args = options::split(fields, &values, Style::default());
-    for host in args.values(&["--host"]).iter().chain(args.rest.iter().filter(|it| it.text.contains("://"))) {
-        walk.connects(&host.text.clone());
+    let port = args.values(&["--port"]).pop().map_or_else(|| "27017".to_owned(), |it| it.text);
+    let hosts = args.values(&["--host"]);
+    for host in hosts.iter().flat_map(|it| it.text.rsplit('/').next().unwrap_or_default().split(',')) {
+        walk.connects(&if host.contains(':') { host.to_owned() } else { format!("{host}:{port}") });
     }
+    for word in &args.rest {
+        match word.text.split_once('/') {
+            _ if word.text.contains("://") => walk.connects(&word.text),
+            _ if word.text.ends_with(".js") || word.text.ends_with(".mongodb") => walk.reads(word),
+            Some((host, _)) => walk.connects(host),
+            None => {}
+        }
+    }
+    if hosts.is_empty() && !args.rest.iter().any(|it| it.text.contains('/')) && !args.has(&["--nodb"]) {
+        walk.connects(&format!("127.0.0.1:{port}"));
+    }
+    args.values(&["-f", "--file", "--tlsCAFile", "--tlsCertificateKeyFile"])
+        .iter()
+        .for_each(|it| walk.reads(it));
     let mut texts = args.values(&["--eval"]);
     if let Feed::Text(text) = feed {
         texts.push(Field::new(&**text));
@@ -349,8 +546,13 @@ fn pg_tools(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     if args.has(&["--help", "--version", "-V", "-?"]) {
         return;
     }
+    let port = args.values(&["-p", "--port"]).pop().map_or_else(|| "5432".to_owned(), |it| it.text);
     for host in args.values(&["-h", "--host"]) {
-        walk.connects(&host.text.clone());
+        if host.text.starts_with('/') {
+            walk.writes(&host)
+        } else {
+            walk.connects(&format!("{}:{port}", host.text))
+        }
     }
     let target = args
         .rest
@@ -367,6 +569,8 @@ fn pg_tools(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
 fn admin(walk: &mut Walk<'_>, fields: &[Field]) {
     let args =
         options::split(fields, &["-h", "-P", "-u", "-S", "--host", "--user", "--port"], Style::default());
+    let port = args.values(&["-P", "--port"]).pop().map_or_else(|| "3306".to_owned(), |it| it.text);
+    args.values(&["-h", "--host"]).iter().for_each(|it| walk.connects(&format!("{}:{port}", it.text)));
     let verb = args.rest.first().map_or("", |it| it.text.as_str());
     let target = Target::Named(joined(&args.rest, " "));
     match verb {

@@ -279,8 +279,7 @@ fn rsync(walk: &mut Walk<'_>, fields: &[Field]) {
     }
     let Some((to, from)) = args.rest.split_last() else { return };
     let is_tree = args.has(&["-a", "-r", "--archive", "--recursive", "-d", "--dirs", "--files-from"]);
-    let is_listing =
-        from.is_empty() || args.has(&["-n", "--dry-run", "--list-only", "--only-write-batch"]);
+    let is_listing = from.is_empty() || args.has(&["-n", "--dry-run", "--list-only", "--only-write-batch"]);
     let removes_sources = args.has(&["--remove-source-files", "--remove-sent-files"]) && !is_listing;
     for field in if from.is_empty() { std::slice::from_ref(to) } else { from } {
         rsync_source(walk, field, is_tree, removes_sources);
@@ -332,6 +331,7 @@ fn rsync_source(walk: &mut Walk<'_>, field: &Field, is_tree: bool, is_removed: b
 
 /// `host::module` and `rsync://` have a port of their own.
 fn rsync_end(field: &Field) -> End {
-    let is_module = field.text.find("::").is_some_and(|at| !field.text.get(..at).unwrap_or("/").contains('/'));
+    let is_module =
+        field.text.find("::").is_some_and(|at| !field.text.get(..at).unwrap_or("/").contains('/'));
     end(field, if is_module || field.text.starts_with("rsync://") { "873" } else { "22" })
 }
