@@ -3,295 +3,10 @@
 use verdict::{Effect, Target};
 
 use super::field::{Feed, Field};
+use super::http_options::{AT, CURL, LOADS, SAVES, VIA, WGET};
 use super::options::{self, Args, Style};
 use super::walk::Walk;
 use super::{reach, verbs};
-
-const CURL: &[&str] = &[
-    "-X",
-    "-d",
-    "-o",
-    "-H",
-    "-u",
-    "-A",
-    "-e",
-    "-b",
-    "-c",
-    "-F",
-    "-T",
-    "-K",
-    "-x",
-    "-m",
-    "-w",
-    "-r",
-    "-E",
-    "-C",
-    "-D",
-    "-P",
-    "-Q",
-    "-U",
-    "-y",
-    "-Y",
-    "-z",
-    "-t",
-    "-h",
-    "--request",
-    "--data",
-    "--data-raw",
-    "--data-binary",
-    "--data-urlencode",
-    "--data-ascii",
-    "--json",
-    "--output",
-    "--output-dir",
-    "--header",
-    "--user",
-    "--user-agent",
-    "--referer",
-    "--cookie",
-    "--cookie-jar",
-    "--form",
-    "--form-string",
-    "--upload-file",
-    "--config",
-    "--proxy",
-    "--max-time",
-    "--write-out",
-    "--range",
-    "--cert",
-    "--key",
-    "--cacert",
-    "--capath",
-    "--connect-timeout",
-    "--retry",
-    "--retry-delay",
-    "--retry-max-time",
-    "--resolve",
-    "--connect-to",
-    "--url",
-    "--url-query",
-    "--unix-socket",
-    "--abstract-unix-socket",
-    "--interface",
-    "--limit-rate",
-    "--max-filesize",
-    "--max-redirs",
-    "--dump-header",
-    "--trace",
-    "--trace-ascii",
-    "--stderr",
-    "--netrc-file",
-    "--oauth2-bearer",
-    "--aws-sigv4",
-    "--preproxy",
-    "--socks5",
-    "--socks5-hostname",
-    "--socks4",
-    "--socks4a",
-    "--noproxy",
-    "--dns-servers",
-    "--doh-url",
-    "--hostpubmd5",
-    "--pubkey",
-    "--quote",
-    "--ciphers",
-    "--engine",
-    "--variable",
-    "--expand-url",
-    "--hsts",
-    "--alt-svc",
-    "--etag-save",
-    "--etag-compare",
-    "--tls-max",
-    "--keepalive-time",
-    "--proto",
-    "--proto-default",
-    "--mail-from",
-    "--mail-rcpt",
-    "--mail-auth",
-    "--mail-rcpt-allowfails-by",
-    "--cert-type",
-    "--key-type",
-    "--pass",
-    "--curves",
-    "--crlfile",
-    "--egd-file",
-    "--random-file",
-    "--libcurl",
-    "--delegation",
-    "--ftp-account",
-    "--ftp-alternative-to-user",
-    "--ftp-method",
-    "--ftp-port",
-    "--ftp-ssl-ccc-mode",
-    "--happy-eyeballs-timeout-ms",
-    "--haproxy-clientip",
-    "--ipfs-gateway",
-    "--krb",
-    "--local-port",
-    "--login-options",
-    "--netrc-file",
-    "--parallel-max",
-    "--pinnedpubkey",
-    "--postquote",
-    "--prequote",
-    "--proxy-cacert",
-    "--proxy-capath",
-    "--proxy-cert",
-    "--proxy-key",
-    "--proxy-crlfile",
-    "--proxy-header",
-    "--proxy-pass",
-    "--proxy-user",
-    "--proxy-ciphers",
-    "--proxy-service-name",
-    "--proxy1.0",
-    "--rate",
-    "--request-target",
-    "--sasl-authzid",
-    "--service-name",
-    "--socks5-gssapi-service",
-    "--speed-limit",
-    "--speed-time",
-    "--telnet-option",
-    "--tftp-blksize",
-    "--time-cond",
-    "--tls13-ciphers",
-    "--tlsauthtype",
-    "--tlspassword",
-    "--tlsuser",
-    "--trace-config",
-    "--create-file-mode",
-    "--continue-at",
-    "--dns-interface",
-    "--dns-ipv4-addr",
-    "--dns-ipv6-addr",
-    "--expect100-timeout",
-    "--form-escape-mode",
-    "--hostpubsha256",
-    "--proxy-tlsuser",
-    "--proxy-tlspassword",
-];
-const WGET: &[&str] = &[
-    "-O",
-    "-o",
-    "-a",
-    "-i",
-    "-P",
-    "-t",
-    "-T",
-    "-w",
-    "-Q",
-    "-U",
-    "-e",
-    "-l",
-    "-A",
-    "-R",
-    "-D",
-    "-I",
-    "-X",
-    "--output-document",
-    "--output-file",
-    "--append-output",
-    "--input-file",
-    "--directory-prefix",
-    "--tries",
-    "--timeout",
-    "--header",
-    "--user-agent",
-    "--user",
-    "--password",
-    "--post-data",
-    "--post-file",
-    "--body-data",
-    "--body-file",
-    "--method",
-    "--execute",
-    "--referer",
-    "--load-cookies",
-    "--save-cookies",
-    "--ca-certificate",
-    "--certificate",
-    "--private-key",
-    "--level",
-    "--accept",
-    "--reject",
-    "--domains",
-    "--limit-rate",
-    "--wait",
-    "--quota",
-    "--base",
-    "--config",
-    "--bind-address",
-    "--progress",
-    "--use-askpass",
-];
-
-/// Options of curl that lead through another machine.
-const VIA: &[&str] = &[
-    "-x",
-    "--proxy",
-    "--preproxy",
-    "--socks5",
-    "--socks5-hostname",
-    "--socks4",
-    "--socks4a",
-    "--doh-url",
-    "--proxy1.0",
-    "--ipfs-gateway",
-];
-/// Options of curl that name a file to write.
-const SAVES: &[&str] = &[
-    "-o",
-    "--output",
-    "-c",
-    "--cookie-jar",
-    "-D",
-    "--dump-header",
-    "--trace",
-    "--trace-ascii",
-    "--output-dir",
-    "--stderr",
-    "--hsts",
-    "--alt-svc",
-    "--etag-save",
-    "--libcurl",
-];
-/// Options of curl that name a file to read.
-const LOADS: &[&str] = &[
-    "-T",
-    "--upload-file",
-    "-K",
-    "--config",
-    "-E",
-    "--cert",
-    "--key",
-    "--cacert",
-    "--capath",
-    "--crlfile",
-    "--netrc-file",
-    "--proxy-cacert",
-    "--proxy-capath",
-    "--proxy-cert",
-    "--proxy-key",
-    "--proxy-crlfile",
-    "--etag-compare",
-    "--egd-file",
-    "--random-file",
-    "--pubkey",
-];
-/// Options of curl whose value is read from a file behind `@`.
-const AT: &[&str] = &[
-    "-H",
-    "--header",
-    "--proxy-header",
-    "-w",
-    "--write-out",
-    "--url",
-    "--url-query",
-    "--variable",
-    "--data-urlencode",
-];
 
 /// One of these programs, and what its words say.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) -> bool {
@@ -404,6 +119,20 @@ fn sent(walk: &mut Walk<'_>, values: &[Field]) -> String {
     values.first().map_or_else(String::new, |it| it.text.clone())
 }
 
+/// Values that are read from a file behind `@`.
+fn behind_at(walk: &mut Walk<'_>, args: &Args) {
+    for value in args.values(AT) {
+        if let Some((_, file)) =
+            value.text.split_once('@').filter(|(name, _)| !name.contains([' ', ':', '/', '=']))
+        {
+            walk.reads(&Field::new(file));
+            if value.text.starts_with('@') && args.values(&["--url"]).contains(&value) {
+                walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
+            }
+        }
+    }
+}
+
 fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     let args = options::split(fields, CURL, Style { abbreviates: true, ..Style::default() });
     if args.has(&["--help", "--version", "-V", "-h", "--manual"]) {
@@ -429,16 +158,7 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     for to in args.values(&["--mail-rcpt"]) {
         walk.effect(Effect::new("message.send", Target::Named(to.text)));
     }
-    for value in args.values(AT) {
-        if let Some((_, file)) =
-            value.text.split_once('@').filter(|(name, _)| !name.contains([' ', ':', '/', '=']))
-        {
-            walk.reads(&Field::new(file));
-            if value.text.starts_with('@') && args.values(&["--url"]).contains(&value) {
-                walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
-            }
-        }
-    }
+    behind_at(walk, &args);
     for file in args.values(&["-b", "--cookie"]).iter().filter(|it| !it.text.contains('=')) {
         walk.reads(file);
     }
@@ -538,6 +258,25 @@ fn wget(walk: &mut Walk<'_>, fields: &[Field]) {
     }
 }
 
+/// A request item of httpie: `field@file`, `field=@file`.
+fn item(walk: &mut Walk<'_>, item: &Field) {
+    // `field@file`, `field:=@file`, `field=@file`.
+    let file = item
+        .text
+        .split_once("=@")
+        .or_else(|| item.text.split_once('@').filter(|_| !item.text.contains(['/', ':'])));
+    let file = file.or_else(|| item.text.split_once("@/").filter(|(it, _)| !it.contains([':', '/'])));
+    if let Some((_, path)) = file {
+        let path = item.text.get(item.text.len() - path.len()..).unwrap_or(path);
+        let has_root = item.text.contains("@/");
+        walk.reads(&Field::new(if has_root && !path.starts_with('/') {
+            format!("/{path}")
+        } else {
+            path.to_owned()
+        }));
+    }
+}
+
 fn httpie(walk: &mut Walk<'_>, fields: &[Field]) {
     let values = [
         "-o",
@@ -572,23 +311,7 @@ fn httpie(walk: &mut Walk<'_>, fields: &[Field]) {
         .iter()
         .filter(|it| it.text.contains('/'))
         .for_each(|it| walk.touches(it));
-    for item in &args.rest {
-        // `field@file`, `field:=@file`, `field=@file`.
-        let file = item
-            .text
-            .split_once("=@")
-            .or_else(|| item.text.split_once('@').filter(|_| !item.text.contains(['/', ':'])));
-        let file = file.or_else(|| item.text.split_once("@/").filter(|(it, _)| !it.contains([':', '/'])));
-        if let Some((_, path)) = file {
-            let path = item.text.get(item.text.len() - path.len()..).unwrap_or(path);
-            let has_root = item.text.contains("@/");
-            walk.reads(&Field::new(if has_root && !path.starts_with('/') {
-                format!("/{path}")
-            } else {
-                path.to_owned()
-            }));
-        }
-    }
+    args.rest.iter().for_each(|it| item(walk, it));
     let is_method = |it: &Field| !it.text.is_empty() && it.text.bytes().all(|it| it.is_ascii_uppercase());
     let (method, rest) = match args.rest.split_first() {
         Some((first, rest)) if is_method(first) => (first.text.clone(), rest),

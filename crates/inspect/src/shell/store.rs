@@ -3,7 +3,8 @@
 use verdict::{Effect, Target};
 
 use super::field::{Feed, Field, UNKNOWN, joined};
-use super::options::{self, Style};
+use super::options::{self, Args, Style};
+use super::store_files::{client_files, keywords, sqlite_files};
 use super::walk::Walk;
 use super::{calls, reach};
 
@@ -175,31 +176,7 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     if args.has(&["--help", "--version", "-V", "-?", "-version", "-help"]) {
         return;
     }
-    let is_mysql = matches!(*name, "mysql" | "mariadb" | "mycli");
-    let ports: &[&str] = if is_mysql { &["-P", "--port"] } else { &["-p", "--port"] };
-    let port = args.values(ports).pop().filter(|_| !matches!(*name, "sqlcmd" | "snowsql")).map(|it| it.text);
-    let port = port.unwrap_or_else(|| usual_port(dialect).to_owned());
-    for host in args.values(&["-h", "--host", "-S", "--server", "-a"]) {
-        if host.text.starts_with('/') {
-            walk.writes(&host);
-        } else if *name == "sqlcmd" {
-            // `tcp:host,port`, `host\instance`.
-            let host = host.text.trim_start_matches("tcp:").split('\\').next().unwrap_or_default();
-            walk.connects(&host.replace(',', ":"));
-        } else if host.text.contains(':') || port.is_empty() {
-            walk.connects(&host.text.clone());
-        } else {
-            walk.connects(&format!("{}:{port}", host.text));
-        }
-    }
-    let outputs = ["-o", "--output", "-L", "--log-file", "--tee", "--pager-log"];
-    args.values(&outputs).iter().for_each(|it| walk.writes(it));
-    let configs =
-        ["--defaults-file", "--defaults-extra-file", "--init-file", "-C", "--config", "--config-file"];
-    args.values(&configs).iter().for_each(|it| walk.reads(it));
-    for words in args.rest.iter().chain(&args.values(&["-d", "--dbname"])) {
-        keywords(walk, &words.text);
-    }
+    places(walk, client, &args);
     for url in args.rest.iter().chain(&args.values(&["-d", "--dbname", "--url", "-u"])) {
         if !url.is_known() || super::http::is_url(&url.text) {
             walk.connects(&url.text.clone());
@@ -241,112 +218,42 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     }
 }
 
+/// The machine and the files that options name.
+fn places(walk: &mut Walk<'_>, client: &Client, args: &Args) {
+    let (name, dialect, ..) = client;
+    let is_mysql = matches!(*name, "mysql" | "mariadb" | "mycli");
+    let ports: &[&str] = if is_mysql { &["-P", "--port"] } else { &["-p", "--port"] };
+    let port = args.values(ports).pop().filter(|_| !matches!(*name, "sqlcmd" | "snowsql")).map(|it| it.text);
+    let port = port.unwrap_or_else(|| usual_port(dialect).to_owned());
+    for host in args.values(&["-h", "--host", "-S", "--server", "-a"]) {
+        if host.text.starts_with('/') {
+            walk.writes(&host);
+        } else if *name == "sqlcmd" {
+            // `tcp:host,port`, `host\instance`.
+            let host = host.text.trim_start_matches("tcp:").split('\\').next().unwrap_or_default();
+            walk.connects(&host.replace(',', ":"));
+        } else if host.text.contains(':') || port.is_empty() {
+            walk.connects(&host.text.clone());
+        } else {
+            walk.connects(&format!("{}:{port}", host.text));
+        }
+    }
+    let outputs = ["-o", "--output", "-L", "--log-file", "--tee", "--pager-log"];
+    args.values(&outputs).iter().for_each(|it| walk.writes(it));
+    let configs =
+        ["--defaults-file", "--defaults-extra-file", "--init-file", "-C", "--config", "--config-file"];
+    args.values(&configs).iter().for_each(|it| walk.reads(it));
+    for words in args.rest.iter().chain(&args.values(&["-d", "--dbname"])) {
+        keywords(walk, &words.text);
+    }
+}
+
 fn usual_port(dialect: &str) -> &'static str {
     match dialect {
         "postgres" => "5432",
         "mysql" => "3306",
         "clickhouse" => "9000",
         _ => "",
-    }
-}
-
-/// `host=x port=y dbname=z`, as libpq has it.
-fn keywords(walk: &mut Walk<'_>, text: &str) {
-    let find = |key: &str| {
-        text.split_whitespace().find_map(|it| it.strip_prefix(key)).map(|it| it.trim_matches('\''))
-    };
-    let port = find("port=").unwrap_or("5432");
-    for host in [find("host="), find("hostaddr=")].into_iter().flatten().flat_map(|it| it.split(',')) {
-        if host.starts_with('/') {
-            walk.writes(&Field::new(host));
-        } else {
-            walk.connects(&format!("{host}:{port}"));
-        }
-    }
-    for key in ["sslkey=", "sslcert=", "sslrootcert=", "passfile=", "service="] {
-        if let Some(file) = find(key).filter(|it| it.contains('/')) {
-            walk.reads(&Field::new(file));
-        }
-    }
-}
-
-const CLIENT_READS: &[&str] =
-    &[".read", ".import", ".restore", ".load", ".archive", "\\i", "\\ir", "\\include", "source", "\\."];
-const CLIENT_WRITES: &[&str] = &[
-    ".output", ".once", ".backup", ".save", ".open", ".log", ".excel", ".dump", ".clone", ".trace", "\\o",
-    "\\w", "\\out", "\\write", "\\g", "\\s", "\\T", "tee",
-];
-
-/// What a client's own commands do to files: `.read x`, `\o x`, `\copy t to 'x'`.
-fn client_files(walk: &mut Walk<'_>, line: &str) {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let Some((verb, rest)) = words.split_first() else { return };
-    let plain = |it: &&&str| !it.starts_with("--") && !matches!(**it, "-e" | "-x" | "-a" | "-f" | "main");
-    let files: Vec<Field> = rest
-        .iter()
-        .filter(plain)
-        .map(|it| Field::new(it.trim_matches(['\'', '"', ';']).trim_start_matches("file:")))
-        .collect();
-    match *verb {
-        ".load" => walk.unknown_exec("loads code that it is given"),
-        verb if CLIENT_READS.contains(&verb) => {
-            files.iter().take(1).for_each(|it| match it.text.strip_prefix('|') {
-                Some(command) => {
-                    let command = command.to_owned();
-                    walk.apart(|walk| walk.text(&command, Feed::Nothing));
-                }
-                None => walk.reads(it),
-            });
-        }
-        verb if CLIENT_WRITES.contains(&verb) => {
-            files.iter().for_each(|it| match it.text.strip_prefix('|') {
-                Some(_) => {
-                    let command = line.split_once('|').map_or("", |(_, it)| it).to_owned();
-                    walk.apart(|walk| walk.text(&command, Feed::Nothing));
-                }
-                None => walk.writes(it),
-            })
-        }
-        "\\copy" => {
-            for (at, word) in words.iter().enumerate() {
-                let Some(file) = words.get(at + 1).map(|it| Field::new(it.trim_matches(['\'', ';']))) else {
-                    continue;
-                };
-                match word.to_ascii_lowercase().as_str() {
-                    "from" if !matches!(file.text.as_str(), "stdin" | "pstdin" | "STDIN") => {
-                        walk.reads(&file)
-                    }
-                    "to" if !matches!(file.text.as_str(), "stdout" | "pstdout" | "STDOUT") => {
-                        walk.writes(&file)
-                    }
-                    _ => {}
-                }
-            }
-        }
-        "\\c" | "\\connect" => {
-            rest.iter().skip(2).take(1).for_each(|it| walk.connects(it));
-            keywords(walk, line);
-        }
-        _ => {}
-    }
-}
-
-/// Files that SQLite opens by functions and statements of its own.
-fn sqlite_files(walk: &mut Walk<'_>, text: &str) {
-    let lower = text.to_ascii_lowercase();
-    for (name, writes) in [("readfile(", false), ("writefile(", true), ("attach ", true), ("into ", true)] {
-        for (at, _) in lower.match_indices(name) {
-            let after = text.get(at + name.len()..).unwrap_or_default().trim_start();
-            let after =
-                after.strip_prefix("database ").or_else(|| after.strip_prefix("DATABASE ")).unwrap_or(after);
-            let file = after.strip_prefix(['\'', '"']).and_then(|it| it.split(['\'', '"']).next());
-            match file {
-                Some(file) if writes => walk.writes(&Field::new(file)),
-                Some(file) => walk.reads(&Field::new(file)),
-                None if name != "into " => walk.touches(&Field::unknown()),
-                None => {}
-            }
-        }
     }
 }
 

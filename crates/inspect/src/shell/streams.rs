@@ -274,11 +274,7 @@ fn copy(walk: &mut Walk<'_>, name: &str, fields: &[Field]) -> bool {
         return true;
     }
     if to.is_empty() && name == "ln" && from.len() == 1 {
-        // A link of the same name, here.
-        let last = from
-            .first()
-            .map_or("", |it| it.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
-        to.push(Field::new(format!("./{last}")));
+        to.extend(from.first().map(same_name));
     } else if to.is_empty() {
         to.extend(from.pop());
     }
@@ -311,6 +307,12 @@ fn copy(walk: &mut Walk<'_>, name: &str, fields: &[Field]) -> bool {
         }
     }
     true
+}
+
+/// A link of the same name, here.
+fn same_name(source: &Field) -> Field {
+    let last = source.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    Field { text: format!("./{last}"), glob: source.glob }
 }
 
 fn moved(walk: &mut Walk<'_>, source: &Field, is_void: bool) {
