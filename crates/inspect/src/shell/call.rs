@@ -105,6 +105,9 @@ impl Walk<'_> {
             if is_special { under(name, rest) } else { found.map_or(Some(Words::Any), |it| it.words) };
         if let Some(words) = under {
             self.unsaid(rest, &said, words);
+        } else if COPIES.contains(&name) {
+            let options: Vec<Field> = rest.iter().filter(|it| it.text.starts_with('-')).cloned().collect();
+            self.unsaid(&options, &said, Words::Any);
         }
         fed
     }
@@ -153,11 +156,11 @@ const GIVEN: &[&str] = &[
     "tee",
     "sponge",
     "shred",
-    "scp",
-    "sftp",
-    "rsync",
     "find",
 ];
+
+/// Programs whose words may be paths of other machines; only their options are places here.
+const COPIES: &[&str] = &["scp", "rcp", "pscp", "sftp", "psftp", "rsync"];
 
 /// What the words of a program with code of its own may be, beyond what that code makes of them.
 fn under(name: &str, rest: &[Field]) -> Option<Words> {

@@ -40,6 +40,9 @@ const FILTERS: &[&str] = &[
     "-nogroup",
 ];
 
+/// For how many folders a command is gone through one by one.
+const MOST: usize = 8;
+
 /// `find`, its folders and its actions.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) -> bool {
     if !matches!(name, "find" | "gfind" | "bfs") {
@@ -77,9 +80,12 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) ->
                     walk.writes(file);
                 }
             }
-            "-files0-from" => {
+            "-files0-from" | "-newer" | "-anewer" | "-cnewer" | "-samefile" => {
                 if let Some(file) = after.first() {
                     walk.reads(file);
+                }
+                if first.text == "-files0-from" {
+                    walk.reads(&Field::unknown());
                 }
             }
             _ => {}
@@ -136,7 +142,9 @@ fn deleted(walk: &mut Walk<'_>, start: &Field, filter: Option<&String>) {
 }
 
 fn run(walk: &mut Walk<'_>, command: &[Field], starts: &[Field], filter: Option<&String>) {
-    for start in starts.iter().take(4) {
+    // Of many folders, the first few stand for themselves.
+    let rest = (starts.len() > MOST).then(Field::unknown);
+    for start in starts.iter().take(MOST).chain(&rest) {
         let (field, _) = place(start, filter);
         let has_place = command.iter().any(|it| it.text.contains("{}"));
         let words = wrappers::filled(command, &[field], "{}", has_place);

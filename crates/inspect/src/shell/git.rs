@@ -3,7 +3,7 @@
 use verdict::{Effect, Target};
 
 use super::field::{Feed, Field, joined};
-use super::git_reach::{reach, remote};
+use super::git_reach::{self, reach, remote};
 use super::options::{self, Args, Style};
 use super::walk::Walk;
 use super::{programs, wrappers};
@@ -92,6 +92,7 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
     }
     if let Some(folder) = global.values(&["-C"]).first() {
         let folder = folder.text.clone();
+        walk.touches(&Field::new(folder.clone()));
         walk.apart(|walk| {
             walk.scope.enter(&folder);
             subcommand(walk, &verb, &rest, feed);
@@ -116,6 +117,9 @@ fn global_options(walk: &mut Walk<'_>, args: &Args, verb: &str) {
     {
         walk.effect(Effect::new("env.change", Target::Named("GIT_EXEC_PATH".to_owned())));
     }
+    for folder in args.values(&["--git-dir", "--work-tree"]) {
+        walk.writes(&folder);
+    }
     if args.has(&["--git-dir"]) {
         walk.effect(Effect::new("env.change", Target::Named("GIT_DIR".to_owned())));
     }
@@ -136,6 +140,7 @@ fn subcommand(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
     if programs::is_question(&args) || args.has(&["-h"]) {
         return;
     }
+    git_reach::files(walk, verb, fields, &args);
     let dashes = fields.iter().position(|it| it.text == "--");
     match verb {
         "reset" => reset(walk, &args),
@@ -256,6 +261,11 @@ fn push(walk: &mut Walk<'_>, fields: &[Field], args: &Args) {
     let (remote, specs) =
         args.rest.split_first().map_or((None, &[][..]), |(remote, specs)| (Some(remote), specs));
     reach(walk, remote);
+    if let Some(folder) =
+        remote.filter(|it| it.text.starts_with(['/', '.', '~']) || it.text.starts_with("file:"))
+    {
+        walk.writes(&Field::new(folder.text.trim_start_matches("file://")));
+    }
     if args.has(&["-n", "--dry-run"]) {
         return;
     }

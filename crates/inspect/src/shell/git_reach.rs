@@ -98,7 +98,7 @@ pub fn reach(walk: &mut Walk<'_>, remote: Option<&Field>) {
     {
         let host = host.rsplit('@').next().unwrap_or_default().to_owned();
         walk.connects(&format!("{host}:22"));
-    } else if text.starts_with(['/', '.']) {
+    } else if text.starts_with(['/', '.', '~']) {
         walk.reads(&Field::new(text));
     } else {
         walk.effect(Effect::new("net.connect", Target::Unknown).noting("a remote that the repository names"));
@@ -166,5 +166,122 @@ pub fn remote(walk: &mut Walk<'_>, verb: &str, fields: &[Field], args: &Args) {
                 walk.vcs("brings in what others have published");
             }
         }
+    }
+}
+
+/// Options of any subcommand whose value is a file or a folder.
+const READS: &[&str] =
+    &["-F", "--file", "--reference", "--reference-if-able", "--template", "--pathspec-from-file"];
+const WRITES: &[&str] =
+    &["--output", "--output-directory", "--separate-git-dir", "--prefix-directory", "--log-file"];
+
+/// The files that a subcommand is given beside those of its repository.
+pub fn files(walk: &mut Walk<'_>, verb: &str, fields: &[Field], args: &Args) {
+    let plain = options::split(fields, OWN, CUT);
+    if matches!(verb, "commit" | "tag" | "merge" | "notes" | "clone" | "init" | "add" | "config") {
+        plain.values(READS).iter().for_each(|it| walk.reads(it));
+    }
+    plain.values(WRITES).iter().for_each(|it| walk.writes(it));
+    let words = plain.rest.as_slice();
+    match verb {
+        "archive" | "format-patch" => {
+            plain.values(&["-o"]).iter().for_each(|it| walk.writes(it));
+            plain.values(&["--remote"]).iter().for_each(|it| reach(walk, Some(it)));
+        }
+        "init" | "worktree" | "submodule" | "bundle" | "subtree" => placed(walk, verb, words, args),
+        "apply" | "am" | "hash-object" | "mailinfo" | "mailsplit" | "interpret-trailers" | "send-email" => {
+            words.iter().for_each(|it| walk.reads(it));
+            if verb == "send-email" {
+                walk.effect(Effect::new("message.send", Target::None));
+            }
+        }
+        "request-pull" => words.iter().skip(1).take(1).for_each(|it| reach(walk, Some(it))),
+        "imap-send" | "svn" | "p4" | "cvsimport" => {
+            walk.effect(Effect::new("net.connect", Target::Unknown));
+        }
+        "lfs"
+            if words
+                .first()
+                .is_some_and(|it| matches!(it.text.as_str(), "pull" | "push" | "fetch" | "clone")) =>
+        {
+            walk.effect(Effect::new("net.connect", Target::Unknown));
+        }
+        // Everything in these may be a message or a pattern.
+        "commit" | "log" | "shortlog" | "rev-list" | "config" | "notes" | "stash" | "tag"
+        | "for-each-ref" => {}
+        _ => {
+            for word in
+                words.iter().filter(|it| it.text.starts_with(['/', '~']) || it.text.starts_with("../"))
+            {
+                if verb == "diff" || verb == "blame" || verb == "grep" {
+                    walk.reads(word);
+                } else if !matches!(verb, "clone" | "fetch" | "pull" | "push" | "ls-remote" | "remote") {
+                    walk.touches(word);
+                }
+            }
+        }
+    }
+}
+
+/// What takes a value in the subcommands that are given files.
+const OWN: &[&str] = &[
+    "-F",
+    "--file",
+    "--reference",
+    "--reference-if-able",
+    "--template",
+    "--pathspec-from-file",
+    "--output",
+    "--output-directory",
+    "--separate-git-dir",
+    "-o",
+    "--remote",
+    "-m",
+    "--message",
+    "-b",
+    "-B",
+    "--branch",
+    "--name",
+    "--depth",
+    "-t",
+    "-c",
+    "-C",
+    "-e",
+    "--initial-branch",
+    "--object-format",
+    "--prefix",
+    "-P",
+    "--to",
+    "--cc",
+    "--from",
+    "--smtp-server",
+    "--subject",
+    "--format",
+    "--directory",
+    "--exclude",
+    "--include",
+    "-p",
+    "-j",
+    "--jobs",
+];
+
+fn placed(walk: &mut Walk<'_>, verb: &str, words: &[Field], _args: &Args) {
+    let first = words.first().map_or("", |it| it.text.as_str());
+    match (verb, first) {
+        ("init", _) => walk.writes(words.first().unwrap_or(&Field::new("."))),
+        ("worktree", "add" | "move" | "remove" | "lock" | "repair") => {
+            let count = if first == "move" { 2 } else { 1 };
+            words.iter().skip(1).take(count).for_each(|it| walk.writes(it));
+        }
+        ("submodule", "add") => {
+            reach(walk, words.get(1));
+            words.iter().skip(2).take(1).for_each(|it| walk.writes(it));
+        }
+        ("submodule", "set-url") => reach(walk, words.get(2)),
+        ("submodule", "update" | "sync") => reach(walk, None),
+        ("bundle", "create") => words.iter().skip(1).take(1).for_each(|it| walk.writes(it)),
+        ("bundle", _) => words.iter().skip(1).take(1).for_each(|it| walk.reads(it)),
+        ("subtree", "add" | "pull" | "push") => reach(walk, words.get(1)),
+        _ => {}
     }
 }

@@ -3,193 +3,10 @@
 use verdict::{Effect, Target};
 
 use super::field::{Feed, Field};
+use super::http_options::{AT, CURL, LOADS, SAVES, VIA, WGET};
 use super::options::{self, Args, Style};
 use super::walk::Walk;
 use super::{reach, verbs};
-
-const CURL: &[&str] = &[
-    "-X",
-    "-d",
-    "-o",
-    "-H",
-    "-u",
-    "-A",
-    "-e",
-    "-b",
-    "-c",
-    "-F",
-    "-T",
-    "-K",
-    "-x",
-    "-m",
-    "-w",
-    "-r",
-    "-E",
-    "-C",
-    "-D",
-    "-P",
-    "-Q",
-    "-U",
-    "-y",
-    "-Y",
-    "-z",
-    "-t",
-    "-h",
-    "--request",
-    "--data",
-    "--data-raw",
-    "--data-binary",
-    "--data-urlencode",
-    "--data-ascii",
-    "--json",
-    "--output",
-    "--output-dir",
-    "--header",
-    "--user",
-    "--user-agent",
-    "--referer",
-    "--cookie",
-    "--cookie-jar",
-    "--form",
-    "--form-string",
-    "--upload-file",
-    "--config",
-    "--proxy",
-    "--max-time",
-    "--write-out",
-    "--range",
-    "--cert",
-    "--key",
-    "--cacert",
-    "--capath",
-    "--connect-timeout",
-    "--retry",
-    "--retry-delay",
-    "--retry-max-time",
-    "--resolve",
-    "--connect-to",
-    "--url",
-    "--url-query",
-    "--unix-socket",
-    "--abstract-unix-socket",
-    "--interface",
-    "--limit-rate",
-    "--max-filesize",
-    "--max-redirs",
-    "--dump-header",
-    "--trace",
-    "--trace-ascii",
-    "--stderr",
-    "--netrc-file",
-    "--oauth2-bearer",
-    "--aws-sigv4",
-    "--preproxy",
-    "--socks5",
-    "--socks5-hostname",
-    "--socks4",
-    "--socks4a",
-    "--noproxy",
-    "--dns-servers",
-    "--doh-url",
-    "--hostpubmd5",
-    "--pubkey",
-    "--quote",
-    "--ciphers",
-    "--engine",
-    "--variable",
-    "--expand-url",
-    "--hsts",
-    "--alt-svc",
-    "--etag-save",
-    "--etag-compare",
-    "--tls-max",
-    "--keepalive-time",
-    "--proto",
-    "--proto-default",
-    "--mail-from",
-    "--mail-rcpt",
-];
-const WGET: &[&str] = &[
-    "-O",
-    "-o",
-    "-a",
-    "-i",
-    "-P",
-    "-t",
-    "-T",
-    "-w",
-    "-Q",
-    "-U",
-    "-e",
-    "-l",
-    "-A",
-    "-R",
-    "-D",
-    "-I",
-    "-X",
-    "--output-document",
-    "--output-file",
-    "--append-output",
-    "--input-file",
-    "--directory-prefix",
-    "--tries",
-    "--timeout",
-    "--header",
-    "--user-agent",
-    "--user",
-    "--password",
-    "--post-data",
-    "--post-file",
-    "--body-data",
-    "--body-file",
-    "--method",
-    "--execute",
-    "--referer",
-    "--load-cookies",
-    "--save-cookies",
-    "--ca-certificate",
-    "--certificate",
-    "--private-key",
-    "--level",
-    "--accept",
-    "--reject",
-    "--domains",
-    "--limit-rate",
-    "--wait",
-    "--quota",
-    "--base",
-    "--config",
-    "--bind-address",
-    "--progress",
-    "--use-askpass",
-];
-
-/// Options of curl that lead through another machine.
-const VIA: &[&str] = &[
-    "-x",
-    "--proxy",
-    "--preproxy",
-    "--socks5",
-    "--socks5-hostname",
-    "--socks4",
-    "--socks4a",
-    "--doh-url",
-    "--connect-to",
-];
-/// Options of curl that name a file to write.
-const SAVES: &[&str] = &[
-    "-o",
-    "--output",
-    "-c",
-    "--cookie-jar",
-    "-D",
-    "--dump-header",
-    "--trace",
-    "--trace-ascii",
-    "--output-dir",
-    "--stderr",
-    "--hsts",
-];
 
 /// One of these programs, and what its words say.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) -> bool {
@@ -198,9 +15,31 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], _feed: &Feed) ->
         "wget" | "wget2" => wget(walk, fields),
         "http" | "https" | "xh" | "xhs" | "httpie" => httpie(walk, fields),
         "aria2c" | "axel" | "lynx" | "w3m" | "elinks" | "links" => {
-            let args = options::split(fields, &["-o", "-d", "-O", "--out", "--dir"], Style::default());
+            let mut values =
+                vec!["-o", "-d", "-O", "--out", "--dir", "-i", "-l", "-x", "-s", "-j", "-k", "-n", "-H"];
+            values.extend([
+                "--input-file",
+                "--log",
+                "--all-proxy",
+                "--save-session",
+                "--load-cookies",
+                "-T",
+                "-I",
+            ]);
+            let args = options::split(fields, &values, Style::default());
             args.rest.iter().for_each(|it| visit(walk, it));
-            args.values(&["-o", "-d", "--out", "--dir"]).iter().for_each(|it| walk.writes(it));
+            args.values(&["--all-proxy"]).iter().for_each(|it| visit(walk, it));
+            args.values(&["-o", "-d", "--out", "--dir", "-l", "--log", "--save-session"])
+                .iter()
+                .for_each(|it| walk.writes(it));
+            args.values(&["-i", "--input-file", "--load-cookies"]).iter().for_each(|it| walk.reads(it));
+            if args.has(&["-i", "--input-file"]) {
+                walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
+            }
+            let browses = matches!(name, "lynx" | "w3m" | "elinks" | "links");
+            if !browses && !args.has(&["-o", "-d", "--out", "--dir"]) {
+                args.rest.iter().for_each(|it| saved(walk, it, None));
+            }
         }
         _ => return false,
     }
@@ -280,13 +119,27 @@ fn sent(walk: &mut Walk<'_>, values: &[Field]) -> String {
     values.first().map_or_else(String::new, |it| it.text.clone())
 }
 
+/// Values that are read from a file behind `@`.
+fn behind_at(walk: &mut Walk<'_>, args: &Args) {
+    for value in args.values(AT) {
+        if let Some((_, file)) =
+            value.text.split_once('@').filter(|(name, _)| !name.contains([' ', ':', '/', '=']))
+        {
+            walk.reads(&Field::new(file));
+            if value.text.starts_with('@') && args.values(&["--url"]).contains(&value) {
+                walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
+            }
+        }
+    }
+}
+
 fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
-    let args = options::split(fields, CURL, Style::default());
+    let args = options::split(fields, CURL, Style { abbreviates: true, ..Style::default() });
     if args.has(&["--help", "--version", "-V", "-h", "--manual"]) {
         return;
     }
     let mut urls = args.rest.clone();
-    urls.extend(args.values(&["--url", "--expand-url"]));
+    urls.extend(args.values(&["--url", "--expand-url"]).into_iter().filter(|it| !it.text.starts_with('@')));
     urls.iter().for_each(|it| visit(walk, it));
     for proxy in args.values(VIA) {
         walk.connects(&proxy.text.clone());
@@ -296,12 +149,23 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
             walk.connects(to);
         }
     }
+    for way in args.values(&["--connect-to"]) {
+        // `host:port:instead:port`.
+        let mut parts = way.text.rsplitn(3, ':');
+        let (port, host) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        walk.connects(&format!("{host}:{port}"));
+    }
+    for to in args.values(&["--mail-rcpt"]) {
+        walk.effect(Effect::new("message.send", Target::Named(to.text)));
+    }
+    behind_at(walk, &args);
+    for file in args.values(&["-b", "--cookie"]).iter().filter(|it| !it.text.contains('=')) {
+        walk.reads(file);
+    }
     for socket in args.values(&["--unix-socket", "--abstract-unix-socket"]) {
         walk.writes(&socket);
     }
-    let reads =
-        ["-T", "--upload-file", "-K", "--config", "-E", "--cert", "--key", "--cacert", "--netrc-file"];
-    args.values(&reads).iter().for_each(|it| walk.reads(it));
+    args.values(LOADS).iter().for_each(|it| walk.reads(it));
     if args.has(&["-K", "--config"]) {
         walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
     }
@@ -394,6 +258,25 @@ fn wget(walk: &mut Walk<'_>, fields: &[Field]) {
     }
 }
 
+/// A request item of httpie: `field@file`, `field=@file`.
+fn item(walk: &mut Walk<'_>, item: &Field) {
+    // `field@file`, `field:=@file`, `field=@file`.
+    let file = item
+        .text
+        .split_once("=@")
+        .or_else(|| item.text.split_once('@').filter(|_| !item.text.contains(['/', ':'])));
+    let file = file.or_else(|| item.text.split_once("@/").filter(|(it, _)| !it.contains([':', '/'])));
+    if let Some((_, path)) = file {
+        let path = item.text.get(item.text.len() - path.len()..).unwrap_or(path);
+        let has_root = item.text.contains("@/");
+        walk.reads(&Field::new(if has_root && !path.starts_with('/') {
+            format!("/{path}")
+        } else {
+            path.to_owned()
+        }));
+    }
+}
+
 fn httpie(walk: &mut Walk<'_>, fields: &[Field]) {
     let values = [
         "-o",
@@ -408,8 +291,27 @@ fn httpie(walk: &mut Walk<'_>, fields: &[Field]) {
         "--verify",
         "--timeout",
         "--proxy",
+        "--cert",
+        "--cert-key",
+        "--auth-type",
+        "--style",
+        "--format-options",
+        "--session-read-only",
+        "--boundary",
+        "--raw",
+        "--max-redirects",
     ];
     let args = options::split(fields, &values, Style::default());
+    for proxy in args.values(&["--proxy"]) {
+        // `http:http://host:port`.
+        let at = proxy.text.split_once(':').map_or(proxy.text.as_str(), |(_, it)| it);
+        walk.connects(if at.contains("://") { at } else { &proxy.text });
+    }
+    args.values(&["--cert", "--cert-key", "--verify", "--session", "--session-read-only"])
+        .iter()
+        .filter(|it| it.text.contains('/'))
+        .for_each(|it| walk.touches(it));
+    args.rest.iter().for_each(|it| item(walk, it));
     let is_method = |it: &Field| !it.text.is_empty() && it.text.bytes().all(|it| it.is_ascii_uppercase());
     let (method, rest) = match args.rest.split_first() {
         Some((first, rest)) if is_method(first) => (first.text.clone(), rest),

@@ -326,6 +326,12 @@ impl Walk<'_> {
 /// A host with its port, if it comes without one.
 fn at_port(field: &Field, does: &Does, args: &Args) -> String {
     let host = field.text.rsplit('@').next().unwrap_or_default();
+    let is_path = |it: &str| !it.is_empty() && !it.bytes().all(|it| it.is_ascii_digit());
+    let host = match host.split_once(':') {
+        // `host:folder`, as those have it that speak with `ssh`.
+        Some((host, rest)) if is_path(rest) && !rest.contains(':') => host,
+        _ => host,
+    };
     let has_port = field.text.contains("://") || host.trim_start_matches('[').contains(':');
     let Some(port) = does.port.as_ref().filter(|_| !has_port) else { return field.text.clone() };
     let given = match port.from.parse::<usize>() {
@@ -333,7 +339,7 @@ fn at_port(field: &Field, does: &Does, args: &Args) -> String {
         Err(_) => args.values(&port.from.split('|').collect::<Vec<_>>()).pop(),
     };
     let port = given.map_or_else(|| port.usual.to_owned(), |it| it.text);
-    if port.is_empty() { field.text.clone() } else { format!("{}:{port}", field.text) }
+    if port.is_empty() { host.to_owned() } else { format!("{host}:{port}") }
 }
 
 /// True if the program only says how it is used.
@@ -396,7 +402,75 @@ mod tests {
     }
 
     /// Programs that take words and say nothing of files, machines or anything else.
-    const QUIET: &[&str] = &[];
+    const QUIET: &[&str] = &[
+        ":",
+        "basename",
+        "btop",
+        "cal",
+        "clear",
+        "cmatrix",
+        "cnpm",
+        "cowsay",
+        "dirname",
+        "echo",
+        "expr",
+        "factor",
+        "false",
+        "fastfetch",
+        "figlet",
+        "fortune",
+        "free",
+        "getconf",
+        "getent",
+        "groups",
+        "history",
+        "htop",
+        "id",
+        "iostat",
+        "last",
+        "lastlog",
+        "locale",
+        "locate",
+        "logname",
+        "lscpu",
+        "lsmod",
+        "lspci",
+        "lsusb",
+        "mlocate",
+        "mpstat",
+        "neofetch",
+        "npm",
+        "nproc",
+        "numfmt",
+        "pgrep",
+        "pidof",
+        "plocate",
+        "printenv",
+        "printf",
+        "ps",
+        "pstree",
+        "reset",
+        "screenfetch",
+        "seq",
+        "sl",
+        "sleep",
+        "stty",
+        "test",
+        "top",
+        "tput",
+        "tr",
+        "true",
+        "tty",
+        "uname",
+        "uptime",
+        "users",
+        "uuidgen",
+        "vmstat",
+        "w",
+        "who",
+        "whoami",
+        "yes",
+    ];
 
     #[test]
     fn no_program_is_silent_of_the_files_it_is_given() {

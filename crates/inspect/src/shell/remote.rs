@@ -2,10 +2,10 @@
 
 use verdict::{Effect, Target};
 
-use super::field::{Feed, Field, joined};
-use super::options::{self, Style};
+use super::field::{Feed, Field, PIECE, UNKNOWN, joined};
+use super::options::{self, Args, Style};
 use super::walk::Walk;
-use super::{programs, wrappers};
+use super::{programs, transfer, wrappers};
 use crate::Surroundings;
 
 /// Nothing is known of where it runs.
@@ -106,7 +106,7 @@ const SSH: &[&str] = &[
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     match name {
         "ssh" | "autossh" | "dbclient" | "slogin" | "rsh" | "mosh" => ssh(walk, fields, feed),
-        "docker" | "podman" | "nerdctl" | "finch" => return container(walk, fields, feed),
+        "docker" | "podman" | "nerdctl" | "finch" => return container(walk, name, fields, feed),
         "docker-compose" | "podman-compose" => return compose(walk, fields, feed),
         "kubectl" | "oc" | "k3s" | "microk8s" | "k" => return cluster(walk, fields, feed),
         "lxc" | "incus" | "multipass" | "limactl" | "orb" | "wsl" | "distrobox" | "toolbox" | "flyctl"
@@ -134,23 +134,18 @@ fn elsewhere(walk: &mut Walk<'_>, note: &'static str, run: impl FnOnce(&mut Walk
 
 fn ssh(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     let args = options::split(fields, SSH, FIRST);
-    for option in args.values(&["-o"]) {
-        let (key, value) = option.text.split_once(['=', ' ']).unwrap_or((option.text.as_str(), ""));
-        let key = key.to_ascii_lowercase();
-        if matches!(key.as_str(), "proxycommand" | "localcommand" | "knownhostscommand") {
-            let value = value.to_owned();
-            walk.apart(|walk| walk.text(&value, Feed::Unknown));
-        }
-    }
-    for config in args.values(&["-F", "-i"]) {
-        walk.reads(&config);
-    }
+    transfer::ssh_options(walk, &args);
     let Some((host, rest)) = args.rest.split_first() else { return };
-    let port = args.values(&["-p"]).first().map_or("22", |it| it.text.as_str()).to_owned();
+    // Options may follow the host, too.
+    let more = options::split(rest, SSH, FIRST);
+    transfer::ssh_options(walk, &more);
+    for given in [&args, &more] {
+        tunnels(walk, given);
+    }
+    let port = if more.has(&["-p"]) { transfer::port_of(&more) } else { transfer::port_of(&args) };
     let name = host.text.rsplit('@').next().unwrap_or_default().trim_start_matches("ssh://");
     walk.connects(&if name.contains(':') { name.to_owned() } else { format!("{name}:{port}") });
-    // Options may follow the host, too.
-    let rest = options::split(rest, SSH, FIRST).rest;
+    let rest = more.rest;
     elsewhere(walk, "on another machine", |walk| {
         if rest.is_empty() {
             if let Feed::Text(_) | Feed::Downloaded | Feed::Decoded = feed {
@@ -162,10 +157,57 @@ fn ssh(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     });
 }
 
-fn container(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
+/// Ports that a connection carries on to others, or lets others come in by.
+fn tunnels(walk: &mut Walk<'_>, args: &Args) {
+    for way in args.values(&["-W"]) {
+        walk.connects(&way.text);
+    }
+    for way in args.values(&["-L", "-R"]) {
+        // `[bind:]port:host:hostport`, or sockets.
+        let mut parts = way.text.rsplitn(3, ':');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(port), Some(host), Some(_)) if !port.contains('/') => {
+                walk.connects(&format!("{host}:{port}"))
+            }
+            _ => walk.effect(Effect::new("net.connect", Target::Unknown)),
+        }
+    }
+    if args.has(&["-L", "-R", "-D"]) {
+        walk.effect(Effect::new("net.listen", Target::None).noting("joins two machines"));
+    }
+}
+
+/// The registry that an image comes from.
+fn registry(walk: &mut Walk<'_>, image: &str) {
+    let first = image.split('/').next().unwrap_or_default();
+    let is_host = image.contains('/') && (first.contains(['.', ':']) || first == "localhost");
+    let is_known = !image.contains([UNKNOWN, PIECE]);
+    match is_host || !is_known {
+        true => walk.connects(if is_known { first } else { image }),
+        false => walk.connects("docker.io:443"),
+    }
+}
+
+/// `docker cp`: what has a colon before any slash is in a container.
+fn copied(walk: &mut Walk<'_>, words: &[Field], skip: usize) {
+    let is_inside = |it: &Field| {
+        it.text.find(':').is_some_and(|at| !it.text.get(..at).unwrap_or("/").contains('/')) && it.is_known()
+    };
+    let Some((to, from)) = words.get(skip..).unwrap_or_default().split_last() else { return };
+    from.iter().filter(|it| !is_inside(it)).for_each(|it| walk.reads_tree(it));
+    if !is_inside(to) {
+        walk.writes(to);
+    }
+    walk.effect(Effect::new("cloud.change", Target::Named("cp".to_owned())));
+}
+
+fn container(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     let globals =
         ["-H", "-c", "-l", "--host", "--context", "--config", "--log-level", "--url", "--connection"];
     let args = options::split(fields, &globals, FIRST);
+    for host in args.values(&["-H", "--host", "--url"]) {
+        walk.visits(&host, true);
+    }
     let mut rest = args.rest.as_slice();
     if rest.first().is_some_and(|it| it.text == "container") {
         rest = rest.get(1..).unwrap_or_default();
@@ -174,9 +216,32 @@ fn container(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
     match verb.text.as_str() {
         "compose" => return compose(walk, rest, feed),
         "run" | "create" | "exec" => {}
+        "cp" => {
+            copied(walk, &options::split(rest, &[], Style::default()).rest, 0);
+            return true;
+        }
+        "pull" | "push" | "login" if name != "skopeo" => {
+            let words =
+                options::split(rest, &["-u", "-p", "--username", "--password", "--platform"], FIRST).rest;
+            let image = words.first().map_or_else(String::new, |it| it.text.clone());
+            let is_host = verb.text == "login" && !image.is_empty();
+            registry(walk, &if is_host { format!("{image}/x") } else { image });
+            return false;
+        }
         _ => return false,
     }
     let args = options::split(rest, RUN, FIRST);
+    for file in args.values(&["--env-file", "--label-file", "--seccomp"]) {
+        walk.reads(&file);
+    }
+    for file in args.values(&["--cidfile", "--device"]) {
+        walk.writes(&Field::new(file.text.split(':').next().unwrap_or_default()));
+    }
+    if args.has(&["-p", "-P", "--publish", "--publish-all"])
+        || args.values(&["--network", "--net"]).iter().any(|it| it.text == "host")
+    {
+        walk.effect(Effect::new("net.listen", Target::None).noting("in a container"));
+    }
     for mount in args.values(&["-v", "--volume", "--mount"]) {
         mounted(walk, &mount);
     }
@@ -187,6 +252,7 @@ fn container(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
     }
     let image = args.rest.first().map_or_else(String::new, |it| it.text.clone());
     if verb.text != "exec" {
+        registry(walk, &image);
         walk.effect(Effect::new("package.install", Target::Named(image)));
     }
     let command: Vec<Field> =
@@ -206,6 +272,9 @@ fn mounted(walk: &mut Walk<'_>, mount: &Field) {
         .or_else(|| text.split(':').next().filter(|_| !text.contains('=')));
     let Some(source) = source else { return };
     let is_read_only = text.ends_with(":ro") || text.contains("readonly") || text.contains(":ro,");
+    if source.contains(UNKNOWN) && !source.starts_with(['/', '.', '~']) {
+        walk.touches(&Field::new(source));
+    }
     if source.starts_with(['/', '.', '~']) {
         let field = Field::new(source);
         if is_read_only {
@@ -222,10 +291,15 @@ fn mounted(walk: &mut Walk<'_>, mount: &Field) {
 fn compose(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
     let globals = ["-f", "-p", "--file", "--project-name", "--profile", "--env-file", "--project-directory"];
     let args = options::split(fields, &globals, FIRST);
+    for file in args.values(&["-f", "--file", "--env-file", "--project-directory"]) {
+        walk.reads(&file);
+    }
     let Some((verb, rest)) = args.rest.split_first() else { return false };
     match verb.text.as_str() {
+        "cp" => copied(walk, &options::split(rest, &["--index"], Style::default()).rest, 0),
         "exec" | "run" => {
             let args = options::split(rest, RUN, FIRST);
+            args.values(&["-v", "--volume"]).iter().for_each(|it| mounted(walk, it));
             let command = args.rest.get(1..).unwrap_or_default();
             elsewhere(walk, "in a container", |walk| wrappers::started(walk, command, feed));
         }
@@ -246,9 +320,15 @@ fn cluster(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
     };
     let args = options::split(fields, KUBECTL, Style::default());
     let verb = args.rest.first().map_or("", |it| it.text.as_str());
+    if verb == "cp" || verb == "rsync" {
+        copied(walk, &args.rest, 1);
+    }
     if !matches!(verb, "exec" | "run" | "debug" | "rsh") {
         return false;
     }
+    args.values(&["--kubeconfig", "-f", "--filename"]).iter().for_each(|it| walk.reads(it));
+    let server = args.values(&["-s", "--server"]).pop().unwrap_or_else(Field::unknown);
+    walk.connects(&server.text);
     walk.effect(Effect::new(
         "cloud.change",
         Target::Named(format!("{verb} {}", args.rest.get(1).map_or("", |it| &it.text))),

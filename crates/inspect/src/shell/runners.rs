@@ -122,11 +122,18 @@ fn make(walk: &mut Walk<'_>, fields: &[Field]) -> bool {
         &["-f", "-C", "-j", "-I", "-o", "-W", "--file", "--eval", "--directory"],
         Style::default(),
     );
-    for file in args.values(&["-f", "--file"]) {
-        if file.text != "-" {
-            walk.reads(&file);
-        }
+    if super::programs::is_question(&args) || args.has(&["-v", "-h"]) {
+        return true;
     }
+    for file in args.values(&["-f", "--file", "-I", "--include-dir", "--makefile"]) {
+        walk.reads(&file);
+    }
+    for folder in args.values(&["-C", "--directory"]) {
+        walk.touches(&folder);
+    }
+    let goals: Vec<Field> = args.rest.iter().filter(|it| !it.text.contains('=')).cloned().collect();
+    let name = Target::Named(joined(&goals, " "));
+    walk.effect(Effect::new("code.run", name).noting("builds and runs code of the project"));
     let given = args.rest.iter().filter_map(|it| it.text.split_once('=')).map(|(_, value)| value.to_owned());
     let texts: Vec<String> = args.values(&["--eval"]).into_iter().map(|it| it.text).chain(given).collect();
     for text in texts {
@@ -226,10 +233,39 @@ fn by_option(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
                 if matches!(kind.to_ascii_lowercase().as_str(), "exec" | "system" | "shell") {
                     let text = rest.split(",pty").next().unwrap_or_default().to_owned();
                     walk.apart(|walk| walk.text(&text, Feed::Downloaded));
+                } else if address.is_known() {
+                    address_of(walk, kind, rest.split(',').next().unwrap_or_default());
+                } else {
+                    walk.connects(&address.text);
                 }
             }
         }
         _ => {}
+    }
+}
+
+/// An address of `socat`: a machine, a file, a socket.
+fn address_of(walk: &mut Walk<'_>, kind: &str, rest: &str) {
+    let kind = kind.to_ascii_lowercase();
+    let stem = kind.trim_end_matches(|it: char| it.is_ascii_digit());
+    match stem {
+        _ if kind.contains("listen") || kind.ends_with("-l") || kind.contains("recv") => {
+            match kind.starts_with("unix") {
+                true => walk.writes(&Field::new(rest)),
+                false => walk.effect(Effect::new("net.listen", Target::None)),
+            }
+        }
+        "socks" | "proxy" => {
+            // The machine in between, then the one behind it.
+            let mut parts = rest.split(':');
+            let (via, host) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            walk.connects(via);
+            walk.connects(&format!("{host}:{}", parts.next().unwrap_or_default()));
+        }
+        _ if kind.starts_with("unix") || kind.starts_with("abstract") => walk.writes(&Field::new(rest)),
+        "file" | "open" | "gopen" | "create" | "creat" | "pipe" | "fifo" => walk.touches(&Field::new(rest)),
+        "" | "stdin" | "stdout" | "stdio" | "stderr" | "pty" | "fd" | "tun" | "readline" => {}
+        _ => walk.connects(rest),
     }
 }
 
@@ -273,6 +309,14 @@ fn editor(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
                 })
                 .map(|(_, rest)| rest)
         });
+        let (verb, file) = text.trim_start_matches('%').split_once(' ').unwrap_or_default();
+        match verb.trim_end_matches('!') {
+            "r" | "read" | "so" | "source" | "luafile" | "pyfile" => walk.reads(&Field::new(file.trim())),
+            "w" | "write" | "sav" | "saveas" | "e" | "edit" | "split" | "sp" | "vs" | "tabe" | "wq" => {
+                walk.writes(&Field::new(file.trim()));
+            }
+            _ => {}
+        }
         if let Some(command) = escape {
             walk.apart(|walk| walk.text(command, Feed::Unknown));
         } else if text.contains("system(") || text.contains("os.execute") {

@@ -3,7 +3,8 @@
 use verdict::{Effect, Target};
 
 use super::field::{Feed, Field, UNKNOWN, joined};
-use super::options::{self, Style};
+use super::options::{self, Args, Style};
+use super::store_files::{client_files, keywords, sqlite_files};
 use super::walk::Walk;
 use super::{calls, reach};
 
@@ -42,6 +43,12 @@ const CLIENTS: &[Client] = &[
             "--dbname",
             "--set",
             "--output",
+            "--log-file",
+            "--variable",
+            "--pset",
+            "--field-separator",
+            "--record-separator",
+            "--table-attr",
         ],
         false,
     ),
@@ -51,7 +58,25 @@ const CLIENTS: &[Client] = &[
         "mysql",
         &["-e", "--execute", "--init-command"],
         &[],
-        &["-h", "-P", "-u", "-D", "-S", "--host", "--port", "--user", "--database", "--socket"],
+        &[
+            "-h",
+            "-P",
+            "-u",
+            "-D",
+            "-S",
+            "--host",
+            "--port",
+            "--user",
+            "--database",
+            "--socket",
+            "--tee",
+            "--defaults-file",
+            "--defaults-extra-file",
+            "--ssl-ca",
+            "--ssl-cert",
+            "--ssl-key",
+            "--plugin-dir",
+        ],
         false,
     ),
     (
@@ -59,7 +84,19 @@ const CLIENTS: &[Client] = &[
         "mysql",
         &["-e", "--execute", "--init-command"],
         &[],
-        &["-h", "-P", "-u", "-D", "-S", "--host", "--user", "--database"],
+        &[
+            "-h",
+            "-P",
+            "-u",
+            "-D",
+            "-S",
+            "--host",
+            "--port",
+            "--user",
+            "--database",
+            "--tee",
+            "--defaults-file",
+        ],
         false,
     ),
     ("mycli", "mysql", &["-e", "--execute"], &[], &["-h", "-P", "-u", "-D"], false),
@@ -139,11 +176,7 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     if args.has(&["--help", "--version", "-V", "-?", "-version", "-help"]) {
         return;
     }
-    for host in args.values(&["-h", "--host", "-S", "--server", "-a"]) {
-        if *name != "mysql" || !host.text.starts_with('/') {
-            walk.connects(&host.text.clone());
-        }
-    }
+    places(walk, client, &args);
     for url in args.rest.iter().chain(&args.values(&["-d", "--dbname", "--url", "-u"])) {
         if !url.is_known() || super::http::is_url(&url.text) {
             walk.connects(&url.text.clone());
@@ -185,6 +218,45 @@ fn sql(walk: &mut Walk<'_>, client: &Client, fields: &[Field], feed: &Feed) {
     }
 }
 
+/// The machine and the files that options name.
+fn places(walk: &mut Walk<'_>, client: &Client, args: &Args) {
+    let (name, dialect, ..) = client;
+    let is_mysql = matches!(*name, "mysql" | "mariadb" | "mycli");
+    let ports: &[&str] = if is_mysql { &["-P", "--port"] } else { &["-p", "--port"] };
+    let port = args.values(ports).pop().filter(|_| !matches!(*name, "sqlcmd" | "snowsql")).map(|it| it.text);
+    let port = port.unwrap_or_else(|| usual_port(dialect).to_owned());
+    for host in args.values(&["-h", "--host", "-S", "--server", "-a"]) {
+        if host.text.starts_with('/') {
+            walk.writes(&host);
+        } else if *name == "sqlcmd" {
+            // `tcp:host,port`, `host\instance`.
+            let host = host.text.trim_start_matches("tcp:").split('\\').next().unwrap_or_default();
+            walk.connects(&host.replace(',', ":"));
+        } else if host.text.contains(':') || port.is_empty() {
+            walk.connects(&host.text.clone());
+        } else {
+            walk.connects(&format!("{}:{port}", host.text));
+        }
+    }
+    let outputs = ["-o", "--output", "-L", "--log-file", "--tee", "--pager-log"];
+    args.values(&outputs).iter().for_each(|it| walk.writes(it));
+    let configs =
+        ["--defaults-file", "--defaults-extra-file", "--init-file", "-C", "--config", "--config-file"];
+    args.values(&configs).iter().for_each(|it| walk.reads(it));
+    for words in args.rest.iter().chain(&args.values(&["-d", "--dbname"])) {
+        keywords(walk, &words.text);
+    }
+}
+
+fn usual_port(dialect: &str) -> &'static str {
+    match dialect {
+        "postgres" => "5432",
+        "mysql" => "3306",
+        "clickhouse" => "9000",
+        _ => "",
+    }
+}
+
 fn statement(walk: &mut Walk<'_>, dialect: &str, text: &str) {
     // What a client's own commands run: `\! command`, `.shell command`, `system command`.
     for line in text.lines() {
@@ -194,10 +266,14 @@ fn statement(walk: &mut Walk<'_>, dialect: &str, text: &str) {
         if let Some(command) = shell {
             walk.apart(|walk| walk.text(command.trim_end_matches(';'), Feed::Nothing));
         }
+        client_files(walk, line);
         if let Some((_, command)) = line.split_once("PROGRAM '").or_else(|| line.split_once("program '")) {
             let command = command.split('\'').next().unwrap_or_default().to_owned();
             walk.apart(|walk| walk.text(&command, Feed::Nothing));
         }
+    }
+    if matches!(dialect, "sqlite" | "duckdb") {
+        sqlite_files(walk, text);
     }
     if text.contains(UNKNOWN) {
         walk.effect(
@@ -236,11 +312,23 @@ fn redis(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
         "--key",
         "--eval",
         "--pattern",
+        "--rdb",
+        "--functions-rdb",
+        "--cacertdir",
+        "--sni",
+        "--askpass-command",
     ];
     let args = options::split(fields, &values, Style { first: true, ..Style::default() });
-    for host in args.values(&["-h", "-u"]) {
-        walk.connects(&host.text.clone());
+    let port = args.values(&["-p"]).pop().map_or_else(|| "6379".to_owned(), |it| it.text);
+    let hosts = args.values(&["-h"]);
+    args.values(&["-u"]).iter().for_each(|it| walk.connects(&it.text));
+    hosts.iter().for_each(|it| walk.connects(&format!("{}:{port}", it.text)));
+    args.values(&["-s"]).iter().for_each(|it| walk.writes(it));
+    if hosts.is_empty() && !args.has(&["-u", "-s"]) {
+        walk.connects(&format!("127.0.0.1:{port}"));
     }
+    args.values(&["--cacert", "--cert", "--key", "--eval"]).iter().for_each(|it| walk.reads(it));
+    args.values(&["--rdb", "--functions-rdb"]).iter().for_each(|it| walk.writes(it));
     if !args.rest.is_empty() {
         return redis_command(walk, &args.rest);
     }
@@ -312,9 +400,25 @@ fn mongo(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
         "--file",
     ];
     let args = options::split(fields, &values, Style::default());
-    for host in args.values(&["--host"]).iter().chain(args.rest.iter().filter(|it| it.text.contains("://"))) {
-        walk.connects(&host.text.clone());
+    let port = args.values(&["--port"]).pop().map_or_else(|| "27017".to_owned(), |it| it.text);
+    let hosts = args.values(&["--host"]);
+    for host in hosts.iter().flat_map(|it| it.text.rsplit('/').next().unwrap_or_default().split(',')) {
+        walk.connects(&if host.contains(':') { host.to_owned() } else { format!("{host}:{port}") });
     }
+    for word in &args.rest {
+        match word.text.split_once('/') {
+            _ if word.text.contains("://") => walk.connects(&word.text),
+            _ if word.text.ends_with(".js") || word.text.ends_with(".mongodb") => walk.reads(word),
+            Some((host, _)) => walk.connects(host),
+            None => {}
+        }
+    }
+    if hosts.is_empty() && !args.rest.iter().any(|it| it.text.contains('/')) && !args.has(&["--nodb"]) {
+        walk.connects(&format!("127.0.0.1:{port}"));
+    }
+    args.values(&["-f", "--file", "--tlsCAFile", "--tlsCertificateKeyFile"])
+        .iter()
+        .for_each(|it| walk.reads(it));
     let mut texts = args.values(&["--eval"]);
     if let Feed::Text(text) = feed {
         texts.push(Field::new(&**text));
@@ -349,8 +453,13 @@ fn pg_tools(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     if args.has(&["--help", "--version", "-V", "-?"]) {
         return;
     }
+    let port = args.values(&["-p", "--port"]).pop().map_or_else(|| "5432".to_owned(), |it| it.text);
     for host in args.values(&["-h", "--host"]) {
-        walk.connects(&host.text.clone());
+        if host.text.starts_with('/') {
+            walk.writes(&host)
+        } else {
+            walk.connects(&format!("{}:{port}", host.text))
+        }
     }
     let target = args
         .rest
@@ -367,6 +476,8 @@ fn pg_tools(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
 fn admin(walk: &mut Walk<'_>, fields: &[Field]) {
     let args =
         options::split(fields, &["-h", "-P", "-u", "-S", "--host", "--user", "--port"], Style::default());
+    let port = args.values(&["-P", "--port"]).pop().map_or_else(|| "3306".to_owned(), |it| it.text);
+    args.values(&["-h", "--host"]).iter().for_each(|it| walk.connects(&format!("{}:{port}", it.text)));
     let verb = args.rest.first().map_or("", |it| it.text.as_str());
     let target = Target::Named(joined(&args.rest, " "));
     match verb {

@@ -69,10 +69,16 @@ fn sed_command(walk: &mut Walk<'_>, line: &str) {
         "e" if rest.starts_with([' ', '\t']) => {
             walk.apart(|walk| walk.text(rest.trim(), Feed::Nothing));
         }
-        "w" | "W" if rest.starts_with(' ') => walk.writes(&Field::new(rest.trim())),
-        "r" | "R" if rest.starts_with(' ') => walk.reads(&Field::new(rest.trim())),
+        "w" | "W" if names_file(rest) => walk.writes(&Field::new(rest.trim())),
+        "r" | "R" if names_file(rest) => walk.reads(&Field::new(rest.trim())),
         _ => {}
     }
+}
+
+/// The name may follow at once.
+fn names_file(rest: &str) -> bool {
+    rest.starts_with([' ', '\t', '/', '~', '.'])
+        || rest.len() > 1 && rest.chars().all(|it| it.is_alphanumeric() || it == '.')
 }
 
 /// The flags of `s/../../`: `e` runs what comes out, `w` writes it.
@@ -159,6 +165,27 @@ fn awk_program(walk: &mut Walk<'_>, text: &str, _feed: &Feed) {
         }
     }
     let flat: String = text.split_whitespace().collect();
+    // `getline line < name`, `print > name`: which file is known only when it runs.
+    let named = |at: usize, mark: &str| {
+        let rest = flat.get(at + mark.len()..).unwrap_or_default();
+        let end = rest.find([';', '}', ')', '|', '"']).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default().to_owned()
+    };
+    let reads_named = flat
+        .match_indices("getline")
+        .take(64)
+        .any(|(at, mark)| named(at, mark).split_once('<').is_some_and(|(_, file)| !file.is_empty()));
+    let writes_named = flat.match_indices("print").take(64).any(|(at, mark)| {
+        let text = named(at, mark);
+        !text.contains('(')
+            && text.split_once('>').is_some_and(|(_, file)| !file.trim_matches('>').is_empty())
+    });
+    if reads_named {
+        walk.reads(&Field::unknown());
+    }
+    if writes_named {
+        walk.writes(&Field::unknown());
+    }
     let is_dynamic = flat.contains("|getline") && !flat.contains("\"|getline");
     if is_dynamic || flat.contains("system($") || flat.contains("|$") {
         walk.unknown_exec("runs lines of its input");
@@ -221,26 +248,44 @@ fn truncate(walk: &mut Walk<'_>, fields: &[Field]) {
 
 /// Copies and moves: what is read, what is written, and what is gone afterwards.
 fn copy(walk: &mut Walk<'_>, name: &str, fields: &[Field]) -> bool {
-    let values =
-        ["-t", "-S", "-m", "-o", "-g", "--target-directory", "--suffix", "--mode", "--owner", "--group"];
-    let args = options::split(fields, &values, Style { abbreviates: true, ..Style::default() });
+    let values = [
+        "-t",
+        "-S",
+        "-m",
+        "-o",
+        "-g",
+        "--target-directory",
+        "--target",
+        "--suffix",
+        "--mode",
+        "--owner",
+        "--group",
+    ];
+    let single = ["-t", "-S", "--target-directory", "--target", "--suffix"];
+    let values: &[&str] = if name == "install" { &values } else { &single };
+    let args = options::split(fields, values, Style { abbreviates: true, ..Style::default() });
     if super::programs::is_question(&args) {
         return true;
     }
-    let mut to = args.values(&["-t", "--target-directory"]);
+    let mut to = args.values(&["-t", "--target-directory", "--target"]);
     let mut from = args.rest.clone();
     if name == "install" && args.has(&["-d", "--directory"]) {
         from.iter().for_each(|it| walk.writes(it));
         return true;
     }
-    if to.is_empty() {
+    if to.is_empty() && name == "ln" && from.len() == 1 {
+        to.extend(from.first().map(same_name));
+    } else if to.is_empty() {
         to.extend(from.pop());
     }
+    let is_tree = args.has(&["-r", "-R", "-a", "--recursive", "--archive"]);
     let is_void = to.iter().any(|it| it.text == "/dev/null");
     for source in &from {
         match name {
             "mv" | "gmv" => moved(walk, source, is_void),
-            "ln" if args.has(&["-s", "--symbolic"]) => {}
+            // Through the link, what it leads to can be read.
+            "ln" if args.has(&["-s", "--symbolic"]) && !source.text.starts_with(['/', '~']) => {}
+            "cp" | "gcp" if is_tree => walk.reads_tree(source),
             _ => walk.reads(source),
         }
     }
@@ -262,6 +307,12 @@ fn copy(walk: &mut Walk<'_>, name: &str, fields: &[Field]) -> bool {
         }
     }
     true
+}
+
+/// A link of the same name, here.
+fn same_name(source: &Field) -> Field {
+    let last = source.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    Field { text: format!("./{last}"), glob: source.glob }
 }
 
 fn moved(walk: &mut Walk<'_>, source: &Field, is_void: bool) {

@@ -14,6 +14,8 @@ use super::walk::Walk;
 /// How many places are looked for in one word, and how much of a word is looked at.
 const MOST: usize = 16;
 const LONGEST: usize = 8192;
+/// How many effects are kept, as in a walk.
+const MOST_EFFECTS: usize = 4096;
 
 const NOTE: &str = "may read or change it";
 
@@ -56,6 +58,16 @@ impl<'e> Said<'e> {
 }
 
 impl Walk<'_> {
+    /// Effects that were found apart from the others.
+    pub fn add(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let is_new = self.out.iter().rev().take(32).all(|it| it != effect);
+            if is_new && self.out.len() < MOST_EFFECTS {
+                self.out.push(effect.clone());
+            }
+        }
+    }
+
     /// Adds the places in these words that `said` does not speak of.
     pub fn unsaid(&mut self, fields: &[Field], said: &[Effect], words: Words) {
         let said = &Said::of(said);
@@ -65,13 +77,15 @@ impl Walk<'_> {
             for url in &urls {
                 self.unsaid_address(url, said);
             }
-            if urls.is_empty() {
-                for piece in places(text, words) {
-                    self.unsaid_place(&Field { text: piece.to_owned(), glob: field.glob }, said);
-                }
-                if let Some(host) = login(text).filter(|_| words == Words::Any) {
-                    self.unsaid_address(&format!("{host}:22"), said);
-                }
+            if !urls.is_empty() {
+                continue;
+            }
+            if let Some(host) = login(text).filter(|_| words == Words::Any) {
+                self.unsaid_address(&format!("{host}:22"), said);
+                continue;
+            }
+            for piece in places(text, words) {
+                self.unsaid_place(&Field { text: piece.to_owned(), glob: field.glob }, said);
             }
         }
     }
@@ -82,7 +96,7 @@ impl Walk<'_> {
             return self.unsaid_place(&Field::new(path), said);
         }
         let is_said = match reach::host(url) {
-            Some(host) => said.hosts.contains(host.host.as_str()) || said.is_unknown_host,
+            Some(host) => said.hosts.contains(host.host.as_str()),
             None => said.is_unknown_host,
         };
         if !is_said {

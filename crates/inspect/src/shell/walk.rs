@@ -84,16 +84,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Effects that were found apart from the others.
-    pub fn add(&mut self, effects: &[Effect]) {
-        for effect in effects {
-            let is_new = self.out.iter().rev().take(32).all(|it| it != effect);
-            if is_new && self.out.len() < MOST_EFFECTS {
-                self.out.push(effect.clone());
-            }
-        }
-    }
-
     /// A program runs, and it cannot be told which or what it does.
     pub fn unknown_exec(&mut self, note: &'static str) {
         self.effect(Effect::new("process.exec", Target::Unknown).noting(note));
