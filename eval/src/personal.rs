@@ -83,7 +83,6 @@ fn ours(recogniser: &str) -> Option<&'static [&'static str]> {
         "fi_personal_identity_code" => &["fi_hetu"],
         "se_organisationsnummer" => &["se_orgnummer"],
         "certificate_number" => &["us_dea"],
-        "kr_frn" | "kr_rrn" => &["kr_rrn"],
         "sg_fin" => &["sg_nric"],
         "it_vat_code" => &["it_vat"],
         "it_identity_card" => &["it_id_card"],

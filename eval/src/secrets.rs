@@ -19,6 +19,21 @@ fn found(text: &str) -> Vec<Hit> {
     hits
 }
 
+/// Rules that their authors file under identifiers: they find whose key one would need, and no key.
+const NAMES: [&str; 11] = [
+    "np.age.1",
+    "np.arn.1",
+    "np.aws.3",
+    "np.gcs.1",
+    "np.gcs.2",
+    "np.google.1",
+    "np.linkedin.1",
+    "np.reactapp.1",
+    "np.s3.1",
+    "np.s3.2",
+    "np.shopify.1",
+];
+
 /// `np.slack.2` and `slack-bot-token` are both about `slack`.
 fn provider(rule: &str) -> &str {
     let rule = rule.strip_prefix("np.").unwrap_or(rule);
@@ -29,6 +44,7 @@ fn provider(rule: &str) -> &str {
 pub fn run(sets: &Sets) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut all = [[0_usize; 4]; 2];
+    let (mut secrets, mut told) = (0, 0);
     for set in ["sec_gitleaks_cases", "sec_noseyparker_examples"] {
         let (mut positive, mut caught, mut sure) = (0, 0, 0);
         let (mut negative, mut wrong, mut wrong_sure, mut own) = (0, 0, 0, 0);
@@ -39,6 +55,9 @@ pub fn run(sets: &Sets) -> Vec<Row> {
             if label(&row) == Some(1) {
                 positive += 1;
                 caught += usize::from(best.is_some());
+                let is_secret = !NAMES.contains(&text(&row, "rule"));
+                secrets += usize::from(is_secret);
+                told += usize::from(is_secret && best.is_some());
                 sure += usize::from(is_sure);
                 explain("missed", best.is_none(), &row, &hits);
                 explain("unsure", best.is_some() && !is_sure, &row, &hits);
@@ -65,6 +84,7 @@ pub fn run(sets: &Sets) -> Vec<Row> {
     let [[caught, sure, positive, _], [_, wrong, negative, own]] = all;
     rows.push(Row::new("secrets", "both", "recall, notes too", caught, positive).aiming(">= 97 %"));
     rows.push(Row::new("secrets", "both", "recall", sure, positive));
+    rows.push(Row::new("secrets", "both", "recall, notes too, without identifiers", told, secrets));
     rows.push(Row::new("secrets", "both", "false positives", wrong, negative));
     rows.push(Row::new("secrets", "both", "false positives of the rule's provider", own, negative).aiming("<= 3 %"));
     for (set, aim) in [

@@ -78,8 +78,17 @@ pub(super) fn spelled_out(text: &str, stretch: Range<usize>, hits: &mut Vec<Hit>
     }
     for order in orders.find_iter(&letters) {
         let ends = places.get(order.start()).zip(places.get(order.end() - 1));
-        hits.extend(ends.map(|(first, last)| hit("template", 85, *first..*last + 1)));
+        let spans = ends.map(|(first, last)| *first..*last + 1);
+        let odd = spans.filter(|span| text.get(span.clone()).is_some_and(|said| !is_written_plainly(said)));
+        hits.extend(odd.map(|span| hit("template", 85, span)));
     }
+}
+
+/// Whether most of it is ordinary words: those are read as words, with what is said around them.
+fn is_written_plainly(said: &str) -> bool {
+    let plain = |word: &&str| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let words = said.split(|letter: char| !letter.is_alphanumeric());
+    2 * words.filter(plain).map(str::len).sum::<usize>() > said.len()
 }
 
 /// In letters that [`spelled_out`] leaves: `l` is `i`.

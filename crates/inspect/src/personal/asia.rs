@@ -26,6 +26,7 @@ pub(super) const ROWS: &[Row] = rows![
     mo_id               mo "9/999999/9"         macau       10 40 80 0   "national_id";
     jp_my_number        jp "9999 9999 9999"     my_number   20 40 90 55  "national_id";
     kr_rrn              kr "999999-9999999"     rrn         40 85 92 0   "national_id";
+    kr_frn              kr "999999-9999999"     frn         40 85 92 0   "national_id";
     kr_brn              kr "999-99-99999"       brn         20 75 88 0   "company_id tax_id";
     kr_driver_license   kr "99-99-999999-99"    license_kr  10 75 88 0   "driver_license";
     kr_passport         kr "A999A9999"          passport_kr 45 45 88 0   "passport";
@@ -144,7 +145,17 @@ fn my_number(text: &[u8]) -> Held {
 }
 
 /// Residents have 1 to 4 after the birthday, foreigners 5 to 8. Since October 2020 there is no check digit.
+/// A Korean's number: the seventh digit is the century and the sex.
 fn rrn(text: &[u8]) -> Held {
+    if matches!(byte(text, 6), b'5'..=b'8') { Held::No } else { registered(text) }
+}
+
+/// A foreigner's, who is registered under digits of their own.
+fn frn(text: &[u8]) -> Held {
+    if matches!(byte(text, 6), b'5'..=b'8') { registered(text) } else { Held::No }
+}
+
+fn registered(text: &[u8]) -> Held {
     let century = match byte(text, 6) {
         b'9' | b'0' => return Held::No,
         b'1' | b'2' | b'5' | b'6' => 1900,

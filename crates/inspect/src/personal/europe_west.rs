@@ -70,7 +70,7 @@ pub(super) const ROWS: &[Row] = rows![
     dk_cpr              dk "999999-9999"        cpr         20 62 90 0   "national_id";
     se_personnummer     se "999999-9999"        pnr         35 70 92 55  "national_id";
     se_personnummer     se "99999999-9999"      pnr12       52 80 92 60  "national_id";
-    se_orgnummer        se "999999-9999"        orgnr       25 52 88 0   "company_id";
+    se_orgnummer        se "999999-9999"        orgnr       25 84 90 0   "company_id";
     no_fodselsnummer    no "999999 99999"       fnr         70 85 92 60  "national_id";
     fi_hetu             fi "999999-999X"        hetu        30 88 94 65  "national_id";
     fi_hetu             fi "999999A999X"        hetu        85 85 94 65  "national_id";
