@@ -99,7 +99,10 @@ fn hostile_texts_end_on_a_small_stack() {
                     let found = effects(&text, language, &Surroundings::default());
                     let start: String = text.chars().take(40).collect();
                     // What is not read to its end is unknown, and never nothing.
-                    assert!(size < 100_000 || found[0].target == Target::Unknown, "{language:?} {start}: {found:?}");
+                    assert!(
+                        size < 100_000 || found[0].target == Target::Unknown,
+                        "{language:?} {start}: {found:?}"
+                    );
                 }
             }
         }
