@@ -9,6 +9,7 @@ mod disk;
 mod echo;
 mod fold;
 mod http;
+mod inspect;
 mod load;
 mod machine;
 mod mcp;
@@ -27,10 +28,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A name to ask for it by, and what it measures.
 type Part = (&'static str, fn(&Effort) -> Vec<Section>, &'static str);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("decide", decide::few, "one decision, 10 rules, against cel and cedar-policy"),
     ("many", decide::many, "one decision, 10,000 rules over 1,000 agents, against cedar-policy"),
     ("fold", fold::measure, "check, reserve and fold in memory; and onto the ledger"),
+    (
+        "inspect",
+        inspect::measure,
+        "texts, commands, queries, paths; against sqlparser and two peers from PyPI",
+    ),
     ("http", http::measure, "durable checks over HTTP, against a bare axum echo"),
     ("mcp", mcp::measure, "what the gate adds to an MCP tool call over stdio"),
     ("start", start::measure, "start over 1,000,000 records"),

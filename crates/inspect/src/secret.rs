@@ -131,6 +131,12 @@ pub fn known_formats() -> (usize, usize) {
     (table.formats.len(), table.named.len())
 }
 
+/// Every word that a text is searched for, in lower case.
+#[doc(hidden)]
+pub fn words() -> Vec<String> {
+    engine().grams.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
 struct Search<'t, 'h> {
     text: &'t str,
     engine: &'static Engine,

