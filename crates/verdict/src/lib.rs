@@ -15,6 +15,7 @@ mod command;
 pub mod condition;
 mod decide;
 mod effect;
+mod endpoint;
 mod explain;
 mod guard;
 mod journal;
@@ -25,6 +26,7 @@ mod money;
 mod near;
 mod policy;
 mod record;
+mod schema;
 mod screen;
 mod settle;
 
@@ -36,6 +38,7 @@ pub use decide::{Ask, Case, Claim, Code, Denial, Permit, ROOTS, Refused, Verdict
 pub use effect::{
     Effect, EffectFact, Finding, HostTarget, KINDS, PathTarget, ProgramTarget, TableTarget, Target, risk_of,
 };
+pub use endpoint::{Address, Auth, Endpoint, HttpMethod, Piece, SecretSource, Signing, Strain};
 pub use explain::{Considered, Finding as RuleFinding, explain};
 pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
 pub use json::{Json, write_text};
@@ -51,5 +54,6 @@ pub use record::{
     AgentSet, Answer, Answered, Asks, Change, Closed, Decided, Erased, Index, KeyMade, KeyRevoked, KeyRole,
     MeterKind, PolicySet, Record, Settled, Status, ToolSeen,
 };
+pub use schema::{Fault, Schema};
 pub use screen::{Classifier, NamedPattern, Reacted, Reaction, SCREENED, Screen, Screens, Side};
 pub use settle::{Outcome, Screened};

@@ -30,4 +30,7 @@ mod mcp_rig;
 mod model;
 mod sim;
 mod tidy;
+mod tool_call;
+mod tool_faults;
+mod upstream;
 mod ways;
