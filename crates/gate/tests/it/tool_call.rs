@@ -183,7 +183,7 @@ fn a_person_is_asked_first() {
         let waiting = scope.spawn(|| called(&served, &key, &json!({"agent_id": "bot", "wait_s": 30})));
         let open = loop {
             let open = served.get("/v1/approvals?status=pending", &admin).json();
-            if let Some(id) = open["approvals"][0]["approval_id"].as_str() {
+            if let Some(id) = open["approvals"][0]["id"].as_str() {
                 break id.to_owned();
             }
             std::thread::sleep(Duration::from_millis(5));
