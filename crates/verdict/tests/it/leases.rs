@@ -38,7 +38,7 @@ impl Ink for Paper {
         Ok(())
     }
     fn policy(&mut self, _: Index) -> Result<Arc<Policy>, Halt> {
-        unreachable!()
+        panic!("no other policy comes into force here")
     }
     fn changed(&mut self) -> Result<bool, Halt> {
         Ok(false)
