@@ -15,6 +15,7 @@ pub mod mcp;
 pub mod metrics;
 pub mod path;
 mod patience;
+pub mod policy_edit;
 pub mod policy_text;
 pub mod policy_watch;
 pub mod serve;

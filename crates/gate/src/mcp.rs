@@ -100,11 +100,12 @@ fn serve(options: Options) -> Result<i32, String> {
     let runtime = runtime.map_err(no_runtime)?;
     let Child { input, output, ended, leash } = child::start(&command)?;
     let server = server_name.unwrap_or_else(|| child::name(&command));
+    let (made_up, secret) = (made_up()?, made_up()?);
     let names =
-        Names { store, agent, user, run, made_up: made_up()?, secret: made_up()?, environment, server };
-    let client = Out::new(standard(std::io::stdout())?);
+        Names { store, agent, user, run, made_up, secret, environment, server, by: None, waits: true };
+    let client = Box::new(Out::new(standard(std::io::stdout())?));
     let desk = gate.desk.clone();
-    let session = Session::new(gate, names, (client, Out::new(input)), runtime.handle().clone());
+    let session = Session::new(gate, names, (client, Box::new(Out::new(input))), runtime.handle().clone());
     let from_client = Lines::new(standard(std::io::stdin())?, longest_message);
     let client_ended = direction("mcp-client", &session, from_client, pump::from_client)?;
     let from_server = Lines::new(output, longest_message);

@@ -25,7 +25,8 @@ pub use decisions::{
 };
 pub use keys::{KeyPage, KeyView, key, keys};
 pub use records::{
-    PolicyPage, PolicyVersionView, RecordPage, RecordView, policy_text, policy_versions, records,
+    PolicyPage, PolicyVersionView, RecordPage, RecordView, policy_files, policy_text, policy_versions,
+    records,
 };
 pub use tools::{ToolPage, ToolView, tools};
 

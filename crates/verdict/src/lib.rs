@@ -16,10 +16,12 @@ pub mod condition;
 mod decide;
 mod effect;
 mod endpoint;
+mod event;
 mod explain;
 mod guard;
 mod journal;
 pub mod json;
+mod lease;
 mod limit;
 pub mod load;
 mod money;
@@ -39,9 +41,14 @@ pub use effect::{
     Effect, EffectFact, Finding, HostTarget, KINDS, PathTarget, ProgramTarget, TableTarget, Target, risk_of,
 };
 pub use endpoint::{Address, Auth, Endpoint, HttpMethod, Piece, SecretSource, Signing, Strain};
+pub use event::{DayCount, EventNote, RUN_EVENTS, Run};
 pub use explain::{Considered, Finding as RuleFinding, explain};
 pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
 pub use json::{Json, write_text};
+pub use lease::{
+    LEASE_MEMORY, Lease, LeaseEnd, LeaseEvent, LeaseKind, LeaseName, LeaseNote, LeaseOrder, LeaseOver,
+    LeaseProof, LeaseStanding, LeaseWish, LeaseWord, Leased,
+};
 pub use limit::{
     Charge, Counter, CounterName, Limit, Meter, Micro, SESSION_IDLE, Scope, Who, Window, duration,
 };
