@@ -23,6 +23,7 @@ mod query;
 mod reply;
 mod ring;
 pub mod routes;
+mod tool;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -45,6 +46,7 @@ use crate::keys::Caller;
 use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
+use crate::tool::Tools;
 use crate::views::Reading;
 use ring::Ring;
 use routes::{Found, May, Route};
@@ -60,6 +62,7 @@ pub struct App {
     ring: Ring,
     metrics: Arc<Metrics>,
     proof: probes::Proof,
+    tools: Tools,
     closing: watch::Sender<bool>,
 }
 
@@ -74,7 +77,8 @@ impl App {
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, closing }))
+        let tools = Tools::default();
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing }))
     }
 
     /// Lets those who only wait know that the server is stopping: they are answered with how things stand.
@@ -170,7 +174,8 @@ where
     let query = head.uri.query().unwrap_or("").to_owned();
     let call = Call { app: Arc::clone(app), caller, params, query, headers: head.headers, body };
     if route.waits {
-        watch.answer_within(PATIENCE.saturating_mul(3));
+        // The longest is a tool's own time limit, after a wait for people.
+        watch.answer_within(PATIENCE.saturating_mul(7));
     }
     (route.handler)(call).await
 }

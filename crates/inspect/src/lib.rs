@@ -47,6 +47,8 @@ pub fn inspect(action: &Action, tool: Option<&Tool>, around: &Surroundings) -> F
     roles::read(action, tool, around, &mut facts);
     let worst = facts.effects.iter().map(|effect| effect.risk).max().unwrap_or_default();
     facts.risk = tool.risk.unwrap_or(worst);
+    // Arguments that are none of the tool's are the first thing to say, whatever else was seen in them.
+    facts.problem = tool.refuses(action.args()).or(facts.problem);
     facts
 }
 

@@ -31,4 +31,7 @@ mod model;
 mod policy_edit;
 mod sim;
 mod tidy;
+mod tool_call;
+mod tool_faults;
+mod upstream;
 mod ways;

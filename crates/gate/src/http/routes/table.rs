@@ -7,6 +7,7 @@ use super::{Gives, May, Route, Takes};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::{
     agents, approvals, authzen, check, decisions, inspect, keys, ledger, openapi, outcome, policy, probes,
+    tool,
 };
 use crate::{views, wire};
 
@@ -45,7 +46,7 @@ const PLAIN: Route = Route {
 };
 
 /// All routes. The busiest come first.
-pub static ROUTES: [Route; 35] = [
+pub static ROUTES: [Route; 36] = [
     Route {
         method: Method::POST,
         path: "/v1/check",
@@ -54,6 +55,17 @@ pub static ROUTES: [Route; 35] = [
         takes: Takes::Json(shape!(wire::CheckRequest)),
         gives: Gives::Json(shape!(wire::CheckReply)),
         handler: handler!(check::one),
+        ..PLAIN
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/tools/{name}/call",
+        may: May::Roles(ACTORS),
+        waits: true,
+        summary: "Decide a call of a declared tool, carry it out, and record how it ended",
+        takes: Takes::Json(shape!(wire::ToolCallRequest)),
+        gives: Gives::Json(shape!(wire::ToolCallReply)),
+        handler: handler!(tool::call),
         ..PLAIN
     },
     Route {
