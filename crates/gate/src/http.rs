@@ -11,9 +11,11 @@ mod authzen;
 mod body;
 mod check;
 mod decisions;
+mod dialect;
 mod inspect;
 mod keys;
 mod ledger;
+mod onceonly;
 mod openapi;
 mod outcome;
 mod policy;
@@ -48,6 +50,7 @@ use crate::path::Gate;
 use crate::patience::Watch;
 use crate::tool::Tools;
 use crate::views::Reading;
+use dialect::Dialect;
 use ring::Ring;
 use routes::{Found, May, Route};
 
@@ -129,15 +132,16 @@ where
     app.metrics.requested();
     let logged = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (Instant::now(), request.method().clone(), request.uri().path().to_owned()));
+    let dialect = Dialect::of(request.uri().path());
     watch.answer_within(PATIENCE);
     let handled = Caught(pin!(handle(app, request, watch)));
     let reply = match watch.in_time(handled).await {
         Some(Ok(Ok(reply))) => reply,
-        Some(Ok(Err(problem))) => reply::problem(&problem),
-        None => reply::problem(&Problem::timed_out()),
+        Some(Ok(Err(problem))) => dialect.refuse(&problem),
+        None => dialect.refuse(&Problem::timed_out()),
         Some(Err(Panicked)) => {
             tracing::error!("a request could not be answered because of a mistake in this program");
-            reply::problem(&Problem::internal())
+            dialect.refuse(&Problem::internal())
         }
     };
     if let Some((start, method, path)) = logged {

@@ -11,14 +11,14 @@ use crate::http::{
 };
 use crate::{views, wire};
 
-const EVERYONE: &[KeyRole] = &[Agent, Approver, Auditor, Admin];
-const ACTORS: &[KeyRole] = &[Agent, Admin];
-const READERS: &[KeyRole] = &[Auditor, Admin];
+pub(super) const EVERYONE: &[KeyRole] = &[Agent, Approver, Auditor, Admin];
+pub(super) const ACTORS: &[KeyRole] = &[Agent, Admin];
+pub(super) const READERS: &[KeyRole] = &[Auditor, Admin];
 const ANSWERERS: &[KeyRole] = &[Approver, Admin];
-const ADMINS: &[KeyRole] = &[Admin];
+pub(super) const ADMINS: &[KeyRole] = &[Admin];
 
 const CURSOR: (&str, &str) = ("cursor", "where to go on, as the page before said");
-const LIMIT: (&str, &str) = ("limit", "how many at most");
+pub(super) const LIMIT: (&str, &str) = ("limit", "how many at most");
 
 macro_rules! shape {
     ($shape:ty) => {
@@ -32,7 +32,7 @@ macro_rules! handler {
 }
 
 /// A route that most others differ from in little.
-const PLAIN: Route = Route {
+pub(super) const PLAIN: Route = Route {
     method: Method::GET,
     path: "",
     may: May::Roles(ADMINS),
