@@ -65,7 +65,9 @@ impl Body for Feed {
 }
 
 fn written(event: &Event) -> Bytes {
-    let head = format!("id: {}-{}\nevent: message\ndata: ", event.id.0, event.id.1);
+    // An event without data is one to come back to: after this many milliseconds.
+    let again = if event.message.is_empty() { "retry: 1000\n" } else { "" };
+    let head = format!("id: {}-{}\n{again}event: message\ndata: ", event.id.0, event.id.1);
     let mut bytes = BytesMut::with_capacity(head.len().saturating_add(event.message.len()).saturating_add(2));
     bytes.extend_from_slice(head.as_bytes());
     bytes.extend_from_slice(&event.message);

@@ -180,13 +180,12 @@ impl Hub {
         heads: Heads<'_>,
     ) -> Answer {
         match timeout(AT_ONCE, events.recv()).await {
-            Ok(Some(event)) if event.last && heads.json => {
+            Ok(Some(event)) if event.last && heads.json && !event.as_stream => {
                 Answer::Message { status: event.status, session, body: event.message }
             }
             Ok(first) => Answer::Events { session, feed: Feed::new(first, events) },
             Err(_) => {
-                // Older clients take an event without data for a broken message.
-                if heads.version >= Some("2025-11-25") {
+                if visit.primes() {
                     visit.streams.prime(number);
                 }
                 Answer::Events { session, feed: Feed::new(None, events) }

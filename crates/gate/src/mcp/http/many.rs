@@ -175,6 +175,11 @@ async fn hello(visit: &Arc<Visit>, (id, raw_id): (&Id, &str)) {
                     Message::Answer { id, .. } => id.map(|id| id.written()),
                     _ => None,
                 });
+                if let Some(version) =
+                    result_of(&line).as_ref().and_then(|it| it.get("protocolVersion")?.as_str())
+                {
+                    visit.agreed(version);
+                }
                 if let Some(line) = own.and_then(|own| with_id(&line, &own, raw_id)) {
                     let _gone = visit.streams.send(line.as_bytes(), Some(id), 0);
                 }
@@ -209,6 +214,7 @@ fn welcome(visit: &Visit) -> String {
             instructions.push(format!("{name}: {text}"));
         }
     }
+    visit.agreed(&version);
     // Servers that still start may have anything: the client is told when they are there.
     let mut capabilities = json!({
         "tools": {"listChanged": true}, "prompts": {"listChanged": true},

@@ -283,6 +283,7 @@ impl Desk {
         let status = back.status();
         let kind = back.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or("").to_owned();
         if kind.starts_with("text/event-stream") && status.is_success() {
+            self.visit.streams.streamed(id, self.visit.primes());
             return self.streamed(id, back).await;
         }
         let body = match Limited::new(back.into_body(), LONGEST_MESSAGE).collect().await {

@@ -39,6 +39,8 @@ pub(super) struct Event {
     pub(super) last: bool,
     /// The HTTP status, should this be the whole answer.
     pub(super) status: u16,
+    /// The server sent it in a stream, and so it is passed on.
+    pub(super) as_stream: bool,
     _queued: Option<Arc<Queued>>,
 }
 
@@ -92,6 +94,20 @@ struct Asked {
     /// Where its progress is told, as written.
     token: Option<String>,
     status: u16,
+    as_stream: bool,
+}
+
+/// How an event is passed on.
+#[derive(Clone, Copy)]
+struct Kind {
+    last: bool,
+    status: u16,
+    as_stream: bool,
+}
+
+impl Kind {
+    /// One of several.
+    const SOME: Self = Self { last: false, status: 200, as_stream: true };
 }
 
 /// A request of the client's, as far as streams must know it.
@@ -123,7 +139,8 @@ impl Streams {
         let (number, (to, events)) = (all.made, mpsc::channel(MOST_WAITING));
         all.streams.insert(number, Stream { to: Some(to), awaits: wanted.len(), ..Stream::default() });
         for Wanted { id, token } in wanted {
-            all.asked.insert(id, Asked { stream: number, link: usize::MAX, token, status: 200 });
+            all.asked
+                .insert(id, Asked { stream: number, link: usize::MAX, token, status: 200, as_stream: false });
         }
         Ok((number, events))
     }
@@ -183,7 +200,17 @@ impl Streams {
 
     /// An event to come back to, before there is anything to say.
     pub(super) fn prime(&self, stream: u64) {
-        self.all().push(stream, Bytes::new(), (false, 200), &self.waiting);
+        self.all().push(stream, Bytes::new(), Kind::SOME, &self.waiting);
+    }
+
+    /// The server answers a request in a stream, and so it is passed on. `primes`: with an event to come back to.
+    pub(super) fn streamed(&self, id: &Id, primes: bool) {
+        let mut all = self.all();
+        let Some(asked) = all.asked.get_mut(id) else { return };
+        let (stream, first) = (asked.stream, !std::mem::replace(&mut asked.as_stream, true));
+        if primes && first {
+            all.push(stream, Bytes::new(), Kind::SOME, &self.waiting);
+        }
     }
 
     /// Nobody wants the stream any more. The requests that it still awaited.
@@ -240,7 +267,7 @@ impl Streams {
                     .map(|asked| asked.stream)
                     .or_else(|| all.belongs(&method, params.map(|it| it.get()), link))
                     .unwrap_or(STANDING);
-                all.push(stream, bytes(), (false, 200), &self.waiting);
+                all.push(stream, bytes(), Kind::SOME, &self.waiting);
             }
             // Nobody could tell what they are for.
             Message::Answer { id: None, .. } | Message::Batch(_) => (),
@@ -267,11 +294,11 @@ impl All {
     }
 
     fn answer(&mut self, id: &Id, message: Bytes, waiting: &Arc<AtomicUsize>) {
-        let Some(Asked { stream, status, .. }) = self.asked.remove(id) else { return };
+        let Some(Asked { stream, status, as_stream, .. }) = self.asked.remove(id) else { return };
         let Some(it) = self.streams.get_mut(&stream) else { return };
         it.awaits = it.awaits.saturating_sub(1);
         let last = it.awaits == 0;
-        self.push(stream, message, (last, status), waiting);
+        self.push(stream, message, Kind { last, status, as_stream }, waiting);
         if !last {
             return;
         }
@@ -286,7 +313,8 @@ impl All {
         }
     }
 
-    fn push(&mut self, number: u64, message: Bytes, (last, status): (bool, u16), waiting: &Arc<AtomicUsize>) {
+    fn push(&mut self, number: u64, message: Bytes, kind: Kind, waiting: &Arc<AtomicUsize>) {
+        let Kind { last, status, as_stream } = kind;
         let stream = match self.streams.get_mut(&number) {
             Some(stream) => stream,
             None if number == STANDING => self.streams.entry(STANDING).or_default(),
@@ -296,7 +324,7 @@ impl All {
         let before = waiting.fetch_add(length, Ordering::Relaxed);
         let queued = Arc::new(Queued(length, Arc::clone(waiting)));
         let event =
-            Event { id: (number, stream.next), message, last, status, _queued: Some(Arc::new(Queued(length, Arc::clone(waiting)))) };
+            Event { id: (number, stream.next), message, last, status, as_stream, _queued: Some(queued) };
         stream.next = stream.next.saturating_add(1);
         stream.keep(Event { _queued: None, ..event.clone() });
         let full = before.saturating_add(length) > MOST_BYTES;

@@ -37,6 +37,7 @@ pub(super) struct Visit {
     links: Vec<Link>,
     /// The client's `initialize`, and its id as written there.
     hello: (String, String),
+    version: OnceLock<String>,
     /// The client's `notifications/initialized`.
     initialized: OnceLock<Vec<u8>>,
     questions: Mutex<HashMap<String, (usize, String)>>,
@@ -73,6 +74,7 @@ impl Visit {
             shared,
             links,
             hello: (line, raw_id),
+            version: OnceLock::new(),
             initialized: OnceLock::new(),
             questions: Mutex::default(),
             count: AtomicU64::new(0),
@@ -175,6 +177,17 @@ impl Visit {
             "{{\"jsonrpc\":\"2.0\",\"id\":\"{id}\",\"method\":\"{method}\",\"params\":{{\"cursor\":{cursor}}}}}\n"
         );
         Ok((line, answer))
+    }
+
+    /// Whether the client may be sent an event without data: older ones take it for a broken message.
+    pub(super) fn primes(&self) -> bool {
+        self.version.get().is_some_and(|version| version.as_str() >= "2025-11-25")
+    }
+
+    /// The revision that was agreed on with the client.
+    pub(super) fn agreed(&self, version: &str) {
+        // It is agreed on once.
+        let _before = self.version.set(version.to_owned());
     }
 
     /// True once the client is gone.
