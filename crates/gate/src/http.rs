@@ -15,6 +15,7 @@ mod dialect;
 mod inspect;
 mod keys;
 mod ledger;
+mod mcp;
 mod onceonly;
 mod openapi;
 mod outcome;
@@ -42,9 +43,10 @@ use verdict::{Halt, Realm, Refusal};
 
 pub use openapi::document;
 pub use problem::Problem;
-pub use reply::Reply;
+pub use reply::{Payload, Reply};
 
 use crate::keys::Caller;
+use crate::mcp::http::Hub;
 use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
@@ -67,26 +69,31 @@ pub struct App {
     proof: probes::Proof,
     tools: Tools,
     closing: watch::Sender<bool>,
+    hub: Option<Arc<Hub>>,
 }
 
 impl App {
-    /// `line` names the gates that share a policy; `reading` is the ledger that the gate writes. The error is
-    /// the ledger's.
+    /// `line` names the gates that share a policy; `reading` is the ledger that the gate writes; `hub` is what stands
+    /// behind `/mcp`, if anything does. The error is the ledger's.
     pub async fn new(
         gate: Gate,
         line: String,
         reading: Reading,
         metrics: Arc<Metrics>,
+        hub: Option<Arc<Hub>>,
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
         let tools = Tools::default();
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing }))
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub }))
     }
 
     /// Lets those who only wait know that the server is stopping: they are answered with how things stand.
     pub fn close(&self) {
         self.closing.send_replace(true);
+        if let Some(hub) = &self.hub {
+            hub.close();
+        }
     }
 
     /// Keeps the keys as they are on the books, until the gate closes. To be run beside the server.
