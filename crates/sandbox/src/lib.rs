@@ -19,6 +19,8 @@ pub mod spec;
 pub mod step;
 
 pub use guarantee::{Guarantee, Kept, Report, State};
+#[cfg(target_os = "linux")]
+pub use linux::changes::{Change, Changes, Kind};
 pub use run::{Ended, NotRun, Outcome, Sink, Stdin, Stream, run};
 pub use spec::{Limits, Mode, Network, PROXY_PORT, Spec, Workspace};
 pub use step::{Failed, Step};

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::channel::{self, Ended, Said};
-use super::sys;
+use super::{spawn, sys};
 use crate::guarantee::Report;
 use crate::run::{NotRun, Outcome, Sink, Stdin, Stream};
 use crate::spec::Spec;
@@ -64,7 +64,7 @@ fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<(Driv
     let (out, out_write) = sys::pipe()?;
     let (err, err_write) = sys::pipe()?;
     let fds = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd(), theirs.as_fd()];
-    let pid = sys::spawn(&sys::c_path(&program)?, &CString::new(crate::HELPER)?, fds)?;
+    let pid = spawn::spawn(&sys::c_path(&program)?, &CString::new(crate::HELPER)?, fds)?;
     for fd in [in_write.as_fd(), out.as_fd(), err.as_fd()] {
         sys::nonblocking(fd)?;
     }

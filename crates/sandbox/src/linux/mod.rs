@@ -6,6 +6,7 @@
 //! No step falls back on anything: a step that fails ends the run before the program starts.
 
 pub mod cgroup;
+pub mod changes;
 pub mod channel;
 pub mod drive;
 mod fence;
@@ -15,6 +16,8 @@ mod identity;
 mod init;
 mod mounts;
 mod probe;
+mod protected;
+mod spawn;
 pub mod sys;
 mod target;
 

@@ -21,7 +21,7 @@ fn checked_int(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-fn owned(result: c_long) -> io::Result<OwnedFd> {
+pub(super) fn owned(result: c_long) -> io::Result<OwnedFd> {
     let fd = checked(result)?;
     let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else has it.
@@ -432,52 +432,6 @@ pub fn set_one_mount(mount: RawFd, set: u64, flags: c_int) -> io::Result<()> {
     checked(done).map(drop)
 }
 
-/// Starts a program with an empty environment and four descriptors, at 0 to 3.
-pub fn spawn(program: &CStr, name: &CStr, fds: [BorrowedFd<'_>; 4]) -> io::Result<pid_t> {
-    let failed = |code: c_int| if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) };
-    let argv = [name.as_ptr().cast_mut(), std::ptr::null_mut()];
-    let env: [*mut libc::c_char; 1] = [std::ptr::null_mut()];
-    let mut pid = 0;
-    // SAFETY: all zeroes may be initialised.
-    let mut actions: libc::posix_spawn_file_actions_t = unsafe { mem::zeroed() };
-    // SAFETY: `actions` lives until it is destroyed below.
-    failed(unsafe { libc::posix_spawn_file_actions_init(&raw mut actions) })?;
-    let mut done = Ok(());
-    // A descriptor among the first four would be overwritten before it is copied: they are moved up first.
-    let moved = fds.map(|fd| fd.try_clone_to_owned().and_then(|fd| above(fd, 10)));
-    for (to, fd) in (0..).zip(&moved) {
-        done = done.and_then(|()| match fd {
-            // SAFETY: `actions` was initialised.
-            Ok(fd) => failed(unsafe {
-                libc::posix_spawn_file_actions_adddup2(&raw mut actions, fd.as_raw_fd(), to)
-            }),
-            Err(error) => Err(io::Error::other(error.to_string())),
-        });
-    }
-    let done = done.and_then(|()| {
-        // SAFETY: both lists end in null, and all texts live through the call.
-        failed(unsafe {
-            libc::posix_spawn(
-                &raw mut pid,
-                program.as_ptr(),
-                &raw const actions,
-                std::ptr::null(),
-                argv.as_ptr(),
-                env.as_ptr(),
-            )
-        })
-    });
-    // SAFETY: initialised above, and not used again.
-    unsafe { libc::posix_spawn_file_actions_destroy(&raw mut actions) };
-    done.map(|()| pid)
-}
-
-/// The same descriptor at a number that is at least `least`.
-fn above(fd: OwnedFd, least: c_int) -> io::Result<OwnedFd> {
-    // SAFETY: numbers only.
-    owned(c_long::from(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) }))
-}
-
 /// Makes reads and writes come back at once.
 pub fn nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: numbers only.
@@ -494,4 +448,18 @@ pub fn inherited(fd: RawFd) -> Option<OwnedFd> {
     }
     // SAFETY: it is open, whoever started us gave it to us, and nobody else in this process takes it.
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Where an open symlink leads: the number of bytes that were written.
+pub fn read_link(link: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the empty path lives for ever; pointer and length are those of `buffer`.
+    let length =
+        unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(length).map_err(|_| io::Error::last_os_error())
+}
+
+/// True if an open file has an extended attribute.
+pub fn has_attribute(file: BorrowedFd<'_>, name: &CStr) -> bool {
+    // SAFETY: the name lives through the call; nothing is written where the size is 0.
+    unsafe { libc::fgetxattr(file.as_raw_fd(), name.as_ptr(), std::ptr::null_mut(), 0) >= 0 }
 }
