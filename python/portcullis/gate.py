@@ -11,19 +11,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import json
 import os
 import time
-import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+from ._later import asyncio as _asyncio, new_id
 from . import _engine
 from ._engine import Decision
 from ._plain import Binder, plain
@@ -209,7 +208,7 @@ class Gate:
         context: Mapping[str, Any] | None = None,
     ) -> Generator[Session, None, None]:
         """Everything decided inside belongs to one run, on behalf of `user`. Follows tasks of asyncio, not threads."""
-        session = Session(user, session_id or f"s-{uuid.uuid4()}", agent, step, environment, dict(context or {}))
+        session = Session(user, session_id or f"s-{new_id()}", agent, step, environment, dict(context or {}))
         token = _session.set(session)
         try:
             yield session
@@ -246,7 +245,7 @@ class Gate:
                 ended: Any = None
                 try:
                     ended = await fn(*args, **kwargs)
-                except asyncio.CancelledError:
+                except _asyncio().CancelledError:
                     self._failed(decision, "cancelled while it ran")
                     raise
                 except Exception as error:
@@ -270,11 +269,11 @@ class Gate:
         return decision
 
     async def _agreed_async(self, tool: str, args: dict[str, Any], wait_s: float | None) -> Decision:
-        decision = await asyncio.to_thread(self.check, tool, args)
+        decision = await _asyncio().to_thread(self.check, tool, args)
         if decision.requires_approval and wait_s is not None and decision.approval_id:
             until = time.monotonic() + wait_s
             while (status := self.approval(decision.approval_id)) == "pending" and time.monotonic() < until:
-                await asyncio.sleep(0.02)
+                await _asyncio().sleep(0.02)
             decision = self._with_answer(tool, args, decision, status)
         if not decision.allowed:
             raise violation_of(decision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -94,9 +94,9 @@ class Policy(ABC):
 
     @staticmethod
     def require_approval(
-        operation_type: str, reason: str | None = None, timeout: float = 300, name: str | None = None
+        operation_type: str, reason: str | None = None, timeout: float | None = None, name: str | None = None
     ) -> ApprovalPolicy:
-        """A person must agree first, within `timeout` seconds."""
+        """A person must agree first, within `timeout` seconds; without it, within those of the approval gate."""
         reason = reason or f"Operation '{operation_type}' requires approval"
         return ApprovalPolicy(name or f"approve_{operation_type}", operation_type, reason, timeout)
 
@@ -168,11 +168,12 @@ class AuditPolicy(PatternPolicy):
 class ApprovalPolicy(Policy):
     """A person must agree to operations of a type."""
 
-    def __init__(self, name: str, operation_type: str, reason: str, timeout: float = 300) -> None:
+    def __init__(self, name: str, operation_type: str, reason: str, timeout: float | None = None) -> None:
         super().__init__(name, reason)
         self.operation_type = operation_type
         self.reason = reason
-        self.timeout = timeout
+        self.timeout = 300 if timeout is None else timeout
+        self._said = {} if timeout is None else {"timeout": timeout}
 
     def evaluate(self, operation: str, context: Context) -> PolicyResult | None:
         """Asks if the operation, or its type, is the one."""
@@ -182,7 +183,7 @@ class ApprovalPolicy(Policy):
             PolicyAction.REQUIRE_APPROVAL,
             self.name,
             self.reason,
-            {"timeout": self.timeout, "operation_type": self.operation_type},
+            {**self._said, "operation_type": self.operation_type},
         )
 
 
@@ -278,6 +279,27 @@ class PolicySet:
             order = {it.name: n for n, it in enumerate(self._policies)}
             results.sort(key=lambda it: order.get(it.policy_name, len(order)))
         return results
+
+    def silent(self, operations: Sequence[Any]) -> list[int] | None:
+        """Which of many recorded operations any policy may have something to say of; the others concern none.
+
+        Nothing if that cannot be told without asking: policies that are functions.
+        """
+        types = {it.operation_type for it in self._others if type(it) is ApprovalPolicy}
+        if any(type(it) is not ApprovalPolicy for it in self._others):
+            return None
+        found: set[int] = set()
+        if self._patterns is not None:
+            try:
+                found.update(self._patterns.find_many([it.operation for it in operations], self._blocks))
+            except UnicodeError:
+                return None
+        found.update(
+            n
+            for n, it in enumerate(operations)
+            if len(it.input_data) > 1 or it.context or it.operation in types or it.operation_type in types
+        )
+        return sorted(found)
 
     def _said(self, policy: Policy, operation: str, context: Context) -> PolicyResult | None:
         try:

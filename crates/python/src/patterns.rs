@@ -5,6 +5,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use regex::{RegexSet, RegexSetBuilder};
 
 use crate::meaning::meanings;
@@ -43,6 +44,17 @@ impl Patterns {
         if text.len() > LONG { py.detach(|| self.search(text, meaning)) } else { self.search(text, meaning) }
     }
 
+    /// Which of many texts have any pattern, in order.
+    #[pyo3(signature = (texts, meaning=false))]
+    fn find_many(&self, py: Python<'_>, texts: Vec<PyBackedStr>, meaning: bool) -> Vec<usize> {
+        py.detach(|| {
+            let has = |text: &str| {
+                self.has(text) || (meaning && meanings(text).iter().any(|other| self.has(other)))
+            };
+            texts.iter().enumerate().filter(|(_, text)| has(text)).map(|(n, _)| n).collect()
+        })
+    }
+
     fn __len__(&self) -> usize {
         self.members.len().saturating_add(self.odd.len())
     }
@@ -76,6 +88,11 @@ impl Patterns {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    fn has(&self, text: &str) -> bool {
+        (!self.members.is_empty() && self.set.is_match(text))
+            || self.odd.iter().any(|(_, pattern)| pattern.is_match(text).unwrap_or(true))
     }
 
     fn one(&self, text: &str, found: &mut Vec<usize>) {
