@@ -17,6 +17,8 @@ use crate::record::{Answer, Decided, Index, Record};
 
 /// A run that is silent for so long is not continued.
 const RUN_MEMORY: Micro = 30 * DAY;
+/// The kind of event in which somebody says which notifications they want.
+pub const PREFERENCES: &str = "preferences";
 /// The most events of one run.
 pub const RUN_EVENTS: u32 = 10_000;
 /// The most runs that are remembered.
@@ -66,6 +68,8 @@ fn is_live(realm: &Realm) -> bool {
 pub struct Run {
     /// Its first event.
     pub first: Index,
+    /// Who told that one.
+    pub by: String,
     /// When the last one came.
     pub last: Micro,
     /// What the last one was.
@@ -98,22 +102,31 @@ pub struct DayCount {
 pub(crate) struct Events {
     runs: HashMap<(Realm, String), Run>,
     last: VecDeque<(Realm, Index)>,
+    logs: VecDeque<(Realm, Index)>,
+    /// What the bearer of a name last said of notifications.
+    preferences: HashMap<(Realm, String), Index>,
     days: BTreeMap<(Realm, i64), DayCount>,
 }
 
 impl Events {
     /// Takes in the event at `index`.
     pub(crate) fn apply(&mut self, index: Index, note: &EventNote) {
-        if self.last.len() >= LAST {
-            self.last.pop_front();
+        if note.kind == PREFERENCES && note.run.is_none() {
+            self.preferences.insert((note.realm, note.by.clone()), index);
+            return;
         }
-        self.last.push_back((note.realm, index));
+        let last = if note.run.is_some() { &mut self.last } else { &mut self.logs };
+        if last.len() >= LAST {
+            last.pop_front();
+        }
+        last.push_back((note.realm, index));
         let Some(run) = &note.run else { return };
         let (last, kind, status) = (note.t, note.kind.clone(), note.status.clone());
         let of = note.of.unwrap_or(index);
         let known = self.runs.get(&(note.realm, run.clone())).filter(|run| run.first == of);
         let events = known.map_or(0, |run| run.events).saturating_add(1);
-        self.runs.insert((note.realm, run.clone()), Run { first: of, last, kind, status, events });
+        let by = known.map_or(&note.by, |run| &run.by).clone();
+        self.runs.insert((note.realm, run.clone()), Run { first: of, by, last, kind, status, events });
     }
 
     pub(crate) fn decided(&mut self, it: &Decided) {
@@ -175,7 +188,15 @@ impl Books {
             .filter(move |((of, _), _)| *of == realm)
             .map(|((_, name), run)| (name.as_str(), run))
     }
-    /// The last events of a realm, newest first.
+    /// The last events that belong to no run, newest first.
+    pub fn logs(&self, realm: Realm) -> impl Iterator<Item = Index> {
+        self.events.logs.iter().rev().filter(move |(of, _)| *of == realm).map(|(_, at)| *at)
+    }
+    /// The event in which the bearer of a name last said something of notifications.
+    pub fn preferences(&self, realm: Realm, by: &str) -> Option<Index> {
+        self.events.preferences.get(&(realm, by.to_owned())).copied()
+    }
+    /// The last events of runs, newest first.
     pub fn events(&self, realm: Realm) -> impl Iterator<Item = Index> {
         self.events.last.iter().rev().filter(move |(of, _)| *of == realm).map(|(_, at)| *at)
     }

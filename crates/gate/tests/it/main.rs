@@ -28,6 +28,7 @@ mod inspection;
 mod mcp;
 mod mcp_rig;
 mod model;
+mod onceonly;
 mod policy_edit;
 mod sim;
 mod tidy;
