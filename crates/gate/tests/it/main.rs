@@ -34,5 +34,6 @@ mod sim;
 mod tidy;
 mod tool_call;
 mod tool_faults;
+mod tool_signing;
 mod upstream;
 mod ways;
