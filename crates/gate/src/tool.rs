@@ -9,6 +9,8 @@ mod egress;
 mod ending;
 mod errand;
 mod fault;
+mod fetch;
+pub mod import;
 mod pool;
 pub mod register;
 mod request;
@@ -24,6 +26,7 @@ use crate::views::Reading;
 
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
+pub use fetch::fetch;
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
 
 /// What all calls of tools share: connections, trusted certificates, secrets. Cheap to clone.
@@ -31,16 +34,22 @@ pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
 pub struct Tools(Arc<Shared>);
 
 struct Shared {
+    lines: Lines,
+    store: Store,
+}
+
+/// Connections, and who is believed to be at their other end.
+#[derive(Default)]
+struct Lines {
     pool: pool::Pool,
     trust: trust::Trust,
-    store: Store,
 }
 
 impl Tools {
     /// With the secrets of the ledger that `desk` writes and `reading` reads, sealed with `key`.
     pub fn new(desk: Desk, reading: Reading, key: Option<SealingKey>) -> Self {
         let store = Store::new(desk, reading, key);
-        Self(Arc::new(Shared { pool: pool::Pool::default(), trust: trust::Trust::default(), store }))
+        Self(Arc::new(Shared { lines: Lines::default(), store }))
     }
 
     /// The secrets that are stored.

@@ -166,7 +166,7 @@ impl Errand {
             Err(fault) => return Attempt::Never(fault),
         };
         let way = Way { endpoint: call.endpoint, address: call.address, purpose: &call.purpose, deadline };
-        match attempt::send(&self.tools.0, &way, request).await {
+        match attempt::send(&self.tools.0.lines, &way, request).await {
             Attempt::Answer(answer) if call.endpoint.signed_answers => {
                 let given = answer.headers.get(SIGNATURE).and_then(|it| it.to_str().ok()).unwrap_or_default();
                 let body = answer.body.as_deref().unwrap_or_default();
@@ -234,7 +234,8 @@ impl World for Errand {
 }
 
 const SIGNATURE: HeaderName = HeaderName::from_static("portcullis-signature");
-const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+/// How the gate calls itself.
+pub(super) const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// A call on its way, but for what differs from attempt to attempt.
 struct Sending<'c> {
