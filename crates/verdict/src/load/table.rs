@@ -273,6 +273,12 @@ const AGENT: Section = Section {
         may("roles", Several(Id), "Roles whose rules and limits it has besides its own.", "[reader]"),
         RULES,
         LIMITS,
+        may(
+            "prices",
+            Scalars(Tool, Dollars),
+            "What a call costs this agent, in US dollars, whatever the tool's own price is.",
+            "{stripe.refund: 0.02}",
+        ),
         BOUNDARIES_KEY,
         SCREENS_KEY,
         DESCRIPTION,
