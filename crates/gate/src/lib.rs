@@ -20,5 +20,6 @@ pub mod policy_text;
 pub mod policy_watch;
 pub mod serve;
 pub mod store;
+pub mod tool;
 pub mod views;
 pub mod wire;

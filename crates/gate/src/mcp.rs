@@ -1,7 +1,7 @@
-//! An MCP server in front of another, over stdio: every tool call goes through the gate, all else passes.
+//! An MCP server in front of others: every tool call goes through the gate, all else passes.
 //!
-//! Answerable for the wire: newline-delimited JSON-RPC of which only the envelope is read, and whose bytes are
-//! passed on as they are in both directions. Calls of tools are decided on, lists of tools are filtered and
+//! Answerable for the wire: JSON-RPC of which only the envelope is read, and whose bytes are passed on as they are in
+//! both directions, over stdio (here) and streamable HTTP ([`http`]). Calls of tools are decided on, lists of tools are filtered and
 //! their definitions pinned, and nothing more is touched. Knows nothing of rules.
 
 mod call;
@@ -9,11 +9,13 @@ mod catalogue;
 mod child;
 mod envelope;
 mod flight;
+pub mod http;
 mod lines;
 mod pump;
 mod reply;
 mod request;
 mod screen;
+pub mod servers;
 mod session;
 
 use std::fs::File;

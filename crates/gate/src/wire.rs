@@ -10,6 +10,7 @@ mod fields;
 pub mod onceonly;
 mod orders;
 mod outcome;
+mod tool;
 
 use std::borrow::Cow;
 
@@ -28,6 +29,7 @@ pub use orders::{
     RiskWord, RoleWord, StandingWord, StatusWord,
 };
 pub use outcome::{OutcomeReply, OutcomeRequest};
+pub use tool::{CallError, CarriedReply, LONGEST_WAIT_S, RefusedReply, ToolCallReply, ToolCallRequest};
 
 /// The deepest nesting of a body: lists and objects within each other.
 pub const DEEPEST: usize = 64;

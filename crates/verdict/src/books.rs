@@ -159,6 +159,10 @@ impl Books {
     pub fn counted(&self, counter: &CounterName, now: Micro) -> i64 {
         self.counters.get(counter).map_or(0, |it| it.total(now))
     }
+    /// When something was last counted under a name.
+    pub(crate) fn newest(&self, counter: &CounterName) -> Option<Micro> {
+        self.counters.get(counter).and_then(Counter::newest)
+    }
     /// Microseconds until `amount` more fits under `max`; `None`: never.
     pub(crate) fn free_in(&self, counter: &CounterName, now: Micro, amount: i64, max: i64) -> Option<i64> {
         match self.counters.get(counter) {

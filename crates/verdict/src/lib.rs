@@ -15,6 +15,7 @@ mod command;
 pub mod condition;
 mod decide;
 mod effect;
+mod endpoint;
 mod event;
 mod explain;
 mod guard;
@@ -27,6 +28,7 @@ mod money;
 mod near;
 mod policy;
 mod record;
+mod schema;
 mod screen;
 mod settle;
 
@@ -38,6 +40,7 @@ pub use decide::{Ask, Case, Claim, Code, Denial, Permit, ROOTS, Refused, Verdict
 pub use effect::{
     Effect, EffectFact, Finding, HostTarget, KINDS, PathTarget, ProgramTarget, TableTarget, Target, risk_of,
 };
+pub use endpoint::{Address, Auth, Endpoint, HttpMethod, Piece, SecretSource, Signing, Strain};
 pub use event::{DayCount, EventNote, PREFERENCES, RUN_EVENTS, Run};
 pub use explain::{Considered, Finding as RuleFinding, explain};
 pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
@@ -58,5 +61,6 @@ pub use record::{
     AgentSet, Answer, Answered, Asks, Change, Closed, Decided, Erased, Index, KeyMade, KeyRevoked, KeyRole,
     MeterKind, PolicySet, Record, Settled, Status, ToolSeen,
 };
+pub use schema::{Fault, Schema};
 pub use screen::{Classifier, NamedPattern, Reacted, Reaction, SCREENED, Screen, Screens, Side};
 pub use settle::{Outcome, Screened};

@@ -409,6 +409,10 @@ pub enum MeterKind {
     Failures,
     FailuresInARow,
     Argument,
+    /// Calls of a tool that are under way.
+    InFlight,
+    /// Failures in a row of a tool that the gate calls.
+    Breaker,
 }
 
 impl MeterKind {
@@ -434,8 +438,8 @@ impl MeterKind {
     pub fn code(self) -> Code {
         match self {
             Self::Usd => Code::Budget,
-            Self::Failures | Self::FailuresInARow => Code::BreakerOpen,
-            Self::Actions | Self::Tokens | Self::Argument => Code::Limit,
+            Self::Failures | Self::FailuresInARow | Self::Breaker => Code::BreakerOpen,
+            Self::Actions | Self::Tokens | Self::Argument | Self::InFlight => Code::Limit,
         }
     }
 }

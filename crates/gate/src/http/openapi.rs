@@ -123,6 +123,10 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
             "required": false,
             "content": {"application/json": {"schema": shape(generator)}},
         })),
+        Takes::Message => Some(json!({
+            "required": true,
+            "content": {"application/json": {"schema": {"type": ["object", "array"]}}},
+        })),
         Takes::Policy => Some(json!({
             "required": true,
             "content": {

@@ -44,6 +44,8 @@ pub enum Takes {
     MaybeJson(SchemaOf),
     /// A policy, in YAML or JSON.
     Policy,
+    /// A JSON-RPC message.
+    Message,
 }
 
 /// Adds a shape to the document.
@@ -91,13 +93,14 @@ impl Takes {
             Self::Nothing => 0,
             Self::Json(_) | Self::MaybeJson(_) => 1 << 20,
             Self::Policy => 4 << 20,
+            Self::Message => crate::mcp::LONGEST_MESSAGE,
         }
     }
     /// The kinds of body it may be.
     pub fn media(self) -> &'static [&'static str] {
         match self {
             Self::Nothing => &[],
-            Self::Json(_) | Self::MaybeJson(_) => &["application/json"],
+            Self::Json(_) | Self::MaybeJson(_) | Self::Message => &["application/json"],
             Self::Policy => &[
                 "application/yaml",
                 "application/json",

@@ -220,6 +220,18 @@ fn dropped(session: &Arc<Session>, odd: &Odd) {
     }
 }
 
+/// The answer to a request of the client's will not come, and nobody knows whether the server took it.
+pub(super) fn lost(session: &Arc<Session>, id: &Id, why: &str) {
+    match session.answered(id) {
+        Some(Waiting::Call(flight)) => flight.arrive(None, &session.runtime),
+        Some(_) => {
+            session.to_client(reply::error(Some(&id.written()), -32603, why).as_bytes(), Some(id));
+        }
+        None if session.is_ours(id) => session.list_failed(),
+        None => (),
+    }
+}
+
 async fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, Option<&RawValue>)) {
     if session.is_ours(id) {
         match result.map(read_page) {

@@ -245,6 +245,19 @@ impl Session {
         }
     }
 
+    /// No answer will come any more: every request that is no call is answered with an error.
+    pub(super) fn give_up(&self, why: &str) {
+        let lost: Vec<Id> = {
+            let mut requests = self.requests();
+            let plain = requests.waiting.extract_if(|_, waiting| !matches!(waiting, Waiting::Call(_)));
+            plain.map(|(id, _)| id).collect()
+        };
+        for id in lost {
+            let error = reply::error(Some(&id.written()), -32603, why);
+            self.to_client(error.as_bytes(), Some(&id));
+        }
+    }
+
     fn calls(&self) -> Vec<Arc<Flight>> {
         let call = |waiting: &Waiting| {
             if let Waiting::Call(flight) = waiting { Some(Arc::clone(flight)) } else { None }

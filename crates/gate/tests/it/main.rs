@@ -32,4 +32,7 @@ mod onceonly;
 mod policy_edit;
 mod sim;
 mod tidy;
+mod tool_call;
+mod tool_faults;
+mod upstream;
 mod ways;

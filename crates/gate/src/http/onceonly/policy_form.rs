@@ -67,7 +67,8 @@ impl Form {
             "permissive" => (None, Vec::new(), 1_000, 500),
             // Each pattern with a name that it fits: one that fits no known tool is taken for a slip of the pen.
             "read_only" => {
-                let underscores = ["get_user", "get_*", "list_items", "list_*", "read_file", "read_*", "search"];
+                let underscores =
+                    ["get_user", "get_*", "list_items", "list_*", "read_file", "read_*", "search"];
                 let dots = ["record.get", "*.get", "record.list", "*.list", "record.read", "*.read"];
                 (Some([tools(&underscores), tools(&dots)].concat()), Vec::new(), 500, 10)
             }
