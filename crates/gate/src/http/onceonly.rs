@@ -9,6 +9,7 @@ pub(super) mod leases;
 pub(super) mod locks;
 pub(super) mod policies;
 pub(super) mod policy_form;
+pub(super) mod run;
 pub(super) mod runs;
 
 use verdict::{Halt, LeaseKind, LeaseName, LeaseOrder, LeaseWish, Leased, Malformed, Micro, Refusal};

@@ -368,6 +368,50 @@ fn what_a_policy_cannot_hold_is_refused_and_not_dropped() {
 }
 
 #[test]
+fn a_governed_tool_is_decided_like_any_action() {
+    let served = Served::start();
+    let app = Client::new(&served, KeyRole::Admin);
+    let read = app.ok("/ai/run", &json!({"agent_id": "support-bot", "tool": "crm.read", "args": {"id": 1, "run_id": "r-1"}, "spend_usd": 0.25}));
+    assert_eq!(
+        (&read["allowed"], &read["decision"], &read["ok"]),
+        (&json!(true), &json!("allowed"), &json!(true))
+    );
+    let path = format!("/v1/decisions/{}", read["decision_id"].as_str().unwrap());
+    let record = served.get(&path, &app.key).json();
+    assert_eq!((&record["session_id"], &record["args"]), (&json!("r-1"), &json!({"id": 1})));
+    assert_eq!(record["expected_cost_usd"], 0.25);
+    let denied = app.ok("/ai/run", &json!({"agent_id": "support-bot", "tool": "users.delete"}));
+    assert_eq!(
+        (&denied["allowed"], &denied["decision"], &denied["result"]),
+        (&json!(false), &json!("blocked"), &json!(null))
+    );
+    assert!(denied["policy_reason"].is_string());
+    let asked = app
+        .ok("/ai/run", &json!({"agent_id": "support-bot", "tool": "stripe.refund", "args": {"amount": 500}}));
+    assert_eq!((&asked["allowed"], &asked["decision"]), (&json!(false), &json!("blocked")));
+    assert!(
+        asked["policy_reason"].as_str().unwrap().contains(asked["approval_id"].as_str().unwrap()),
+        "{asked}"
+    );
+    assert_eq!(
+        app.ok("/ai/run", &json!({"key": "job-1", "metadata": {"run_id": "r"}}))["status"],
+        "acquired"
+    );
+    assert_eq!(app.post("/ai/run", &json!({"key": "j", "metadata": {"actions": []}})).status, 422);
+    assert_eq!(
+        app.post("/ai/run", &json!({"tool": "crm.read"})).json()["detail"][0]["loc"],
+        json!(["body", "agent_id"])
+    );
+    let bound = served.key_like("b", KeyRole::Agent, Some("other-bot"), Realm::Live);
+    let other = served.post(
+        &format!("{BASE}/ai/run"),
+        &bound,
+        &json!({"agent_id": "support-bot", "tool": "crm.read"}),
+    );
+    assert_eq!(other.status, 403, "{}", other.text());
+}
+
+#[test]
 fn runs_keep_what_was_said_of_them() {
     let served = Served::start();
     let app = Client::new(&served, KeyRole::Agent);
