@@ -182,6 +182,8 @@ pub struct AgentParts {
     pub rules: Vec<Rule>,
     /// Its own, those of its roles, and those for everyone.
     pub limits: Vec<Limit>,
+    /// What calls of tools cost it, whatever the tools' own prices are.
+    pub prices: Vec<(String, Micros)>,
     /// Its own, those of its roles, and those for everyone: all hold.
     pub boundaries: Vec<Boundaries>,
     /// What is done about what no list of names can bound.
@@ -466,6 +468,10 @@ impl Agent {
     /// Its rules, in the order they are considered.
     pub fn rules(&self) -> &[Rule] {
         &self.parts.rules
+    }
+    /// What a call of a tool costs it, if that is not the tool's own price.
+    pub fn price(&self, tool: &str) -> Option<Micros> {
+        self.parts.prices.iter().find(|(name, _)| name == tool).map(|(_, price)| *price)
     }
     /// Its limits.
     pub fn limits(&self) -> &[Limit] {
