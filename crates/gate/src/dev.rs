@@ -70,6 +70,7 @@ pub fn run(args: &DevArgs) -> Done {
             address,
             store: store.clone(),
             line: opened.line,
+            mcp: None,
             on_ready: Box::new(move |address| greeting.say(address)),
             stop: serve::told_to_stop().map_err(Failure::Said)?,
         };

@@ -11,9 +11,12 @@ mod authzen;
 mod body;
 mod check;
 mod decisions;
+mod dialect;
 mod inspect;
 mod keys;
 mod ledger;
+mod mcp;
+mod onceonly;
 mod openapi;
 mod outcome;
 mod policy;
@@ -23,6 +26,7 @@ mod query;
 mod reply;
 mod ring;
 pub mod routes;
+mod tool;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -39,13 +43,16 @@ use verdict::{Halt, Realm, Refusal};
 
 pub use openapi::document;
 pub use problem::Problem;
-pub use reply::Reply;
+pub use reply::{Payload, Reply};
 
 use crate::keys::Caller;
+use crate::mcp::http::Hub;
 use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
+use crate::tool::Tools;
 use crate::views::Reading;
+use dialect::Dialect;
 use ring::Ring;
 use routes::{Found, May, Route};
 
@@ -60,26 +67,33 @@ pub struct App {
     ring: Ring,
     metrics: Arc<Metrics>,
     proof: probes::Proof,
+    tools: Tools,
     closing: watch::Sender<bool>,
+    hub: Option<Arc<Hub>>,
 }
 
 impl App {
-    /// `line` names the gates that share a policy; `reading` is the ledger that the gate writes. The error is
-    /// the ledger's.
+    /// `line` names the gates that share a policy; `reading` is the ledger that the gate writes; `hub` is what stands
+    /// behind `/mcp`, if anything does. The error is the ledger's.
     pub async fn new(
         gate: Gate,
         line: String,
         reading: Reading,
         metrics: Arc<Metrics>,
+        hub: Option<Arc<Hub>>,
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, closing }))
+        let tools = Tools::default();
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub }))
     }
 
     /// Lets those who only wait know that the server is stopping: they are answered with how things stand.
     pub fn close(&self) {
         self.closing.send_replace(true);
+        if let Some(hub) = &self.hub {
+            hub.close();
+        }
     }
 
     /// Keeps the keys as they are on the books, until the gate closes. To be run beside the server.
@@ -125,15 +139,16 @@ where
     app.metrics.requested();
     let logged = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (Instant::now(), request.method().clone(), request.uri().path().to_owned()));
+    let dialect = Dialect::of(request.uri().path());
     watch.answer_within(PATIENCE);
     let handled = Caught(pin!(handle(app, request, watch)));
     let reply = match watch.in_time(handled).await {
         Some(Ok(Ok(reply))) => reply,
-        Some(Ok(Err(problem))) => reply::problem(&problem),
-        None => reply::problem(&Problem::timed_out()),
+        Some(Ok(Err(problem))) => dialect.refuse(&problem),
+        None => dialect.refuse(&Problem::timed_out()),
         Some(Err(Panicked)) => {
             tracing::error!("a request could not be answered because of a mistake in this program");
-            reply::problem(&Problem::internal())
+            dialect.refuse(&Problem::internal())
         }
     };
     if let Some((start, method, path)) = logged {
@@ -170,7 +185,8 @@ where
     let query = head.uri.query().unwrap_or("").to_owned();
     let call = Call { app: Arc::clone(app), caller, params, query, headers: head.headers, body };
     if route.waits {
-        watch.answer_within(PATIENCE.saturating_mul(3));
+        // The longest is a tool's own time limit, after a wait for people.
+        watch.answer_within(PATIENCE.saturating_mul(7));
     }
     (route.handler)(call).await
 }

@@ -1,7 +1,7 @@
-//! An MCP server in front of another, over stdio: every tool call goes through the gate, all else passes.
+//! An MCP server in front of others: every tool call goes through the gate, all else passes.
 //!
-//! Answerable for the wire: newline-delimited JSON-RPC of which only the envelope is read, and whose bytes are
-//! passed on as they are in both directions. Calls of tools are decided on, lists of tools are filtered and
+//! Answerable for the wire: JSON-RPC of which only the envelope is read, and whose bytes are passed on as they are in
+//! both directions, over stdio (here) and streamable HTTP ([`http`]). Calls of tools are decided on, lists of tools are filtered and
 //! their definitions pinned, and nothing more is touched. Knows nothing of rules.
 
 mod call;
@@ -9,11 +9,13 @@ mod catalogue;
 mod child;
 mod envelope;
 mod flight;
+pub mod http;
 mod lines;
 mod pump;
 mod reply;
 mod request;
 mod screen;
+pub mod servers;
 mod session;
 
 use std::fs::File;
@@ -100,11 +102,12 @@ fn serve(options: Options) -> Result<i32, String> {
     let runtime = runtime.map_err(no_runtime)?;
     let Child { input, output, ended, leash } = child::start(&command)?;
     let server = server_name.unwrap_or_else(|| child::name(&command));
+    let (made_up, secret) = (made_up()?, made_up()?);
     let names =
-        Names { store, agent, user, run, made_up: made_up()?, secret: made_up()?, environment, server };
-    let client = Out::new(standard(std::io::stdout())?);
+        Names { store, agent, user, run, made_up, secret, environment, server, by: None, waits: true };
+    let client = Box::new(Out::new(standard(std::io::stdout())?));
     let desk = gate.desk.clone();
-    let session = Session::new(gate, names, (client, Out::new(input)), runtime.handle().clone());
+    let session = Session::new(gate, names, (client, Box::new(Out::new(input))), runtime.handle().clone());
     let from_client = Lines::new(standard(std::io::stdin())?, longest_message);
     let client_ended = direction("mcp-client", &session, from_client, pump::from_client)?;
     let from_server = Lines::new(output, longest_message);

@@ -19,7 +19,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::http::{self, App};
+use crate::http::{self, App, Payload};
+use crate::mcp::http::Hub;
+use crate::mcp::servers::Servers;
 use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
@@ -36,6 +38,8 @@ pub struct Options {
     pub store: StorePath,
     /// Names the gates that share a policy.
     pub line: String,
+    /// The MCP servers behind `/mcp`, if there are any.
+    pub mcp: Option<Servers>,
     /// Told once requests are answered, and where.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Ends when the server is to stop; see [`told_to_stop`].
@@ -48,6 +52,8 @@ const MOST_CONNECTIONS: usize = 8_192;
 const BACKLOG: u32 = 4_096;
 /// How long a client may take for the head of a request, and may be silent between two.
 const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client may take nothing of a stream, in which something is said more often.
+const FEED_PATIENCE: Duration = Duration::from_secs(60);
 /// A client that takes an answer in more slowly than this, in bytes a second, may lose it.
 const SLOWEST: u64 = 4_096;
 /// How long requests may take to finish once the server is told to stop.
@@ -55,19 +61,25 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop. The error is a sentence.
 pub async fn run(options: Options) -> Result<(), String> {
-    let Options { gate, address, store, line, on_ready, stop } = options;
+    let Options { gate, address, store, line, mcp, on_ready, stop } = options;
     let listener = listen(address)?;
     let local =
         listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
     if !local.ip().is_loopback() {
         tracing::warn!(%local, "keys and arguments travel unencrypted; put TLS in front of this address");
     }
+    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone()));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
-    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new())).await.map_err(|halt| halt.0)?;
+    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), hub.clone());
+    let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
+    let tidy = hub.map(|hub| tokio::spawn(hub.tidy()));
     on_ready(local);
     accept(listener, &app, stop).await;
     keys.abort();
+    if let Some(tidy) = tidy {
+        tidy.abort();
+    }
     // The readers first: the ledger is moved into its one file by the last connection that may write.
     let _aborted = keys.await;
     drop(app);
@@ -152,9 +164,13 @@ async fn converse(
         let shared = Arc::clone(&shared);
         async move {
             let (app, watch) = &*shared;
-            let reply = http::answer(app, request, watch).await;
+            let mut reply = http::answer(app, request, watch).await;
             let length = reply.body().size_hint().lower();
             watch.answered(HEAD_PATIENCE.saturating_add(Duration::from_secs(length / SLOWEST)));
+            if let Payload::Feed(feed) = reply.body_mut() {
+                let shared = Arc::clone(&shared);
+                feed.told(Box::new(move || shared.1.answered(FEED_PATIENCE)));
+            }
             Ok::<_, Infallible>(reply)
         }
     });

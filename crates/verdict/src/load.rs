@@ -13,6 +13,7 @@ mod read;
 mod schema;
 mod shape;
 mod table;
+mod tool;
 mod yaml;
 
 use hashbrown::HashMap;

@@ -14,8 +14,10 @@ use hashbrown::HashMap;
 use crate::boundary::{Boundaries, Hazards};
 use crate::condition::{Condition, Paths};
 use crate::effect::Effect;
+use crate::endpoint::{Endpoint, Strain};
 use crate::limit::Limit;
 use crate::money::Micros;
+use crate::schema::Schema;
 use crate::screen::Screens;
 
 pub use pattern::Pattern;
@@ -103,6 +105,16 @@ pub struct Tool {
     pub restores: bool,
     /// The dialect of its SQL, by name.
     pub dialect: Option<String>,
+    /// For people, and for the models that choose among tools.
+    pub description: Option<String>,
+    /// True if it is switched off: nobody may call it.
+    pub disabled: bool,
+    /// What its arguments must be.
+    pub schema: Option<Arc<Schema>>,
+    /// Where it is, if the gate calls it itself.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// How much of it there may be at once.
+    pub strain: Strain,
 }
 
 /// The names under which a condition reads what an action would do.
@@ -162,6 +174,8 @@ pub struct AgentParts {
     pub owner: Option<String>,
     /// What it is for.
     pub purpose: Option<String>,
+    /// Tools that are its own: for it, they stand before those of the policy.
+    pub tools: Vec<Tool>,
     /// Overrides the default mode.
     pub mode: Option<Mode>,
     /// In the order they are considered: its own, then those of its roles.
@@ -278,6 +292,9 @@ impl Policy {
         };
         parts.tools.into_iter().for_each(&mut know);
         for agent in &parts.agents {
+            for tool in &agent.tools {
+                know(Tool { name: tool.name.clone(), ..Tool::default() });
+            }
             let of_limits = agent.limits.iter().flat_map(|limit| &limit.tools);
             for pattern in agent.rules.iter().flat_map(|rule| &rule.tools).chain(of_limits) {
                 if let Pattern::Exact(name) = pattern {
@@ -320,6 +337,11 @@ impl Policy {
     pub fn tool(&self, name: &str) -> Option<&Tool> {
         self.tools.get(name).map(|entry| &entry.tool)
     }
+    /// A declared or named tool, as `agent` has it: its own stands before everyone's.
+    pub fn tool_of(&self, agent: &str, name: &str) -> Option<&Tool> {
+        let own = self.agents.get(agent).and_then(|it| it.own_tool(name));
+        own.or_else(|| self.tool(name))
+    }
     /// All known tools, in no order.
     pub fn tools(&self) -> impl Iterator<Item = &Tool> {
         self.tools.values().map(|entry| &entry.tool)
@@ -352,6 +374,15 @@ impl Policy {
 }
 
 impl Agent {
+    /// Its own tool of this name.
+    pub fn own_tool(&self, name: &str) -> Option<&Tool> {
+        self.parts.tools.iter().find(|tool| tool.name == name)
+    }
+    /// Its own tools.
+    pub fn own_tools(&self) -> &[Tool] {
+        &self.parts.tools
+    }
+
     fn on(&self, tool: u32) -> Option<&Applicable> {
         self.by_tool.get(self.tools.binary_search(&tool).ok()?)
     }

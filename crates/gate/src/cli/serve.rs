@@ -9,6 +9,7 @@ use clap::Args;
 use super::opening::open_gate;
 use super::print;
 use super::{Done, Failure, StoreArg};
+use crate::mcp::servers::Servers;
 use crate::policy_watch::PolicyWatch;
 use crate::serve::{self, Options};
 
@@ -20,6 +21,7 @@ pub const MAIN: &str = "main";
 #[command(after_help = "Examples:
   portcullis serve --policy portcullis.yaml
   portcullis serve --policy portcullis.yaml --listen 127.0.0.1:9000 --store sqlite:/var/lib/portcullis/ledger.db
+  portcullis serve --policy portcullis.yaml --mcp servers.json   # with MCP servers behind http://127.0.0.1:8787/mcp
   portcullis keys create --role agent --name support-bot      # a key to call it with
 
 An edit of the policy file comes into force at once; one with mistakes is logged, and changes nothing.
@@ -31,6 +33,9 @@ pub struct ServeArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     listen: String,
+    /// MCP servers to put behind /mcp: a file such as clients have, {"mcpServers": {...}}
+    #[arg(long, value_name = "FILE")]
+    mcp: Option<PathBuf>,
     #[command(flatten)]
     store: StoreArg,
 }
@@ -38,6 +43,7 @@ pub struct ServeArgs {
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> Done {
     let store = args.store.find()?;
+    let mcp = args.mcp.as_deref().map(Servers::read).transpose().map_err(Failure::Said)?;
     let address = address(&args.listen)?;
     super::wait_with_threads(async {
         let opened = open_gate(&store, &args.policy, MAIN).await?;
@@ -48,6 +54,7 @@ pub fn run(args: &ServeArgs) -> Done {
             address,
             store: store.clone(),
             line: opened.line,
+            mcp,
             on_ready: Box::new(ready),
             stop: serve::told_to_stop().map_err(Failure::Said)?,
         };

@@ -10,7 +10,7 @@ use super::Call;
 use super::problem::{Problem, ProblemShape, role_word};
 use super::query::Query;
 use super::reply::{self, Reply};
-use super::routes::{Gives, May, ROUTES, Route, Takes};
+use super::routes::{Gives, May, Route, Takes, all};
 
 /// An OpenAPI document.
 #[derive(JsonSchema)]
@@ -36,7 +36,7 @@ pub fn document() -> Value {
     });
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for route in &ROUTES {
+    for route in all() {
         let operation = operation(route, &mut generator);
         if let Value::Object(methods) = paths.entry(route.path).or_insert_with(|| json!({})) {
             methods.insert(route.method.as_str().to_ascii_lowercase(), operation);
@@ -122,6 +122,10 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
         Takes::MaybeJson(shape) => Some(json!({
             "required": false,
             "content": {"application/json": {"schema": shape(generator)}},
+        })),
+        Takes::Message => Some(json!({
+            "required": true,
+            "content": {"application/json": {"schema": {"type": ["object", "array"]}}},
         })),
         Takes::Policy => Some(json!({
             "required": true,

@@ -1,7 +1,12 @@
-//! Answers as bytes: one buffer, and headers made once.
+//! Answers as bytes: one buffer, and headers made once; or messages as they come.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -9,11 +14,48 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::Problem;
+use crate::mcp::http::Feed;
 
 /// An answer.
-pub type Reply = Response<Full<Bytes>>;
+pub type Reply = Response<Payload>;
+
+/// What an answer holds.
+pub enum Payload {
+    /// All of it.
+    Whole(Full<Bytes>),
+    /// Messages as they come.
+    Feed(Box<Feed>),
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(whole) => Pin::new(whole).poll_frame(cx),
+            Self::Feed(feed) => Pin::new(feed.as_mut()).poll_frame(cx),
+        }
+    }
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(whole) => whole.is_end_stream(),
+            Self::Feed(_) => false,
+        }
+    }
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(whole) => whole.size_hint(),
+            Self::Feed(_) => SizeHint::default(),
+        }
+    }
+}
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -67,8 +109,29 @@ pub(super) fn problem(problem: &Problem) -> Reply {
     reply
 }
 
-fn of(status: StatusCode, media: HeaderValue, bytes: Vec<u8>) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+/// An answer in JSON that is there already.
+pub(super) fn ready(status: StatusCode, bytes: Bytes) -> Reply {
+    of(status, JSON, bytes)
+}
+
+/// An answer without a body.
+pub(super) fn bare(status: StatusCode) -> Reply {
+    let mut reply = of(status, JSON, Bytes::new());
+    reply.headers_mut().remove(CONTENT_TYPE);
+    reply
+}
+
+/// Messages as they come.
+pub(super) fn feed(feed: Feed) -> Reply {
+    let mut reply = of(StatusCode::OK, EVENTS, Bytes::new());
+    // Proxies that collect answers would hold up what is said.
+    reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    *reply.body_mut() = Payload::Feed(Box::new(feed));
+    reply
+}
+
+fn of(status: StatusCode, media: HeaderValue, bytes: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Payload::Whole(Full::new(bytes.into())));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, media);

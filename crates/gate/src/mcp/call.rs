@@ -10,7 +10,8 @@ use ledger::{Payload, Reader};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
 use verdict::{
-    Code, Command, Definition, Draft, Hold, Index, Json, Outcome, Receipt, Record, Standing, Status,
+    Action, Approval, Code, Command, Definition, Draft, Hold, Index, Json, Outcome, Receipt, Record,
+    Standing, Status,
 };
 
 use super::catalogue::Offer;
@@ -54,7 +55,7 @@ impl Errand {
         let Self { session, flight, id, line, .. } = self;
         session.landed(&id, &flight, line.len());
         if let Some(reply) = reply.filter(|_| !flight.is_cancelled()) {
-            session.to_client(&reply);
+            session.to_client(&reply, Some(&id));
         }
     }
 
@@ -69,7 +70,8 @@ impl Errand {
             let why = format!("argument `{}` is almost `{meant}`; write it exactly", verdict::short(key));
             return Some(reply::error(Some(id), -32602, &why).into_bytes());
         }
-        let reply = match self.session.gate.call(self.draft(offer), self).await {
+        let draft = self.asked_before(self.draft(offer)).await;
+        let reply = match self.session.gate.call(draft, self).await {
             Err(malformed) => reply::malformed(id, &malformed),
             Ok(Err(halt)) if self.flight.is_sent() => {
                 let why =
@@ -128,6 +130,7 @@ impl Errand {
             step: Some(call.step.clone().unwrap_or_else(|| self.step.to_string())),
             environment: session.environment.clone(),
             key: call.key.clone(),
+            by: session.by.clone(),
             definition: Some(Definition {
                 server: session.server.clone(),
                 hash: offer.as_ref().map(|offer| offer.hash),
@@ -135,6 +138,28 @@ impl Errand {
             }),
             ..Draft::default()
         }
+    }
+
+    /// Where nobody waits for people, the same call made again is the one that was asked about.
+    async fn asked_before(&self, draft: Draft) -> Draft {
+        if self.session.waits {
+            return draft;
+        }
+        let Ok(action) = Action::new(draft.clone()) else { return draft };
+        let desk = &self.session.gate.desk;
+        let (digest, agent, realm, now) =
+            (action.digest().hex(), draft.agent.clone(), draft.realm, desk.clock().now());
+        let asked = desk.ask(move |books| {
+            let mine = |it: &Approval| {
+                it.agent == agent && it.digest == digest && it.realm == realm && it.used.is_none()
+            };
+            let standing =
+                books.approvals().filter(|(_, it)| mine(it)).map(|(at, it)| (at, it.standing(now)));
+            standing.filter(|(_, it)| matches!(it, Standing::Approved | Standing::Pending)).last()
+        });
+        // What cannot be looked at is decided as if it were new, and then refused for the same reason.
+        let approval = asked.await.ok().flatten().map(|(at, _)| at);
+        Draft { approval, ..draft }
     }
 
     async fn refused(&self, receipt: &Receipt) -> String {
@@ -146,7 +171,7 @@ impl Errand {
             return reply::result(&self.raw_id, &result);
         }
         // A question that was asked anew because the policy changed: nobody waits for its answer.
-        if decided.asks.is_some() {
+        if decided.asks.is_some() && self.session.waits {
             self.withdraw(receipt.at()).await;
         }
         reply::refused(&self.raw_id, receipt)
@@ -172,7 +197,7 @@ impl Errand {
 
     fn tell(&self, step: u32, waits: &str) {
         if let Some(token) = &self.call.progress {
-            self.session.to_client(reply::progress(token, step, waits).as_bytes());
+            self.session.to_client(reply::progress(token, step, waits).as_bytes(), Some(&self.id));
         }
     }
 
@@ -200,7 +225,10 @@ fn misnamed_of<'a>(args: &'a Json, offer: &Offer) -> Option<(&'a str, String)> {
 impl World for Errand {
     async fn ask(&self, approval: Index, receipt: &Receipt) {
         let waits = reply::waits(approval);
-        self.session.log(&waits);
+        if !self.session.waits {
+            return;
+        }
+        self.session.log(&waits, &self.id);
         let (mut cancelled, mut closing) = (self.flight.cancellation(), self.session.closing());
         let (mut told, mut tell_at) = (0, Instant::now());
         while !self.is_over(approval).await {
@@ -230,7 +258,7 @@ impl World for Errand {
         }
         let wait = self.flight.depart();
         let restored = self.restored(hold);
-        match self.session.to_server(restored.as_deref().unwrap_or(&self.line)) {
+        match self.session.to_server(restored.as_deref().unwrap_or(&self.line), Some(&self.id)) {
             Ok(()) => (),
             Err(Lost::Whole) => return Outcome::plain(Status::Cancelled),
             Err(Lost::InPart) => return Outcome::plain(Status::Unknown),

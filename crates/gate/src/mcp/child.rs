@@ -56,6 +56,11 @@ impl Drop for Leash {
 
 /// Starts a server: with our environment but for what is ours alone, and our error output. The error is a sentence.
 pub(super) fn start(command: &[String]) -> Result<Child, String> {
+    start_with(command, &[])
+}
+
+/// The same, with more in its environment.
+pub(super) fn start_with(command: &[String], env: &[(String, String)]) -> Result<Child, String> {
     let (program, args) = command.split_first().ok_or("no server is named; write its command after `--`")?;
     let mut command = Command::new(program);
     // A group of its own: a signal from the terminal comes to us, and the server is ended in order.
@@ -65,9 +70,9 @@ pub(super) fn start(command: &[String]) -> Result<Child, String> {
             command.env_remove(name);
         }
     }
-    let at = |error: io::Error| {
-        format!("the server `{program}` cannot be started: {error}; check the command after `--`")
-    };
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    let at =
+        |error: io::Error| format!("the server `{program}` cannot be started: {error}; check its command");
     let mut child = command.spawn().map_err(at)?;
     let leash = Leash(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

@@ -42,6 +42,17 @@ pub(super) enum Id {
     Text(String),
 }
 
+impl Id {
+    /// As JSON.
+    pub(super) fn written(&self) -> String {
+        match self {
+            Self::Int(int) => int.to_string(),
+            Self::Float(bits) => serde_json::to_string(&f64::from_bits(*bits)).unwrap_or_default(),
+            Self::Text(text) => serde_json::to_string(text).unwrap_or_default(),
+        }
+    }
+}
+
 /// A message.
 #[derive(Debug)]
 pub(super) enum Message<'l> {

@@ -1,12 +1,14 @@
 //! Messages as lines of bytes: read within a bound, written whole.
 //!
 //! Answerable for memory (a line that never ends is not kept) and for never mixing two messages on one pipe.
-//! Knows nothing of what the lines say.
+//! Knows nothing of what the lines say. What is written to is a [`Way`]: a pipe here, something else over HTTP.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::sync::Mutex;
 use std::time::Duration;
+
+use super::envelope::Id;
 
 /// How much of a line that is too long is thrown away at once.
 const SPILL: u64 = 256 * 1024;
@@ -87,6 +89,15 @@ fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// Where messages go, each of them whole.
+pub(super) trait Way: Send + Sync {
+    /// Sends one message, its line feed included. `about` is the request of the client's that it belongs to, where
+    /// that is known: an answer belongs to what it answers, progress to what makes it.
+    fn send(&self, message: &[u8], about: Option<&Id>) -> Result<(), Lost>;
+    /// Ends the stream, unless somebody is stuck in the middle of a message.
+    fn close(&self);
+}
+
 /// The writing end of a pipe, shared by whoever has a message for it.
 pub(super) struct Out {
     to: Mutex<Option<File>>,
@@ -106,10 +117,12 @@ impl Out {
     pub(super) fn new(to: File) -> Self {
         Self { to: Mutex::new(Some(to)) }
     }
+}
 
+impl Way for Out {
     /// Writes one message: `bytes`, as they are. Waits while the reader does not read, so that whoever sends
     /// too fast waits as well and nothing piles up.
-    pub(super) fn send(&self, bytes: &[u8]) -> Result<(), Lost> {
+    fn send(&self, bytes: &[u8], _about: Option<&Id>) -> Result<(), Lost> {
         let mut to = self.to.lock().map_err(|_| Lost::Whole)?;
         let Some(file) = to.as_mut() else { return Err(Lost::Whole) };
         let mut rest = bytes;
@@ -129,8 +142,7 @@ impl Out {
         Ok(())
     }
 
-    /// Ends the stream, unless somebody is stuck in the middle of a message.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         if let Ok(mut to) = self.to.try_lock() {
             *to = None;
         }

@@ -1,4 +1,4 @@
-//! The two directions: each line is passed on as it is, decided on, or refused.
+//! The two directions: each message is passed on as it is, decided on, or refused, whatever it came by.
 //!
 //! Nothing reaches the server that was not read here as a message of one meaning, and no `tools/call` but
 //! through the gate.
@@ -22,7 +22,7 @@ pub(super) fn from_client(session: &Arc<Session>, mut lines: Lines) {
         match lines.next(&mut line) {
             Ok(Got::Line) => client_line(session, &line),
             Ok(Got::TooLong) => {
-                session.to_client(reply::error(None, -32600, "the message is too long").as_bytes());
+                session.to_client(reply::error(None, -32600, "the message is too long").as_bytes(), None);
             }
             Ok(Got::End) => return,
             Err(error) => return tracing::warn!(%error, "the client cannot be read"),
@@ -35,7 +35,7 @@ pub(super) fn from_server(session: &Arc<Session>, mut lines: Lines) {
     let mut line = Vec::new();
     loop {
         match lines.next(&mut line) {
-            Ok(Got::Line) => server_line(session, &line),
+            Ok(Got::Line) => session.runtime.block_on(server_line(session, &line, None)),
             Ok(Got::TooLong) => tracing::warn!("a message of the server's is too long; it is not passed on"),
             Ok(Got::End) => return,
             Err(error) => return tracing::warn!(%error, "the server cannot be read"),
@@ -47,20 +47,20 @@ fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n')) || line == b"\r\n"
 }
 
-fn client_line(session: &Arc<Session>, line: &[u8]) {
+/// One message of the client's.
+pub(super) fn client_line(session: &Arc<Session>, line: &[u8]) {
     if is_blank(line) {
         return pass(session, line, None);
     }
     match text(line).and_then(read) {
         Err(odd) => {
             tracing::warn!(why = %odd.why, "a message of the client's is refused");
-            session.to_client(reply::odd(&odd).as_bytes());
+            session.to_client(reply::odd(&odd).as_bytes(), None);
         }
         Ok(Message::Batch(parts)) => {
             let ids: Vec<String> = parts.iter().filter_map(|part| id_in(part)).collect();
-            session.to_client(
-                reply::errors(&ids, "batches are not taken; send each message by itself").as_bytes(),
-            );
+            let errors = reply::errors(&ids, "batches are not taken; send each message by itself");
+            session.to_client(errors.as_bytes(), None);
         }
         Ok(Message::Answer { id, result }) => match result.and_then(|result| session.kept_in(result)) {
             None => pass(session, line, None),
@@ -89,11 +89,11 @@ fn client_line(session: &Arc<Session>, line: &[u8]) {
             }
             if let Some(why) = params.and_then(|params| session.kept_in(params)) {
                 let why = format!("not sent: {why}");
-                return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes());
+                return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes(), Some(&id));
             }
             match session.asked(&id, what) {
                 Ok(()) => pass(session, line, Some((&id, raw_id))),
-                Err(why) => session.to_client(reply::error(Some(raw_id), -32600, why).as_bytes()),
+                Err(why) => session.to_client(reply::error(Some(raw_id), -32600, why).as_bytes(), Some(&id)),
             }
         }
     }
@@ -110,12 +110,12 @@ fn id_in(part: &RawValue) -> Option<String> {
 
 /// Passes a message of the client's on. A request that cannot be passed on is answered.
 fn pass(session: &Session, line: &[u8], request: Option<(&Id, &str)>) {
-    if session.to_server(line).is_ok() {
+    if session.to_server(line, request.map(|(id, _)| id)).is_ok() {
         return;
     }
     if let Some((id, raw_id)) = request {
         drop(session.answered(id));
-        session.to_client(reply::error(Some(raw_id), -32603, "the server has ended").as_bytes());
+        session.to_client(reply::error(Some(raw_id), -32603, "the server has ended").as_bytes(), Some(id));
     }
 }
 
@@ -123,7 +123,7 @@ fn notification(session: &Arc<Session>, line: &[u8], method: &str, params: Optio
     match method {
         "tools/call" | "tools/list" => {
             let why = format!("`{method}` needs an `id`");
-            session.to_client(reply::error(None, -32600, &why).as_bytes());
+            session.to_client(reply::error(None, -32600, &why).as_bytes(), None);
         }
         "notifications/initialized" => {
             pass(session, line, None);
@@ -149,12 +149,12 @@ fn notification(session: &Arc<Session>, line: &[u8], method: &str, params: Optio
 fn call(session: &Arc<Session>, line: &[u8], (id, raw_id): (Id, &str), params: Option<&RawValue>) {
     let call = match request::read(params) {
         Ok(call) => call,
-        Err(why) => return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes()),
+        Err(why) => return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes(), Some(&id)),
     };
     let flight = Flight::new();
     let step = match session.called(&id, &flight, line.len()) {
         Ok(step) => step,
-        Err(why) => return session.to_client(reply::error(Some(raw_id), -32600, why).as_bytes()),
+        Err(why) => return session.to_client(reply::error(Some(raw_id), -32600, why).as_bytes(), Some(&id)),
     };
     let errand = Errand {
         session: Arc::clone(session),
@@ -169,9 +169,10 @@ fn call(session: &Arc<Session>, line: &[u8], (id, raw_id): (Id, &str), params: O
     flight.drive(Box::pin(errand.run()), &session.runtime);
 }
 
-fn server_line(session: &Arc<Session>, line: &[u8]) {
+/// One message of the server's; `about` is the client's request that it came along with, where that is known.
+pub(super) async fn server_line(session: &Arc<Session>, line: &[u8], about: Option<&Id>) {
     if is_blank(line) {
-        return session.to_client(line);
+        return session.to_client(line, None);
     }
     let text = match text(line) {
         Ok(text) => text,
@@ -183,23 +184,24 @@ fn server_line(session: &Arc<Session>, line: &[u8]) {
             for part in parts {
                 // A batch within a batch is no message.
                 if !part.get().starts_with('[') {
-                    server_line(session, format!("{}\n", part.get()).as_bytes());
+                    let part = format!("{}\n", part.get());
+                    Box::pin(server_line(session, part.as_bytes(), about)).await;
                 }
             }
         }
-        Ok(Message::Request { raw_id, .. }) => session.told(line, Some(raw_id)),
+        Ok(Message::Request { raw_id, .. }) => session.told(line, Some(raw_id), about).await,
         Ok(Message::Notification { method, .. }) => {
             // Before the client knows: what it calls next is held against what the tools are now.
             if method == "notifications/tools/list_changed" {
                 session.tools_changed();
             }
-            session.told(line, None);
+            session.told(line, None, about).await;
         }
-        Ok(Message::Answer { id: None, result: None }) => session.to_client(line),
+        Ok(Message::Answer { id: None, result: None }) => session.to_client(line, about),
         Ok(Message::Answer { id: None, .. }) => {
             tracing::warn!("the server answers, and does not say what; dropped")
         }
-        Ok(Message::Answer { id: Some(id), result }) => answer(session, line, text, (&id, result)),
+        Ok(Message::Answer { id: Some(id), result }) => answer(session, line, text, (&id, result)).await,
     }
 }
 
@@ -207,20 +209,33 @@ fn server_line(session: &Arc<Session>, line: &[u8]) {
 fn dropped(session: &Arc<Session>, odd: &Odd) {
     tracing::warn!(why = %odd.why, "a message of the server's cannot be read; it is not passed on");
     let Some(raw_id) = &odd.id else { return };
-    match id_of(raw_id).and_then(|id| session.answered(&id)) {
+    let Some(id) = id_of(raw_id) else { return };
+    match session.answered(&id) {
         Some(Waiting::Call(flight)) => flight.arrive(None, &session.runtime),
         Some(_) => {
             let why = format!("the server's answer cannot be read: {}", odd.why);
-            session.to_client(reply::error(Some(raw_id), -32603, &why).as_bytes());
+            session.to_client(reply::error(Some(raw_id), -32603, &why).as_bytes(), Some(&id));
         }
         None => (),
     }
 }
 
-fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, Option<&RawValue>)) {
+/// The answer to a request of the client's will not come, and nobody knows whether the server took it.
+pub(super) fn lost(session: &Arc<Session>, id: &Id, why: &str) {
+    match session.answered(id) {
+        Some(Waiting::Call(flight)) => flight.arrive(None, &session.runtime),
+        Some(_) => {
+            session.to_client(reply::error(Some(&id.written()), -32603, why).as_bytes(), Some(id));
+        }
+        None if session.is_ours(id) => session.list_failed(),
+        None => (),
+    }
+}
+
+async fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, Option<&RawValue>)) {
     if session.is_ours(id) {
         match result.map(read_page) {
-            Some(Ok(page)) => session.listed(&page),
+            Some(Ok(page)) => session.listed(&page).await,
             Some(Err(why)) => {
                 tracing::warn!(%why, "the server's tools cannot be read");
                 session.list_failed();
@@ -232,25 +247,30 @@ fn answer(session: &Arc<Session>, line: &[u8], text: &str, (id, result): (&Id, O
     match session.answered(id) {
         // An answer to what nobody asked could be taken for another one.
         None => tracing::debug!("the server answers what was not asked, or was taken back; dropped"),
-        Some(Waiting::Plain) => match raw_id(text).and_then(|raw_id| session.screened(line, raw_id)) {
-            Some(screened) => session.to_client(&screened),
-            None => session.to_client(line),
-        },
+        Some(Waiting::Plain) => {
+            let screened = screened(session, line, text).await;
+            session.to_client(screened.as_deref().unwrap_or(line), Some(id));
+        }
         Some(Waiting::Initialize) => {
             // Its instructions go to the model as they are.
-            let screened = raw_id(text).and_then(|raw_id| session.screened(line, raw_id));
+            let screened = screened(session, line, text).await;
             if let Some(capabilities) = result.and_then(capabilities) {
                 session
                     .server_can(capabilities.raw("logging").is_some(), capabilities.raw("tools").is_some());
             }
-            session.to_client(screened.as_deref().unwrap_or(line));
+            session.to_client(screened.as_deref().unwrap_or(line), Some(id));
         }
         Some(Waiting::Call(flight)) => flight.arrive(Some(line.to_vec()), &session.runtime),
         Some(Waiting::List) => match result {
-            None => session.to_client(line),
-            Some(result) => list(session, line, text, result),
+            None => session.to_client(line, Some(id)),
+            Some(result) => list(session, line, text, (id, result)).await,
         },
     }
+}
+
+/// An answer as the screens leave it, where they touch it.
+async fn screened(session: &Session, line: &[u8], text: &str) -> Option<Vec<u8>> {
+    session.screened(line, raw_id(text)?).await
 }
 
 /// An answer's id as it was written.
@@ -263,20 +283,20 @@ fn capabilities(result: &RawValue) -> Option<Fields<'_>> {
     Fields::strict(fields.raw("capabilities")?.get(), &["logging", "tools"]).ok()
 }
 
-fn list(session: &Session, line: &[u8], text: &str, result: &RawValue) {
-    let shown = read_page(result).and_then(|page| {
-        let views = session.shown(&page).map_err(|halt| format!("the ledger cannot be written: {halt}"))?;
-        Ok(filtered(text, &page, &views))
-    });
+async fn list(session: &Session, line: &[u8], text: &str, (id, result): (&Id, &RawValue)) {
+    let shown = match read_page(result) {
+        Err(why) => Err(why),
+        Ok(page) => match session.shown(&page).await {
+            Err(halt) => Err(format!("the ledger cannot be written: {halt}")),
+            Ok(views) => Ok(filtered(text, &page, &views)),
+        },
+    };
     match shown {
-        Ok(None) => session.to_client(line),
-        Ok(Some(filtered)) => session.to_client(format!("{filtered}\n").as_bytes()),
+        Ok(None) => session.to_client(line, Some(id)),
+        Ok(Some(filtered)) => session.to_client(format!("{filtered}\n").as_bytes(), Some(id)),
         Err(why) => {
-            let id = Fields::strict(text, &[])
-                .ok()
-                .and_then(|fields| fields.raw("id").map(|raw| raw.get().to_owned()));
             let why = format!("the tools cannot be shown: {why}");
-            session.to_client(reply::error(id.as_deref(), -32603, &why).as_bytes());
+            session.to_client(reply::error(raw_id(text), -32603, &why).as_bytes(), Some(id));
         }
     }
 }

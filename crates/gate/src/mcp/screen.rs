@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use verdict::{Finding, Hold, Json, Outcome, Realm, Screened};
 
 use super::call::Errand;
-use super::envelope::{self, Fields, Message};
+use super::envelope::{self, Fields, Id, Message};
 use super::reply;
 use super::session::Session;
 use crate::eyes::Shown;
@@ -39,8 +39,8 @@ enum Line {
 
 impl Session {
     /// An answer to what the gate does not decide on (resources, prompts, ...), as the client may see it.
-    pub(super) fn screened(&self, line: &[u8], raw_id: &str) -> Option<Vec<u8>> {
-        let (shown, _) = self.runtime.block_on(self.look(line, &PARTS, None))?;
+    pub(super) async fn screened(&self, line: &[u8], raw_id: &str) -> Option<Vec<u8>> {
+        let (shown, _) = self.look(line, &PARTS, None).await?;
         match shown {
             Line::Same => None,
             Line::Changed(text) => Some(text.into_bytes()),
@@ -51,15 +51,16 @@ impl Session {
     }
 
     /// What a server asks or tells of its own accord (sampling, elicitation, logging), as the client may see it.
-    pub(super) fn told(&self, line: &[u8], raw_id: Option<&str>) {
-        match self.runtime.block_on(self.look(line, &["params"], None)) {
-            None | Some((Line::Same, _)) => self.to_client(line),
-            Some((Line::Changed(text), _)) => self.to_client(text.as_bytes()),
+    /// `about` is the client's request that it belongs to, where that is known.
+    pub(super) async fn told(&self, line: &[u8], raw_id: Option<&str>, about: Option<&Id>) {
+        match self.look(line, &["params"], None).await {
+            None | Some((Line::Same, _)) => self.to_client(line, about),
+            Some((Line::Changed(text), _)) => self.to_client(text.as_bytes(), about),
             Some((Line::Withheld(why), _)) => {
                 tracing::warn!(server = %self.server, %why, "a message of the server's is kept back");
                 if let Some(raw_id) = raw_id {
                     let answer = reply::error(Some(raw_id), -32603, &format!("kept back: {why}"));
-                    let _gone = self.to_server(answer.as_bytes());
+                    let _gone = self.to_server(answer.as_bytes(), None);
                 }
             }
         }
@@ -131,7 +132,7 @@ impl Errand {
     pub(super) fn restored(&self, hold: &Hold) -> Option<Vec<u8>> {
         let policy = self.session.gate.desk.policy();
         let action = &hold.case().action;
-        if !policy.tool(action.tool()).is_some_and(|tool| tool.restores) {
+        if !policy.tool_of(action.agent(), action.tool()).is_some_and(|tool| tool.restores) {
             return None;
         }
         let text = envelope::text(&self.line).ok()?;

@@ -13,7 +13,7 @@ use verdict::{Command, Halt, Json, Policy, Realm, could_allow, hex};
 use super::catalogue::{Catalogue, Item, Offer, Page, Then, View, canonical};
 use super::envelope::Id;
 use super::flight::Flight;
-use super::lines::{Lost, Out};
+use super::lines::{Lost, Way};
 use super::reply;
 use crate::eyes::Shown;
 use crate::path::Gate;
@@ -38,9 +38,13 @@ pub(super) struct Session {
     pub(super) environment: Option<String>,
     /// Whose tools they are.
     pub(super) server: String,
+    /// Whose key the client came with.
+    pub(super) by: Option<String>,
+    /// Whether a call waits for people; else the client comes back.
+    pub(super) waits: bool,
     pub(super) runtime: Handle,
-    client: Out,
-    child: Out,
+    client: Box<dyn Way>,
+    server_end: Box<dyn Way>,
     requests: Mutex<Requests>,
     tools: Mutex<Catalogue>,
     listed: watch::Sender<u64>,
@@ -86,12 +90,19 @@ pub(super) struct Names {
     pub(super) secret: String,
     pub(super) environment: Option<String>,
     pub(super) server: String,
+    pub(super) by: Option<String>,
+    pub(super) waits: bool,
 }
 
 impl Session {
-    /// A session between a client and a child that was just started.
-    pub(super) fn new(gate: Gate, names: Names, (client, child): (Out, Out), runtime: Handle) -> Arc<Self> {
-        let Names { store, agent, user, run, made_up, secret, environment, server } = names;
+    /// A session between a client and a server that was just started.
+    pub(super) fn new(
+        gate: Gate,
+        names: Names,
+        (client, server_end): (Box<dyn Way>, Box<dyn Way>),
+        runtime: Handle,
+    ) -> Arc<Self> {
+        let Names { store, agent, user, run, made_up, secret, environment, server, by, waits } = names;
         Arc::new(Self {
             gate,
             store,
@@ -101,8 +112,10 @@ impl Session {
             environment,
             server,
             runtime,
+            by,
+            waits,
             client,
-            child,
+            server_end,
             requests: Mutex::default(),
             tools: Mutex::default(),
             listed: watch::Sender::new(0),
@@ -116,21 +129,21 @@ impl Session {
         })
     }
 
-    /// Writes to the client. A client that is gone ends the session.
-    pub(super) fn to_client(&self, message: &[u8]) {
-        if self.client.send(message).is_err() {
+    /// Writes to the client what belongs to its request `about`. A client that is gone ends the session.
+    pub(super) fn to_client(&self, message: &[u8], about: Option<&Id>) {
+        if self.client.send(message, about).is_err() {
             self.lost_client.send_replace(true);
         }
     }
 
-    /// Writes to the server.
-    pub(super) fn to_server(&self, message: &[u8]) -> Result<(), Lost> {
-        self.child.send(message)
+    /// Writes to the server; `about` is the request that it is, if it is one.
+    pub(super) fn to_server(&self, message: &[u8], about: Option<&Id>) -> Result<(), Lost> {
+        self.server_end.send(message, about)
     }
 
     /// Ends the server's input.
     pub(super) fn hang_up(&self) {
-        self.child.close();
+        self.server_end.close();
     }
 
     /// True once the client cannot be written to.
@@ -232,6 +245,19 @@ impl Session {
         }
     }
 
+    /// No answer will come any more: every request that is no call is answered with an error.
+    pub(super) fn give_up(&self, why: &str) {
+        let lost: Vec<Id> = {
+            let mut requests = self.requests();
+            let plain = requests.waiting.extract_if(|_, waiting| !matches!(waiting, Waiting::Call(_)));
+            plain.map(|(id, _)| id).collect()
+        };
+        for id in lost {
+            let error = reply::error(Some(&id.written()), -32603, why);
+            self.to_client(error.as_bytes(), Some(&id));
+        }
+    }
+
     fn calls(&self) -> Vec<Arc<Flight>> {
         let call = |waiting: &Waiting| {
             if let Waiting::Call(flight) = waiting { Some(Arc::clone(flight)) } else { None }
@@ -257,9 +283,9 @@ impl Session {
     }
 
     /// Tells the client by way of the server's log, if there is one.
-    pub(super) fn log(&self, text: &str) {
+    pub(super) fn log(&self, text: &str, about: &Id) {
         if self.logs.load(Ordering::Relaxed) && self.level.load(Ordering::Relaxed) <= NOTICE {
-            self.to_client(reply::log(text).as_bytes());
+            self.to_client(reply::log(text).as_bytes(), Some(about));
         }
     }
 
@@ -291,7 +317,7 @@ impl Session {
     fn ask_for_list(&self, id: &str, cursor: Option<&str>) {
         let params = cursor.map(|cursor| format!(",\"params\":{{\"cursor\":{cursor}}}")).unwrap_or_default();
         let request = format!("{{\"jsonrpc\":\"2.0\",\"id\":\"{id}\",\"method\":\"tools/list\"{params}}}\n");
-        if self.to_server(request.as_bytes()).is_err() {
+        if self.to_server(request.as_bytes(), Some(&Id::Text(id.to_owned()))).is_err() {
             self.list_failed();
         }
     }
@@ -312,8 +338,8 @@ impl Session {
     }
 
     /// Takes in a page of the gate's own list, and asks for the next.
-    pub(super) fn listed(&self, page: &Page<'_>) {
-        if let Err(halt) = self.pin(&page.items) {
+    pub(super) async fn listed(&self, page: &Page<'_>) {
+        if let Err(halt) = self.pin(&page.items).await {
             tracing::error!(reason = %halt, "the server's tools could not be recorded");
             return self.list_failed();
         }
@@ -335,28 +361,29 @@ impl Session {
     }
 
     /// Takes in a page that the client asked for: what it may see of each tool, in their order.
-    pub(super) fn shown(&self, page: &Page<'_>) -> Result<Vec<View>, Halt> {
-        let accepted = self.pin(&page.items)?;
+    pub(super) async fn shown(&self, page: &Page<'_>) -> Result<Vec<View>, Halt> {
+        let accepted = self.pin(&page.items).await?;
         self.tools().seen(&page.items);
         let policy = self.gate.desk.policy();
         let (user, here) = (self.user.as_deref(), self.environment.as_deref());
         let may = |tool: &str| could_allow(&policy, &self.agent, tool, user, here);
-        let visible = page.items.iter().zip(accepted);
-        Ok(visible
-            .map(|(item, accepted)| match accepted && item.name.as_deref().is_some_and(may) {
-                true => self.view(&policy, item),
+        let mut views = Vec::with_capacity(page.items.len());
+        for (item, accepted) in page.items.iter().zip(accepted) {
+            views.push(match accepted && item.name.as_deref().is_some_and(may) {
+                true => self.view(&policy, item).await,
                 false => View::Hidden,
-            })
-            .collect())
+            });
+        }
+        Ok(views)
     }
 
     /// What the agent's screens leave of a definition. What is seen in it is logged in any case.
-    fn view(&self, policy: &Policy, item: &Item<'_>) -> View {
+    async fn view(&self, policy: &Policy, item: &Item<'_>) -> View {
         let Some(definition) = item.offer.as_ref().map(|offer| Arc::clone(&offer.text)) else {
             return View::Hidden;
         };
-        let shown = self.gate.eyes.show_to(policy, &self.agent, (Realm::Live, None), &definition);
-        let Shown { findings, withheld, replaced } = self.runtime.block_on(shown);
+        let Shown { findings, withheld, replaced } =
+            self.gate.eyes.show_to(policy, &self.agent, (Realm::Live, None), &definition).await;
         let told =
             findings.iter().filter(|it| matches!(it.kind.as_ref(), "prompt_injection" | "hidden_text"));
         let kinds: Vec<String> = told.map(|it| format!("{}/{}", it.kind, it.name)).collect();
@@ -373,23 +400,23 @@ impl Session {
     }
 
     /// Records definitions that are new; true for each whose definition is the accepted one.
-    fn pin(&self, items: &[Item<'_>]) -> Result<Vec<bool>, Halt> {
+    async fn pin(&self, items: &[Item<'_>]) -> Result<Vec<bool>, Halt> {
         let named: Vec<Option<(String, String)>> =
             items.iter().map(|item| Some((item.name.clone()?, hex(&item.offer.as_ref()?.hash)))).collect();
-        let before = self.pins(named.clone())?;
+        let before = self.pins(named.clone()).await?;
         for (item, (named, (_, seen))) in items.iter().zip(named.iter().zip(&before)) {
             let Some((tool, hash)) = named.clone().filter(|_| !seen) else { continue };
             let definition = canonical(item.raw);
             let server = self.server.clone();
             let seen = Command::Tool { server, tool, hash, definition, accepted_by: None };
             // What the ledger would refuse to hold is not accepted either; that is looked at below.
-            let _refused = self.runtime.block_on(self.gate.desk.obey(seen))?;
+            let _refused = self.gate.desk.obey(seen).await?;
         }
-        Ok(self.pins(named)?.into_iter().map(|(accepted, _)| accepted).collect())
+        Ok(self.pins(named).await?.into_iter().map(|(accepted, _)| accepted).collect())
     }
 
     /// For each definition, whether it is the accepted one and whether it is the last one seen.
-    fn pins(&self, named: Vec<Option<(String, String)>>) -> Result<Vec<(bool, bool)>, Halt> {
+    async fn pins(&self, named: Vec<Option<(String, String)>>) -> Result<Vec<(bool, bool)>, Halt> {
         let server = self.server.clone();
         let look = self.gate.desk.ask(move |books| {
             let look = |(tool, hash): &(String, String)| {
@@ -399,6 +426,6 @@ impl Session {
             };
             named.iter().map(|named| named.as_ref().map_or((false, false), look)).collect()
         });
-        self.runtime.block_on(look)
+        look.await
     }
 }

@@ -99,6 +99,11 @@ impl Served {
     }
 
     pub fn start_in(folder: Arc<Folder>, policy: &str) -> Self {
+        Self::start_with(folder, policy, None)
+    }
+
+    /// With MCP servers behind `/mcp`.
+    pub fn start_with(folder: Arc<Folder>, policy: &str, mcp: Option<gate::mcp::servers::Servers>) -> Self {
         let gate = open_gate(&folder, policy);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -109,6 +114,7 @@ impl Served {
             address: "127.0.0.1:0".parse().unwrap(),
             store: StorePath(folder.0.join("ledger.db")),
             line: "main".to_owned(),
+            mcp,
             on_ready: Box::new(move |at| ready.send(at).unwrap()),
             stop: Box::pin(async move {
                 let _told = stopped.await;

@@ -85,6 +85,7 @@ fn parts_of(
         id: agent.id.clone(),
         owner: holders().find_map(|holder| holder.owner.clone()),
         purpose: holders().find_map(|holder| holder.purpose.clone()),
+        tools: agent.tools.clone(),
         mode: agent.mode.or(mode_of_roles),
         rules: holders().flat_map(|holder| &holder.rules).flat_map(|rule| rule.rules.clone()).collect(),
         limits: limits.map(|limited| limited.limit.clone()).collect::<Vec<Limit>>(),

@@ -6,6 +6,7 @@
 use super::table::{Form, METERS, WINDOWS};
 use super::yaml::{Scalar, Style};
 use crate::action::short;
+use crate::endpoint::Address;
 use crate::limit::{Meter, Window};
 use crate::money::Micros;
 use crate::near::{nearest, within};
@@ -70,6 +71,7 @@ pub(super) fn check(form: Form, scalar: &Scalar) -> Result<(), Wrong> {
         Form::Quorum => quorum(scalar).map(drop),
         Form::Hundredth => between(scalar, 0, 100),
         Form::Whole => between(scalar, 1, i64::from(u32::MAX)),
+        Form::Between(least, most) => between(scalar, least, most),
         Form::Dollars | Form::Maximum => dollars(scalar).map(drop),
         Form::Expression if matches!(plain(scalar), Plain::Bool(_)) => Ok(()),
         Form::Timeout | Form::Window if plain(scalar) == Plain::Number => {
@@ -105,6 +107,10 @@ fn check_text(form: Form, text: &str) -> Result<(), Wrong> {
             wrong("the text is empty".to_owned(), "write it, or remove the key")
         }
         Form::Regex => regex(text),
+        Form::Url => Address::parse(text).map(drop).or_else(|why| {
+            wrong(format!("`{}` {why}", short(text)), "write it as `https://api.example.com/items/{id}`")
+        }),
+        Form::Header => header(text),
         Form::Argument => argument(text).map(drop),
         Form::ArgumentPath => argument_path(text).map(drop),
         Form::Timeout => duration(text, 30).map(drop),
@@ -214,6 +220,34 @@ fn regex(text: &str) -> Result<(), Wrong> {
             )
         }
     }
+}
+
+/// Headers that say how a request is sent, or that the gate writes itself.
+const OUR_HEADERS: &[&str] = &[
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "idempotency-key",
+    "user-agent",
+];
+
+/// Checks the name of a header that carries a secret (RFC 9110, 5.1).
+fn header(text: &str) -> Result<(), Wrong> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let lower = text.to_ascii_lowercase();
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(token) {
+        return wrong(format!("`{}` is no name of a header", short(text)), "write one such as `X-API-Key`");
+    }
+    if OUR_HEADERS.contains(&lower.as_str()) || lower.starts_with("portcullis-") {
+        return wrong(format!("the header `{}` is the gate's own", short(text)), "name another");
+    }
+    Ok(())
 }
 
 fn name(what: &str, text: &str, longest: usize, marks: &str) -> Result<(), Wrong> {

@@ -98,6 +98,11 @@ fn form(form: Form) -> Value {
         }
         Form::Hundredth => json!({"type": "integer", "minimum": 0, "maximum": 100}),
         Form::Whole => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
+        Form::Between(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Form::Url => {
+            json!({"type": "string", "pattern": "^https?://[^/?#@]+([/?][^#]*)?$", "maxLength": 4096})
+        }
+        Form::Header => json!({"type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"}),
         Form::RuleName => {
             json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^\S(.*\S)?$"})
         }
