@@ -12,6 +12,7 @@ mod body;
 mod check;
 mod decisions;
 mod dialect;
+mod editing;
 mod inspect;
 mod keys;
 mod ledger;

@@ -55,8 +55,8 @@ pub use limit::{
 };
 pub use money::Micros;
 pub use policy::{
-    Agent, AgentParts, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, RuleKind, Terms, Tool,
-    UnknownTool,
+    Agent, AgentParts, Bounds, Mode, Parts, Pattern, Policy, PolicyVersion, Risk, Role, Rule, RuleKind,
+    Terms, Tool, UnknownTool,
 };
 pub use record::{
     AgentSet, Answer, Answered, Asks, Change, Closed, Decided, Erased, Index, KeyMade, KeyRevoked, KeyRole,

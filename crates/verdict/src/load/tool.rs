@@ -52,6 +52,7 @@ pub(super) fn read(entry: &Entry, report: &mut Report) -> Tool {
         schema: schema(node, report),
         endpoint: None,
         strain: strain(node),
+        bounds: super::sandbox::read(node, report).map(Arc::new),
     };
     let endpoint = endpoint(entry, &tool, report);
     Tool { endpoint: endpoint.map(Arc::new), ..tool }
