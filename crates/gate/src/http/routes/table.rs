@@ -85,6 +85,7 @@ pub static ROUTES: [Route; 37] = [
             ("agent_id", "of this agent"),
             ("tool", "of this tool"),
             ("decision", "allow, deny or pending"),
+            ("outcome", "success, failed, cancelled or unknown"),
             ("user", "on behalf of this user"),
             ("session_id", "in this session"),
             ("since", "not before this time (RFC 3339)"),
