@@ -395,7 +395,11 @@ fn several_servers_are_one_and_keep_apart() {
     let asked = client.posted(&call(2, "b__read", r#"{"path":"/x"}"#));
     assert_eq!(b.answer("tools/call")["params"]["name"], "read");
     assert_eq!(asked.join().unwrap().json()["result"]["content"][0]["text"], "done");
-    let unknown = client.post(&call(3, "c__read", "{}")).json();
+    // What nobody has is looked for, and then refused on record.
+    let unknown = client.posted(&call(3, "c__read", "{}"));
+    a.list(&["read", "write", "remove"]);
+    let unknown = unknown.join().unwrap().json();
+    assert_eq!(unknown["result"]["_meta"]["portcullis/decision"]["code"], "unknown_tool", "{unknown}");
     assert_eq!(unknown["result"]["isError"], true, "{unknown}");
     assert_eq!(client.post(r#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#).json()["result"], json!({}));
 
