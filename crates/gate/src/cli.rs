@@ -23,6 +23,8 @@ mod policy;
 mod policy_test;
 pub(crate) mod print;
 mod problems;
+mod run;
+mod sandbox;
 mod serve;
 mod tail;
 mod tools;
@@ -105,6 +107,11 @@ enum Command {
     /// Check, test and explain policies
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Run a program with less than we have, and say what held
+    Run(Box<run::RunArgs>),
+    /// See what the sandbox can keep on this host
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
     /// Stand in front of an MCP server (stdio)
     Mcp(mcp::McpArgs),
     /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor
@@ -202,6 +209,8 @@ impl Command {
             Self::Inspect(args) => inspect::run(args),
             Self::Scan(args) => inspect::scan(&args),
             Self::Policy(command) => policy::run(command),
+            Self::Run(args) => run::run(*args),
+            Self::Sandbox(command) => sandbox::run(command),
             Self::Mcp(args) => mcp::run(args),
             Self::Hook(args) => hook::run(args),
             Self::Approvals(command) => approvals::run(command),

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 use verdict::{
-    Books, Closing, Command, Halt, Hold, Index, Ink, Journal, Petition, Policy, Receipt, Refusal, Ruling,
-    Settling, Standing, Verdict,
+    Books, Closing, Command, Halt, Hold, Index, Ink, Journal, LeaseOrder, Leased, Petition, Policy, Receipt,
+    Refusal, Ruling, Settling, Standing, Verdict,
 };
 
 use crate::clock::Clock;
@@ -154,6 +154,15 @@ impl Desk {
         }
     }
 
+    /// Answers a wish about a lease, once what changes is on record.
+    pub async fn lease(&self, order: LeaseOrder) -> Result<Result<Leased, Refusal>, Halt> {
+        match self.send(Petition::Lease(order)).await? {
+            Ruling::Leased(leased) => Ok(Ok(leased)),
+            Ruling::Refused(refusal) => Ok(Err(refusal)),
+            _ => Err(gone()),
+        }
+    }
+
     /// Asks the books, caught up with what other processes wrote.
     pub async fn ask<T: Send + 'static>(
         &self,
@@ -203,7 +212,7 @@ fn admission(ruling: Ruling) -> Option<Admission> {
     match ruling {
         Ruling::Go(hold) => Some(Admission::Go(hold)),
         Ruling::Stop(receipt) => Some(Admission::Stop(receipt)),
-        Ruling::Settled(_) | Ruling::Done(_) | Ruling::Refused(_) => None,
+        Ruling::Settled(_) | Ruling::Leased(_) | Ruling::Done(_) | Ruling::Refused(_) => None,
     }
 }
 

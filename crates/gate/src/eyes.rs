@@ -70,8 +70,12 @@ impl Eyes {
     /// What the action would do and what stands in its arguments, as far as that can be told from the action
     /// alone.
     pub fn facts(&self, policy: &Policy, action: &Action) -> Facts {
-        let mut facts = inspect::inspect(action, policy.tool(action.tool()), &self.0.around);
+        let mut facts =
+            inspect::inspect(action, policy.tool_of(action.agent(), action.tool()), &self.0.around);
         if let Some(agent) = policy.agent(action.agent()) {
+            if let Some(price) = agent.price(action.tool()) {
+                facts.cost = action.estimate().unwrap_or_default().max(price);
+            }
             let lens = self.lens(policy, agent.screens());
             lens.look(Side::Input, action.args(), &mut facts.findings);
             if let Some(definition) = action.definition() {

@@ -11,10 +11,13 @@ mod authzen;
 mod body;
 mod check;
 mod decisions;
+mod dialect;
+mod editing;
 mod inspect;
 mod keys;
 mod ledger;
 mod mcp;
+mod onceonly;
 mod openapi;
 mod outcome;
 mod policy;
@@ -24,6 +27,7 @@ mod query;
 mod reply;
 mod ring;
 pub mod routes;
+mod tool;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -47,7 +51,9 @@ use crate::mcp::http::Hub;
 use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
+use crate::tool::Tools;
 use crate::views::Reading;
+use dialect::Dialect;
 use ring::Ring;
 use routes::{Found, May, Route};
 
@@ -62,6 +68,7 @@ pub struct App {
     ring: Ring,
     metrics: Arc<Metrics>,
     proof: probes::Proof,
+    tools: Tools,
     closing: watch::Sender<bool>,
     hub: Option<Arc<Hub>>,
 }
@@ -78,7 +85,8 @@ impl App {
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, closing, hub }))
+        let tools = Tools::default();
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub }))
     }
 
     /// Lets those who only wait know that the server is stopping: they are answered with how things stand.
@@ -132,15 +140,16 @@ where
     app.metrics.requested();
     let logged = tracing::enabled!(tracing::Level::DEBUG)
         .then(|| (Instant::now(), request.method().clone(), request.uri().path().to_owned()));
+    let dialect = Dialect::of(request.uri().path());
     watch.answer_within(PATIENCE);
     let handled = Caught(pin!(handle(app, request, watch)));
     let reply = match watch.in_time(handled).await {
         Some(Ok(Ok(reply))) => reply,
-        Some(Ok(Err(problem))) => reply::problem(&problem),
-        None => reply::problem(&Problem::timed_out()),
+        Some(Ok(Err(problem))) => dialect.refuse(&problem),
+        None => dialect.refuse(&Problem::timed_out()),
         Some(Err(Panicked)) => {
             tracing::error!("a request could not be answered because of a mistake in this program");
-            reply::problem(&Problem::internal())
+            dialect.refuse(&Problem::internal())
         }
     };
     if let Some((start, method, path)) = logged {
@@ -177,7 +186,8 @@ where
     let query = head.uri.query().unwrap_or("").to_owned();
     let call = Call { app: Arc::clone(app), caller, params, query, headers: head.headers, body };
     if route.waits {
-        watch.answer_within(PATIENCE.saturating_mul(3));
+        // The longest is a tool's own time limit, after a wait for people.
+        watch.answer_within(PATIENCE.saturating_mul(7));
     }
     (route.handler)(call).await
 }

@@ -7,5 +7,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything else: as the sandbox's helper nothing of the gate may run in this process.
+    sandbox::take_over();
     gate::cli::main()
 }

@@ -28,6 +28,11 @@ pub trait World: Send + Sync {
     /// Waits until the question at `approval` is answered, withdrawn or over.
     fn ask(&self, approval: Index, receipt: &Receipt) -> impl Future<Output = ()> + Send;
 
+    /// False: nobody waits for people here; a question is answered with its id, and the action comes again.
+    fn waits(&self) -> bool {
+        true
+    }
+
     /// Carries out what is held. Always ends, and always in an outcome.
     fn execute(&self, hold: &Hold) -> impl Future<Output = Outcome> + Send;
 }
@@ -98,7 +103,7 @@ impl Gate {
     /// If a person must agree: waits for the answer, then decides the same action anew with it.
     async fn agreed<W: World>(&self, case: Case, receipt: Receipt, world: &W) -> Result<Admission, Halt> {
         let question = match receipt.decided() {
-            it if it.decision != Answer::Pending => None,
+            it if it.decision != Answer::Pending || !world.waits() => None,
             it => Some(it.approval.unwrap_or(receipt.at())),
         };
         let Some(approval) = question else { return Ok(Admission::Stop(receipt)) };

@@ -51,16 +51,28 @@ pub fn of_text(name: &str, text: &str) -> Result<PolicyText, Vec<Problem>> {
     Ok(PolicyText { loaded, packed: pack(vec![(name.to_owned(), text.to_owned())]), files: Vec::new() })
 }
 
+/// Reads a policy of texts that are there already, in the order of [`files_of`].
+pub fn of_texts(files: Vec<(String, String)>) -> Result<PolicyText, Vec<Problem>> {
+    let mut rest = files.iter();
+    let (name, text) =
+        rest.next().ok_or_else(|| vec![unreadable("policy.yaml", "it has no text".to_owned())])?;
+    let loaded = load(name, text, &mut |asked, _| {
+        rest.next().cloned().ok_or_else(|| format!("`{asked}` is not kept"))
+    })?;
+    Ok(PolicyText { loaded, packed: pack(files), files: Vec::new() })
+}
+
 /// The policy of a payload that [`PolicyText::packed`] made. The error is a sentence.
 pub fn unpack(payload: &[u8]) -> Result<Policy, String> {
     let packed: Packed = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-    let mut files = packed.files.into_iter();
-    let (name, text) = files.next().ok_or("it has no text")?;
-    let loaded =
-        load(&name, &text, &mut |asked, _| files.next().ok_or_else(|| format!("`{asked}` is not kept")));
-    loaded.map(|loaded| loaded.policy).map_err(|problems| {
+    of_texts(packed.files).map(|text| text.loaded.policy).map_err(|problems| {
         problems.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
     })
+}
+
+/// The texts of a packed policy, each with its name: the main one first, then what it includes.
+pub fn files_of(payload: &[u8]) -> Option<Vec<(String, String)>> {
+    serde_json::from_slice(payload).ok().map(|packed: Packed| packed.files)
 }
 
 /// The main text of a packed policy, for people to read.

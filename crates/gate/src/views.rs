@@ -6,6 +6,7 @@
 mod agents;
 mod approvals;
 mod decisions;
+mod events;
 mod keys;
 mod records;
 mod tools;
@@ -23,9 +24,11 @@ pub use approvals::{
 pub use decisions::{
     DecisionPage, DecisionView, OutcomeView, Wanted, decided, decision, decisions, end, original,
 };
+pub use events::{Counts, agent_counts, event_at, events, payload, payload_at, run_events};
 pub use keys::{KeyPage, KeyView, key, keys};
 pub use records::{
-    PolicyPage, PolicyVersionView, RecordPage, RecordView, policy_text, policy_versions, records,
+    PolicyPage, PolicyVersionView, RecordPage, RecordView, policy_files, policy_text, policy_versions,
+    records,
 };
 pub use tools::{ToolPage, ToolView, tools};
 

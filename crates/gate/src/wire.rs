@@ -7,14 +7,15 @@ mod answer;
 pub mod authzen;
 mod check;
 mod fields;
+pub mod onceonly;
 mod orders;
 mod outcome;
+mod tool;
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use verdict::{Code, Index, Micros};
 
@@ -28,6 +29,7 @@ pub use orders::{
     RiskWord, RoleWord, StandingWord, StatusWord,
 };
 pub use outcome::{OutcomeReply, OutcomeRequest};
+pub use tool::{CallError, CarriedReply, LONGEST_WAIT_S, RefusedReply, ToolCallReply, ToolCallRequest};
 
 /// The deepest nesting of a body: lists and objects within each other.
 pub const DEEPEST: usize = 64;
@@ -86,7 +88,7 @@ pub enum Unreadable {
 }
 
 /// Reads a body. Nesting is bounded before anything is built.
-pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+pub fn read<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, Unreadable> {
     if is_too_deep(bytes) {
         return Err(Unreadable::Syntax(format!(
             "the body is nested more than {DEEPEST} deep; send a flatter one"
@@ -123,7 +125,7 @@ fn is_too_deep(bytes: &[u8]) -> bool {
 }
 
 /// An amount of dollars, written as a JSON number with exactly its digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dollars(pub Micros);
 
 impl Serialize for Dollars {

@@ -26,7 +26,7 @@ pub use hit::Hit;
 pub use infer::{Proposal, infer};
 pub use roles::{connections as reached, files as touched};
 pub use surroundings::Surroundings;
-use verdict::{Action, Facts, Tool};
+use verdict::{Action, Effect, Facts, Target, Tool};
 
 /// Finds out what `action` would do. `tool` is the policy's declaration, if there is one; `around` is what is
 /// known of where it runs.
@@ -37,7 +37,7 @@ pub fn inspect(action: &Action, tool: Option<&Tool>, around: &Surroundings) -> F
     let estimate = action.estimate().unwrap_or_default();
     let Some(tool) = tool else { return Facts { cost: estimate, ..Facts::default() } };
     let mut facts = Facts {
-        effects: tool.effects.clone(),
+        effects: tool.effects.iter().cloned().map(somewhere).collect(),
         cost: estimate.max(tool.price),
         yields: tool.yields.clone(),
         cwd: around.cwd.clone(),
@@ -47,5 +47,15 @@ pub fn inspect(action: &Action, tool: Option<&Tool>, around: &Surroundings) -> F
     roles::read(action, tool, around, &mut facts);
     let worst = facts.effects.iter().map(|effect| effect.risk).max().unwrap_or_default();
     facts.risk = tool.risk.unwrap_or(worst);
+    // Arguments that are none of the tool's are the first thing to say, whatever else was seen in them.
+    facts.problem = tool.refuses(action.args()).or(facts.problem);
     facts
+}
+
+/// A tool that is declared to read tables reads some, and the declaration does not say which.
+fn somewhere(effect: Effect) -> Effect {
+    match effect.target {
+        Target::None if effect.kind.starts_with("sql.") => Effect { target: Target::Unknown, ..effect },
+        _ => effect,
+    }
 }

@@ -267,8 +267,14 @@ impl Batch {
     }
 
     /// A statement that touches no table.
+    /// Nothing of any table.
     fn quiet(&mut self) {
         self.push(Effect::new("sql.read", Target::None));
+    }
+
+    /// Rows of some table: which one cannot be told.
+    fn somewhere(&mut self) {
+        self.push(Effect::new("sql.read", Target::Unknown).noting("it cannot be told which table is read"));
     }
 
     fn look(&mut self, name: &ObjectName) {
@@ -304,20 +310,33 @@ impl Batch {
         });
     }
 
-    /// From here on, unqualified names lead elsewhere; `None` if it is not known where.
-    fn enter(&mut self, schema: Option<String>) {
-        self.quiet();
-        match schema {
-            Some(name) if !name.is_empty() => self.schema = Some(self.dialect.fold(&name, false)),
-            _ => self.unknown("it is not known where its names lead"),
+    /// From here on, unqualified names lead elsewhere: to one schema, or to the first of several that has such a
+    /// name; `None` if it is not known where. The connection may outlive the text: that it went there is an
+    /// effect of its own, on everything in the schema.
+    fn enter(&mut self, path: Option<String>) {
+        let Some(path) = path.filter(|it| !it.is_empty()) else {
+            return self.unknown("it is not known where its names lead");
+        };
+        let schemas = path.split(',').map(|it| it.trim().trim_matches(['"', '`', '\'']));
+        let schemas: Vec<String> = schemas
+            .filter(|it| !it.is_empty() && *it != "$user")
+            .map(|it| self.dialect.fold(it, false))
+            .collect();
+        for schema in &schemas {
+            let target = TableTarget { table: format!("{schema}.*"), ..TableTarget::default() };
+            self.push(
+                Effect::new("sql.read", Target::Table(target)).noting("names without a schema lead here"),
+            );
         }
+        self.schema = if let [one] = schemas.as_slice() { Some(one.clone()) } else { None };
     }
 
-    /// A name as comparisons see it, with the schema that the text has entered.
+    /// A name as comparisons see it, with the schema that the text has entered. PostgreSQL looks for a name in
+    /// its own catalogue first.
     fn table(&self, name: &ObjectName) -> String {
         let written = self.table_as_written(name);
         match &self.schema {
-            Some(schema) if name.0.len() == 1 => format!("{schema}.{written}"),
+            Some(schema) if name.0.len() == 1 && !written.starts_with("pg_") => format!("{schema}.{written}"),
             _ => written,
         }
     }

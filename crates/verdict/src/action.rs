@@ -16,7 +16,7 @@ use crate::money::Micros;
 use crate::policy::Risk;
 
 /// Whose data an action touches: test keys never touch a live counter, and never see live data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Realm {
     /// The real thing.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::action::{Definition, hex, short};
 use crate::books::{Approval, Books, LockState, Standing, lock_id, short_digest};
 use crate::decide::{Ask, Case, Claim, Code, Denial, Permit, Verdict};
-use crate::limit::Micro;
+use crate::limit::{CounterName, Micro, duration};
 use crate::policy::{Mode, Terms};
 use crate::record::{Answer, Asks, Decided, Index, MeterKind};
 
@@ -193,6 +193,14 @@ fn within_limits(books: &Books, claims: &[Claim], now: Micro) -> (Option<Denial>
     let mut worst: Option<Denial> = None;
     let mut remaining = Vec::with_capacity(claims.len());
     for claim in claims {
+        if let Some((cooldown, running)) = &claim.breaker {
+            worst = worst.or(is_down(books, claim, *cooldown, running, now));
+            continue;
+        }
+        // What only a breaker looks at has no maximum.
+        if claim.max == i64::MAX {
+            continue;
+        }
         // A breaker opens when its count is reached; anything else when the action would exceed it.
         let needs = match claim.charge.meter {
             MeterKind::Failures | MeterKind::FailuresInARow => 1,
@@ -205,7 +213,11 @@ fn within_limits(books: &Books, claims: &[Claim], now: Micro) -> (Option<Denial>
         if counted.saturating_add(needs) <= claim.max {
             continue;
         }
-        let free = books.free_in(counter, now, needs, claim.max);
+        let free = match claim.charge.meter {
+            // Most calls end long before they stop to count.
+            MeterKind::InFlight => Some(PROBING),
+            _ => books.free_in(counter, now, needs, claim.max),
+        };
         let denial =
             Denial { retry_after: free, ..Denial::new(claim.charge.meter.code(), too_much(claim, counted)) };
         let longer = |it: &Denial| it.retry_after.is_some_and(|a| free.is_none_or(|b| b > a));
@@ -216,6 +228,38 @@ fn within_limits(books: &Books, claims: &[Claim], now: Micro) -> (Option<Denial>
     (worst, remaining)
 }
 
+/// Why a tool is not called while it is down. Once it has cooled down one call may try; the others wait for its end.
+fn is_down(
+    books: &Books,
+    claim: &Claim,
+    cooldown: Micro,
+    running: &CounterName,
+    now: Micro,
+) -> Option<Denial> {
+    let counter = &claim.charge.counter;
+    let failed = books.counted(counter, now);
+    if failed < claim.max {
+        return None;
+    }
+    let free = books.newest(counter).unwrap_or(now).saturating_add(cooldown).saturating_sub(now);
+    let (label, seconds) = (&claim.label, duration(cooldown));
+    if free > 0 {
+        let reason = format!(
+            "`{label}` is open: {failed} calls in a row have failed; one may try {seconds} after the last"
+        );
+        return Some(Denial { retry_after: Some(free), ..Denial::new(Code::BreakerOpen, reason) });
+    }
+    if books.counted(running, now) > 0 {
+        let reason =
+            format!("`{label}` is half open: {failed} calls in a row have failed, and another one is trying");
+        return Some(Denial { retry_after: Some(PROBING), ..Denial::new(Code::BreakerOpen, reason) });
+    }
+    None
+}
+
+/// When to look again while one call tries whether a tool is up.
+const PROBING: Micro = 1_000_000;
+
 fn too_much(claim: &Claim, counted: i64) -> String {
     let (label, max) = (&claim.label, claim.charge.meter.show(claim.max));
     let counted_text = claim.charge.meter.show(counted);
@@ -223,6 +267,7 @@ fn too_much(claim: &Claim, counted: i64) -> String {
         MeterKind::Failures | MeterKind::FailuresInARow => {
             format!("`{label}` is at most {max}, and {counted_text} have been reported")
         }
+        MeterKind::InFlight => format!("`{label}` are at most {max}, and {counted_text} are under way"),
         MeterKind::Actions => format!("`{label}` is at most {max}, and {counted_text} have been allowed"),
         _ => format!(
             "`{label}` is at most {max}; {counted_text} is taken, and this would take {}",

@@ -4,6 +4,8 @@
 //! counters, approvals) is here, so that replaying the records replays the decisions. Books neither decide
 //! nor write; they are asked ([`crate::admit`]) and told.
 
+mod approval;
+
 use std::collections::BTreeMap;
 
 use hashbrown::{HashMap, HashSet};
@@ -11,12 +13,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::action::Realm;
+use crate::event::Events;
+use crate::lease::Leases;
 use crate::limit::{ByCounter, Counter, CounterName, Micro, SESSION_IDLE};
-use crate::policy::{PolicyVersion, Terms};
+use crate::policy::PolicyVersion;
 use crate::record::{
     AgentSet, Answer, Answered, Change, Closed, Decided, Index, KeyMade, PolicySet, Record, Settled, Status,
     ToolSeen,
 };
+
+pub use approval::{Approval, Ended, Standing};
 
 /// An idempotency key is remembered this long after its last use.
 pub const KEY_MEMORY: Micro = 30 * 24 * 3600 * 1_000_000;
@@ -44,6 +50,8 @@ pub struct Books {
     keys: HashMap<String, KeyMade>,
     policies: HashMap<String, InForce>,
     sessions: HashMap<(Realm, String, String), Session>,
+    pub(crate) leases: Leases,
+    pub(crate) events: Events,
     since_sweep: usize,
     /// How many entries the last sweep left: so many records pay for the next, which looks at them all again.
     sweep_after: usize,
@@ -71,65 +79,6 @@ pub(crate) enum LockState {
     InFlight,
     /// Done.
     Done,
-}
-
-/// A question to people, as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Approval {
-    /// When it was asked.
-    pub asked: Micro,
-    /// Whose data.
-    pub realm: Realm,
-    /// Who wants to act.
-    pub agent: String,
-    /// On whose behalf.
-    pub user: Option<String>,
-    /// Whose key the request came with.
-    pub by: Option<String>,
-    /// The tool.
-    pub tool: String,
-    /// The digest of the exact action.
-    pub digest: String,
-    /// The policy that asks.
-    pub policy: PolicyVersion,
-    /// The rule that asks.
-    pub rule: Option<std::sync::Arc<str>>,
-    /// Who, how many, how long.
-    pub terms: Terms,
-    /// The members of the groups that may answer.
-    pub people: Vec<String>,
-    /// When silence becomes no.
-    pub expires: Micro,
-    /// The answers so far.
-    pub answers: Vec<Answered>,
-    /// How it ended; absent while it is open.
-    pub ended: Option<Ended>,
-    /// The decision that used it.
-    pub used: Option<Index>,
-    /// The idempotency key of the action.
-    pub key: Option<String>,
-}
-
-/// How a question ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the words of the contract")]
-pub enum Ended {
-    Approved,
-    Denied,
-    Expired,
-    Cancelled,
-}
-
-/// Where an approval stands at some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words of the contract")]
-pub enum Standing {
-    Pending,
-    Approved,
-    Denied,
-    Expired,
-    Cancelled,
 }
 
 /// A tool definition as it was seen.
@@ -167,7 +116,10 @@ impl Books {
         self.next = index.saturating_add(1);
         self.now = self.now.max(record.at());
         match record {
-            Record::Decided(it) => self.decided(index, it),
+            Record::Decided(it) => {
+                self.decided(index, it);
+                self.events.decided(it);
+            }
             Record::Settled(it) => self.settled(it),
             Record::Answered(it) => self.answered(it),
             Record::Closed(it) => self.closed(it),
@@ -183,6 +135,11 @@ impl Books {
                 self.keys.remove(&it.id);
             }
             Record::Erased(_) => (),
+            Record::Lease(it) => {
+                self.leases.apply(index, it);
+                self.events.leased(it);
+            }
+            Record::Event(it) => self.events.apply(index, it),
         }
         self.since_sweep = self.since_sweep.saturating_add(1);
         if self.since_sweep >= self.sweep_after.max(SWEEP_EVERY) {
@@ -201,6 +158,10 @@ impl Books {
     /// What counts under a name at `now`.
     pub fn counted(&self, counter: &CounterName, now: Micro) -> i64 {
         self.counters.get(counter).map_or(0, |it| it.total(now))
+    }
+    /// When something was last counted under a name.
+    pub(crate) fn newest(&self, counter: &CounterName) -> Option<Micro> {
+        self.counters.get(counter).and_then(Counter::newest)
     }
     /// Microseconds until `amount` more fits under `max`; `None`: never.
     pub(crate) fn free_in(&self, counter: &CounterName, now: Micro, amount: i64, max: i64) -> Option<i64> {
@@ -259,13 +220,15 @@ impl Books {
         self.locks.get(id)
     }
     /// How many entries each table has, for metrics and for the figure of bounded memory.
-    pub fn sizes(&self) -> [(&'static str, usize); 5] {
+    pub fn sizes(&self) -> [(&'static str, usize); 7] {
         [
             ("counters", self.counters.len()),
             ("keys", self.locks.len()),
             ("open", self.open.len()),
             ("approvals", self.approvals.len()),
             ("sessions", self.sessions.len()),
+            ("leases", self.leases.len()),
+            ("runs", self.events.len()),
         ]
     }
 
@@ -428,26 +391,21 @@ impl Books {
             self.open.pop_first();
         }
         self.sessions.retain(|_, it| within(it.last, SESSION_IDLE));
+        self.leases.sweep(now);
+        self.events.sweep(now);
         let waited_for: HashSet<Index> =
             self.locks.values().filter(|lock| lock.state == LockState::Pending).map(|lock| lock.of).collect();
         self.approvals.retain(|id, it| {
             it.ended.is_none() || waited_for.contains(id) || within(it.expires, APPROVAL_MEMORY)
         });
-        self.sweep_after = self.counters.len().max(self.locks.len()).max(self.sessions.len());
-    }
-}
-
-impl Approval {
-    /// Where it stands at `now`. An approval that was given still ends at its expiry.
-    pub fn standing(&self, now: Micro) -> Standing {
-        match self.ended {
-            Some(Ended::Approved) if now <= self.expires => Standing::Approved,
-            Some(Ended::Approved) if self.used.is_some() => Standing::Approved,
-            Some(Ended::Denied) => Standing::Denied,
-            Some(Ended::Cancelled) => Standing::Cancelled,
-            None if now <= self.expires => Standing::Pending,
-            Some(Ended::Expired | Ended::Approved) | None => Standing::Expired,
-        }
+        let sizes = [
+            self.counters.len(),
+            self.locks.len(),
+            self.sessions.len(),
+            self.leases.len(),
+            self.events.len(),
+        ];
+        self.sweep_after = sizes.into_iter().max().unwrap_or(0);
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::action::Realm;
 use crate::books::{Approval, Books, Standing};
+use crate::event::{EventNote, note};
 use crate::limit::Micro;
 use crate::policy::{Policy, PolicyVersion};
 use crate::record::{
@@ -98,6 +99,8 @@ pub enum Command {
         /// Only if this one is in force.
         only_after: Option<PolicyVersion>,
     },
+    /// Note what somebody says happened, and the whole of it. `t` and `of` are set when it is written.
+    Event(EventNote, String),
     /// Note that a payload is being erased.
     Erase {
         /// The record whose payload goes.
@@ -188,6 +191,7 @@ pub(crate) fn obey(
             let set = PolicySet { t, line: line.clone(), version, file: *file, by: by.clone() };
             Ok(Some((Record::Policy(set), Some(text.clone()))))
         }
+        Command::Event(event, text) => Ok(Some((note(books, event, t)?, Some(text.clone())))),
         Command::Erase { of, by } => plain(Record::Erased(Erased { t, of: *of, by: by.clone() })),
     }
 }

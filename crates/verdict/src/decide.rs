@@ -219,7 +219,13 @@ fn judge<'p>(policy: &'p Policy, case: &Case, now: Micro) -> Result<Ruling<'p>, 
             format!("the policy neither declares the tool `{}` nor names it in a rule", action.tool());
         nothing(Denial::new(Code::UnknownTool, reason))
     })?;
-    let claims = claims(agent, &applicable.limits, case).map_err(nothing)?;
+    let tool = policy.tool_of(action.agent(), action.tool());
+    if tool.is_some_and(|tool| tool.disabled) {
+        let reason = format!("the tool `{}` is switched off in the policy (`enabled: false`)", action.tool());
+        return Err(nothing(Denial::new(Code::UnknownTool, reason)));
+    }
+    let mut claims = claims(agent, &applicable.limits, case).map_err(nothing)?;
+    claims.extend(tool.into_iter().flat_map(|tool| claims::of_tool(agent, tool, case)));
     let seen = Seen::of(agent, &case.facts);
     let values = roots(policy, case, &seen, now);
     let vars = Vars(&values);

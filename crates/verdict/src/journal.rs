@@ -15,6 +15,7 @@ use crate::books::Books;
 use crate::command::{Command, Refusal, obey};
 use crate::decide::{Case, Verdict, decide};
 use crate::json::Json;
+use crate::lease::{LeaseOrder, Leased, answer};
 use crate::limit::Micro;
 use crate::policy::Policy;
 use crate::record::{Answer, Decided, Index, Record};
@@ -104,6 +105,8 @@ pub enum Petition {
     Decide(Verdict),
     /// An outcome.
     Settle(Settling),
+    /// A wish about a lease.
+    Lease(LeaseOrder),
     /// Anything else.
     Obey(Command),
 }
@@ -117,6 +120,8 @@ pub enum Ruling {
     Stop(Receipt),
     /// The outcome is on record.
     Settled(Closing),
+    /// A wish about a lease was answered, and what changed is on record.
+    Leased(Leased),
     /// Done. The record, if one was needed.
     Done(Option<Index>),
     /// Not taken; nothing has changed and nothing was written.
@@ -239,6 +244,7 @@ impl<I: Ink> Journal<I> {
                 (Staged::Decided(at, verdict, Beside { remaining, retry_after, conflict }), Some(line))
             }
             Petition::Settle(settling) => self.stage_outcome(at, settling, now),
+            Petition::Lease(order) => return self.stage_lease(at, order, now, lines),
             Petition::Obey(command) => match obey(&self.books, &command, now) {
                 Err(refusal) => (Staged::Refused(refusal, Petition::Obey(command)), None),
                 Ok(None) => (Staged::Obeyed(None, command), None),
@@ -267,6 +273,26 @@ impl<I: Ink> Journal<I> {
         let settled = settled(settling.of, &settling.decided, &settling.outcome, settling.by.clone(), now);
         let line = Line { record: Record::Settled(settled), payload: settling.outcome.payload() };
         (Staged::Settled(at, settling), Some(line))
+    }
+
+    fn stage_lease(&mut self, at: Index, order: LeaseOrder, now: Micro, lines: &mut Vec<Line>) -> Staged {
+        let (word, event) = match answer(&self.books, &order, now) {
+            Ok(answered) => answered,
+            Err(refusal) => return Staged::Refused(refusal, Petition::Lease(order)),
+        };
+        let wrote = event.is_some();
+        if let Some(event) = event {
+            let line = Line { record: order.note(event, now), payload: order.payload.clone() };
+            self.books.apply(at, &line.record);
+            lines.push(line);
+        }
+        match self.books.leases.get(&order.name) {
+            Some(lease) => Staged::Leased(Leased { word, lease: lease.clone() }, wrote, order),
+            None => Staged::Refused(
+                Refusal::NotFound("there is no such lease".to_owned()),
+                Petition::Lease(order),
+            ),
+        }
     }
 
     /// A verdict under a policy that has been replaced since is no verdict.
@@ -361,7 +387,7 @@ impl Petition {
             // An outcome of the gate's own that a power cut takes back leaves its action held: nothing is lost
             // that limits or keys rest on.
             Self::Settle(settling) => settling.durable,
-            Self::Decide(_) | Self::Obey(_) => true,
+            Self::Decide(_) | Self::Lease(_) | Self::Obey(_) => true,
         }
     }
 }
@@ -370,6 +396,7 @@ impl Petition {
 enum Staged {
     Decided(Index, Verdict, Beside),
     Settled(Index, Settling),
+    Leased(Leased, bool, LeaseOrder),
     Obeyed(Option<Index>, Command),
     Refused(Refusal, Petition),
 }
@@ -386,6 +413,7 @@ impl Staged {
         match self {
             Self::Decided(_, verdict, _) => Petition::Decide(verdict),
             Self::Settled(_, settling) => Petition::Settle(settling),
+            Self::Leased(_, _, order) => Petition::Lease(order),
             Self::Obeyed(_, command) => Petition::Obey(command),
             Self::Refused(_, petition) => petition,
         }
@@ -407,6 +435,10 @@ fn rulings(staged: Vec<Staged>, lines: Vec<Line>) -> Vec<Ruling> {
                 outcome: Box::new(settling.outcome),
             }),
             _ => out_of_step(),
+        },
+        Staged::Leased(leased, wrote, _) => match (wrote, wrote.then(|| written.next()).flatten()) {
+            (false, _) | (true, Some(Record::Lease(_))) => Ruling::Leased(leased),
+            (true, _) => out_of_step(),
         },
         Staged::Obeyed(Some(at), _) => {
             written.next();

@@ -298,6 +298,11 @@ impl Counter {
         None
     }
 
+    /// When something was last counted that still counts; merged entries carry the latest of their times.
+    pub(crate) fn newest(&self) -> Option<Micro> {
+        self.entries.iter().rev().find(|(_, n)| *n > 0).map(|(at, _)| *at)
+    }
+
     /// True if dropping the counter would change nothing at `now` or later.
     pub fn is_spent(&self, now: Micro) -> bool {
         match self.window {

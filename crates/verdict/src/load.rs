@@ -10,9 +10,11 @@ mod guards;
 mod lint;
 mod problem;
 mod read;
+mod sandbox;
 mod schema;
 mod shape;
 mod table;
+mod tool;
 mod yaml;
 
 use hashbrown::HashMap;

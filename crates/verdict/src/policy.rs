@@ -4,6 +4,7 @@
 //! the rules that exist. Knows nothing of YAML (that is `load`) and takes no decision (that is `decide`).
 
 mod pattern;
+mod sandbox;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,11 +15,14 @@ use hashbrown::HashMap;
 use crate::boundary::{Boundaries, Hazards};
 use crate::condition::{Condition, Paths};
 use crate::effect::Effect;
+use crate::endpoint::{Endpoint, Strain};
 use crate::limit::Limit;
 use crate::money::Micros;
+use crate::schema::Schema;
 use crate::screen::Screens;
 
 pub use pattern::Pattern;
+pub use sandbox::Bounds;
 
 /// Identifies a policy by its content: 32 hex digits, the first half of the SHA-256 of its texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -103,6 +107,18 @@ pub struct Tool {
     pub restores: bool,
     /// The dialect of its SQL, by name.
     pub dialect: Option<String>,
+    /// For people, and for the models that choose among tools.
+    pub description: Option<String>,
+    /// True if it is switched off: nobody may call it.
+    pub disabled: bool,
+    /// What its arguments must be.
+    pub schema: Option<Arc<Schema>>,
+    /// Where it is, if the gate calls it itself.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// How much of it there may be at once.
+    pub strain: Strain,
+    /// The bounds of what it runs.
+    pub bounds: Option<Arc<Bounds>>,
 }
 
 /// The names under which a condition reads what an action would do.
@@ -162,18 +178,24 @@ pub struct AgentParts {
     pub owner: Option<String>,
     /// What it is for.
     pub purpose: Option<String>,
+    /// Tools that are its own: for it, they stand before those of the policy.
+    pub tools: Vec<Tool>,
     /// Overrides the default mode.
     pub mode: Option<Mode>,
     /// In the order they are considered: its own, then those of its roles.
     pub rules: Vec<Rule>,
     /// Its own, those of its roles, and those for everyone.
     pub limits: Vec<Limit>,
+    /// What calls of tools cost it, whatever the tools' own prices are.
+    pub prices: Vec<(String, Micros)>,
     /// Its own, those of its roles, and those for everyone: all hold.
     pub boundaries: Vec<Boundaries>,
     /// What is done about what no list of names can bound.
     pub hazards: Hazards,
     /// Its own, joined with those of its roles and those for everyone.
     pub screens: Screens,
+    /// The bounds of what it runs.
+    pub bounds: Bounds,
 }
 
 /// Everything a policy file says, checked, before it is compiled.
@@ -278,6 +300,9 @@ impl Policy {
         };
         parts.tools.into_iter().for_each(&mut know);
         for agent in &parts.agents {
+            for tool in &agent.tools {
+                know(Tool { name: tool.name.clone(), ..Tool::default() });
+            }
             let of_limits = agent.limits.iter().flat_map(|limit| &limit.tools);
             for pattern in agent.rules.iter().flat_map(|rule| &rule.tools).chain(of_limits) {
                 if let Pattern::Exact(name) = pattern {
@@ -319,6 +344,11 @@ impl Policy {
     /// A declared or named tool.
     pub fn tool(&self, name: &str) -> Option<&Tool> {
         self.tools.get(name).map(|entry| &entry.tool)
+    }
+    /// A declared or named tool, as `agent` has it: its own stands before everyone's.
+    pub fn tool_of(&self, agent: &str, name: &str) -> Option<&Tool> {
+        let own = self.agents.get(agent).and_then(|it| it.own_tool(name));
+        own.or_else(|| self.tool(name))
     }
     /// All known tools, in no order.
     pub fn tools(&self) -> impl Iterator<Item = &Tool> {
@@ -435,6 +465,10 @@ impl Agent {
     /// Its rules, in the order they are considered.
     pub fn rules(&self) -> &[Rule] {
         &self.parts.rules
+    }
+    /// What a call of a tool costs it, if that is not the tool's own price.
+    pub fn price(&self, tool: &str) -> Option<Micros> {
+        self.parts.prices.iter().find(|(name, _)| name == tool).map(|(_, price)| *price)
     }
     /// Its limits.
     pub fn limits(&self) -> &[Limit] {

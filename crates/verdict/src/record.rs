@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::action::Realm;
 use crate::decide::Code;
 use crate::effect::{EffectFact, Finding};
+use crate::event::EventNote;
+use crate::lease::LeaseNote;
 use crate::limit::{Charge, CounterName, Meter, Micro};
 use crate::money::Micros;
 use crate::policy::{Mode, PolicyVersion, Risk, Terms};
@@ -44,6 +46,10 @@ pub enum Record {
     KeyRevoked(KeyRevoked),
     /// A payload that was erased.
     Erased(Erased),
+    /// What happened to a lease.
+    Lease(LeaseNote),
+    /// What somebody says happened.
+    Event(EventNote),
 }
 
 /// A decision.
@@ -403,6 +409,10 @@ pub enum MeterKind {
     Failures,
     FailuresInARow,
     Argument,
+    /// Calls of a tool that are under way.
+    InFlight,
+    /// Failures in a row of a tool that the gate calls.
+    Breaker,
 }
 
 impl MeterKind {
@@ -428,8 +438,8 @@ impl MeterKind {
     pub fn code(self) -> Code {
         match self {
             Self::Usd => Code::Budget,
-            Self::Failures | Self::FailuresInARow => Code::BreakerOpen,
-            Self::Actions | Self::Tokens | Self::Argument => Code::Limit,
+            Self::Failures | Self::FailuresInARow | Self::Breaker => Code::BreakerOpen,
+            Self::Actions | Self::Tokens | Self::Argument | Self::InFlight => Code::Limit,
         }
     }
 }
@@ -448,6 +458,8 @@ impl Record {
             Self::Key(it) => it.t,
             Self::KeyRevoked(it) => it.t,
             Self::Erased(it) => it.t,
+            Self::Lease(it) => it.t,
+            Self::Event(it) => it.t,
         }
     }
     /// The earlier record it is about.
@@ -458,6 +470,8 @@ impl Record {
             Self::Answered(it) => Some(it.of),
             Self::Closed(it) => Some(it.of),
             Self::Erased(it) => Some(it.of),
+            Self::Lease(it) => it.of(),
+            Self::Event(it) => it.of,
             Self::Policy(_) | Self::Agent(_) | Self::Tool(_) | Self::Key(_) | Self::KeyRevoked(_) => None,
         }
     }

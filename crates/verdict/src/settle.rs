@@ -26,6 +26,10 @@ pub struct Outcome {
     pub error: Option<String>,
     /// What the screens made of result and error, once they were looked at.
     pub screened: Option<Box<Screened>>,
+    /// True if the tool itself is well, however this ended: it answered, and refused this request.
+    pub answered: bool,
+    /// True if the result is too large to lie beside the record; its digest is on record all the same.
+    pub fleeting: bool,
 }
 
 /// What became of a result on its way out.
@@ -42,7 +46,16 @@ pub struct Screened {
 impl Outcome {
     /// An outcome of which only the status is known.
     pub fn plain(status: Status) -> Self {
-        Self { status, cost: None, tokens: None, result: None, error: None, screened: None }
+        Self {
+            status,
+            cost: None,
+            tokens: None,
+            result: None,
+            error: None,
+            screened: None,
+            answered: false,
+            fleeting: false,
+        }
     }
 
     /// Identifies the report: the same one twice is no conflict.
@@ -59,7 +72,8 @@ impl Outcome {
 
     /// What lies beside the record: result and error, as JSON.
     pub(crate) fn payload(&self) -> Option<String> {
-        let result = self.result.as_ref().map(|result| format!("\"result\":{}", result.canonical()));
+        let kept = self.result.as_ref().filter(|_| !self.fleeting);
+        let result = kept.map(|result| format!("\"result\":{}", result.canonical()));
         let error =
             self.error.as_ref().map(|error| format!("\"error\":{}", Json::Str(error.clone()).canonical()));
         let parts: Vec<String> = result.into_iter().chain(error).collect();
@@ -101,7 +115,7 @@ fn changes(decided: &Decided, outcome: &Outcome) -> Vec<Change> {
         let held = charge.amount;
         let counter = || charge.counter.clone();
         let takes = match (charge.meter, outcome.status) {
-            (MeterKind::FailuresInARow, Status::Success) => {
+            (MeterKind::FailuresInARow | MeterKind::Breaker, Status::Success) => {
                 changes.push(Change::Reset { c: counter() });
                 continue;
             }
@@ -109,6 +123,16 @@ fn changes(decided: &Decided, outcome: &Outcome) -> Vec<Change> {
             (MeterKind::Failures | MeterKind::FailuresInARow, _) | (MeterKind::Actions, Status::Failed) => {
                 held
             }
+            // A tool that refuses a request is not down.
+            (MeterKind::Breaker, Status::Failed) if outcome.answered => {
+                changes.push(Change::Reset { c: counter() });
+                continue;
+            }
+            (MeterKind::Breaker, Status::Failed | Status::Unknown) => held.saturating_add(1),
+            (MeterKind::Breaker, Status::Cancelled) => held,
+            // Nobody knows whether it still runs: it counts until it cannot any more.
+            (MeterKind::InFlight, Status::Unknown) => held,
+            (MeterKind::InFlight, _) => 0,
             (_, Status::Cancelled) => 0,
             (MeterKind::Usd, status) => actual(outcome.cost.map(|cost| cost.0), status, held),
             (MeterKind::Tokens, status) => actual(outcome.tokens, status, held),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::ledger::{Entry, Reader};
 use clap::Args;
-use verdict::{Answer, Decided, Record, Settled};
+use verdict::{Answer, Decided, LeaseEvent, LeaseNote, Record, Settled};
 
 use super::explain::word;
 use super::opening::open_reader;
@@ -129,10 +129,26 @@ fn described(record: &Record) -> (&'static str, Option<Hue>, String) {
             ("key", Some(Hue::Strong), format!("{} for {} ({}) by {}", it.id, it.name, word(&it.role), it.by))
         }
         Record::KeyRevoked(it) => ("key", Some(Hue::Strong), format!("{} revoked by {}", it.id, it.by)),
+        Record::Lease(it) => ("lease", None, leased(it)),
+        Record::Event(it) => {
+            let of = [it.run.as_deref(), it.agent.as_deref(), it.tool.as_deref(), it.status.as_deref()];
+            let of: Vec<&str> = of.into_iter().flatten().collect();
+            ("event", None, format!("{} by {} {}", it.kind, it.by, of.join(" ")))
+        }
         Record::Erased(it) => {
             ("erased", Some(Hue::Strong), format!("what lay beside record {}, by {}", it.of, it.by))
         }
     }
+}
+
+fn leased(it: &LeaseNote) -> String {
+    let event = match &it.event {
+        LeaseEvent::Taken { .. } => "taken".to_owned(),
+        LeaseEvent::Refused { of, .. } => format!("refused: record {of} has it"),
+        LeaseEvent::Extended { of, .. } => format!("of record {of} extended"),
+        LeaseEvent::Ended { of, how, .. } => format!("of record {of} {how}"),
+    };
+    format!("{} {} {event}, by {}", word(&it.kind), it.name, it.by)
 }
 
 fn decided(it: &Decided) -> String {

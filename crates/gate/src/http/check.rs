@@ -129,7 +129,7 @@ pub(super) fn count<'r>(call: &Call, start: Instant, receipts: impl IntoIterator
 }
 
 /// The decision that this one repeats, if it is the same action.
-fn repeats(receipt: &Receipt) -> Option<Index> {
+pub(super) fn repeats(receipt: &Receipt) -> Option<Index> {
     let it = receipt.decided();
     let repeated = matches!(it.code, Code::Duplicate | Code::InProgress) && !receipt.is_conflict();
     it.duplicate_of.filter(|_| repeated)

@@ -10,7 +10,7 @@ use super::Call;
 use super::problem::{Problem, ProblemShape, role_word};
 use super::query::Query;
 use super::reply::{self, Reply};
-use super::routes::{Gives, May, ROUTES, Route, Takes};
+use super::routes::{Gives, May, Route, Takes, all};
 
 /// An OpenAPI document.
 #[derive(JsonSchema)]
@@ -36,7 +36,7 @@ pub fn document() -> Value {
     });
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for route in &ROUTES {
+    for route in all() {
         let operation = operation(route, &mut generator);
         if let Value::Object(methods) = paths.entry(route.path).or_insert_with(|| json!({})) {
             methods.insert(route.method.as_str().to_ascii_lowercase(), operation);

@@ -2,6 +2,7 @@
 //!
 //! The router, the role check and the OpenAPI document are made from it, so they cannot disagree.
 
+mod compat;
 mod table;
 
 use std::future::Future;
@@ -15,7 +16,13 @@ use super::Call;
 use super::problem::Problem;
 use super::reply::Reply;
 
+pub use compat::COMPAT;
 pub use table::ROUTES;
+
+/// All routes: our own, then those of other products' clients.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(COMPAT.iter())
+}
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +131,7 @@ const LONGEST_PART: usize = 256;
 /// Looks a route up. Escaped, empty or overlong parts are no ids: ids are written in plain letters.
 pub fn find(method: &Method, path: &str) -> Found {
     let mut allowed: Vec<&str> = Vec::new();
-    for route in &ROUTES {
+    for route in all() {
         let Some(params) = matches(route.path, path) else { continue };
         if route.method == *method {
             return Found::Route(route, params);
@@ -147,7 +154,7 @@ fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
         match (expected.next(), found.next()) {
             (None, None) => return Some(params),
             (Some(part), Some(text)) if part.starts_with('{') => {
-                if !is_id(text) {
+                if !(is_id(text) || part == "{run_id}" && is_escaped(text)) {
                     return None;
                 }
                 params.push(text.to_owned());
@@ -156,6 +163,12 @@ fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
             _ => return None,
         }
     }
+}
+
+/// Runs are named by others, in whatever letters they like; handlers undo the escapes.
+fn is_escaped(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_graphic() && b != b'#' && b != b'?';
+    !text.is_empty() && text.len() <= 3 * LONGEST_PART && text.bytes().all(plain)
 }
 
 fn is_id(text: &str) -> bool {

@@ -132,7 +132,7 @@ impl Errand {
     pub(super) fn restored(&self, hold: &Hold) -> Option<Vec<u8>> {
         let policy = self.session.gate.desk.policy();
         let action = &hold.case().action;
-        if !policy.tool(action.tool()).is_some_and(|tool| tool.restores) {
+        if !policy.tool_of(action.agent(), action.tool()).is_some_and(|tool| tool.restores) {
             return None;
         }
         let text = envelope::text(&self.line).ok()?;

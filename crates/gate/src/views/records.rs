@@ -120,3 +120,11 @@ pub fn policy_text(reader: &Reader, at: Index) -> Result<Option<String>, Fault> 
         Payload::None | Payload::Erased => None,
     }))
 }
+
+/// The texts of the policy in the record at `at`, each with its name; `None` if they are not there any more.
+pub fn policy_files(reader: &Reader, at: Index) -> Result<Option<Vec<(String, String)>>, Fault> {
+    Ok(reader.get(at)?.and_then(|entry| match entry.payload {
+        Payload::Here(bytes) => crate::policy_text::files_of(&bytes),
+        Payload::None | Payload::Erased => None,
+    }))
+}

@@ -47,7 +47,16 @@ impl OutcomeRequest {
     /// As the settlement takes it.
     pub fn into_outcome(self) -> Outcome {
         let Self { status, cost_usd, tokens, result, error } = self;
-        Outcome { status, cost: cost_usd, tokens, result, error, screened: None }
+        Outcome {
+            status,
+            cost: cost_usd,
+            tokens,
+            result,
+            error,
+            screened: None,
+            answered: false,
+            fleeting: false,
+        }
     }
 }
 

@@ -281,7 +281,16 @@ impl World for Chance<'_> {
         stage.ran.lock().unwrap().push(Run { at });
         Pause(stage.dice.roll(3)).await;
         stage.pass_time(3);
-        Outcome { status, cost, tokens: None, result: None, error: None, screened: None }
+        Outcome {
+            status,
+            cost,
+            tokens: None,
+            result: None,
+            error: None,
+            screened: None,
+            answered: false,
+            fleeting: false,
+        }
     }
 }
 

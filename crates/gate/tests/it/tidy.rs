@@ -4,8 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const LINES_PER_FILE: usize = 500;
-const ARROWS: [(&str, &str); 4] =
-    [("gate", "inspect"), ("gate", "ledger"), ("gate", "verdict"), ("inspect", "verdict")];
+const ARROWS: [(&str, &str); 5] = [
+    ("gate", "inspect"),
+    ("gate", "ledger"),
+    ("gate", "sandbox"),
+    ("gate", "verdict"),
+    ("inspect", "verdict"),
+];
 /// Tables, which may be long.
 const TABLES: [&str; 0] = [];
 const EMPTY_NAMES: [&str; 7] = ["util", "utils", "common", "helpers", "types", "core", "misc"];
@@ -57,7 +62,7 @@ fn the_crates_point_only_where_they_should() {
         let from = dir.file_name().unwrap().to_string_lossy().into_owned();
         let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
         let normal = manifest.split("[dev-dependencies]").next().unwrap();
-        for to in ["gate", "inspect", "ledger", "verdict"] {
+        for to in ["gate", "inspect", "ledger", "sandbox", "verdict"] {
             if normal
                 .lines()
                 .any(|line| line.starts_with(&format!("{to} =")) || line.starts_with(&format!("{to}.")))
@@ -68,6 +73,21 @@ fn the_crates_point_only_where_they_should() {
     }
     arrows.sort();
     assert_eq!(arrows, ARROWS.map(|(a, b)| (a.to_owned(), b.to_owned())));
+}
+
+/// `unsafe` is written in one crate; everywhere else the compiler forbids it.
+#[test]
+fn only_the_sandbox_may_be_unsafe() {
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let dir = entry.unwrap().path();
+        let inherits =
+            fs::read_to_string(dir.join("Cargo.toml")).unwrap().contains("[lints]\nworkspace = true");
+        if inherits == dir.ends_with("sandbox") {
+            wrong.push(dir.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

@@ -105,10 +105,11 @@ impl Grammar {
         for way in ways.split('|') {
             if let Some(name) = way.strip_prefix('<').and_then(|way| way.strip_suffix('>')) {
                 let named = names.get(name).copied()?;
-                let of_it = self.phrases.iter().filter(|phrase| phrase.class == named);
-                for words in of_it.map(|phrase| phrase.words.clone()).collect::<Vec<Vec<Spelling>>>() {
-                    self.phrases.push(Phrase { class, words });
-                }
+                // The phrases of a class stand in a row.
+                let from = self.phrases.partition_point(|phrase| phrase.class < named);
+                let to = self.phrases.partition_point(|phrase| phrase.class <= named);
+                let of_it = self.phrases.get(from..to).unwrap_or_default().to_vec();
+                self.phrases.extend(of_it.into_iter().map(|phrase| Phrase { class, ..phrase }));
                 continue;
             }
             let words = way.split([' ', '_']).flat_map(token::split).filter(|word| !word.is_empty());

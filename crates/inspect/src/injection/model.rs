@@ -100,6 +100,9 @@ fn cases(before: Option<&str>, word: &str) -> Vec<(Option<u64>, u64)> {
             .unwrap_or_default()
     };
     let lower = (before.map(key_of), key_of(word));
+    if word.is_ascii() && before.is_none_or(str::is_ascii) {
+        return vec![lower];
+    }
     let first = match before {
         None => (None, key_of(&capital(word))),
         Some(before) => (Some(key_of(&capital(before))), key_of(word)),

@@ -2,7 +2,7 @@
 //! `data/programs.txt`, whose head says how they are written; this reads and applies them.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use verdict::{Effect, Target, risk_of};
 
@@ -13,7 +13,19 @@ use super::verbs;
 use super::walk::Walk;
 
 static TEXT: &str = include_str!("../../data/programs.txt");
-static TABLE: LazyLock<HashMap<&'static str, Program>> = LazyLock::new(|| read(TEXT));
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of(TEXT));
+
+/// Which lines are about which program. They are read when somebody asks: most commands name one or two of the
+/// many programs, and a process may live for one command.
+struct Table {
+    sections: Vec<Section>,
+    names: HashMap<&'static str, usize>,
+}
+
+struct Section {
+    lines: &'static str,
+    read: OnceLock<Program>,
+}
 
 /// What is known of a program.
 #[derive(Clone, Debug)]
@@ -88,46 +100,41 @@ enum To {
 
 /// What is known of the program of this name, version numbers and endings such as `mkfs.ext4` minded.
 pub fn find(name: &str) -> Option<&'static Program> {
-    if let Some(found) = TABLE.get(name) {
+    if let Some(found) = TABLE.find(name) {
         return Some(found);
     }
     let stem = name.split_once('.').map(|(stem, _)| stem)?;
-    TABLE.get(format!("{stem}.*").as_str())
+    TABLE.find(format!("{stem}.*").as_str())
 }
 
-fn read(text: &'static str) -> HashMap<&'static str, Program> {
-    let mut table = HashMap::new();
-    let mut names: Vec<&'static str> = Vec::new();
+impl Table {
+    fn of(text: &'static str) -> Self {
+        let mut table = Self { sections: Vec::new(), names: HashMap::new() };
+        // A section begins with its names, at the beginning of a line.
+        for part in text.split("\n@").skip(1) {
+            let (names, lines) = part.split_once('\n').unwrap_or((part, ""));
+            table.names.extend(names.split_whitespace().map(|name| (name, table.sections.len())));
+            table.sections.push(Section { lines, read: OnceLock::new() });
+        }
+        table
+    }
+
+    fn find(&'static self, name: &str) -> Option<&'static Program> {
+        let section = self.names.get(name).and_then(|at| self.sections.get(*at))?;
+        Some(section.read.get_or_init(|| read(section.lines)))
+    }
+}
+
+fn read(lines: &'static str) -> Program {
     let mut program = Program::default();
-    let lines = text.lines().map(str::trim).filter(|it| !it.is_empty() && !is_comment(it));
-    for line in lines.chain(["@"]) {
+    for line in lines.lines().map(str::trim).filter(|it| !it.is_empty() && !is_comment(it)) {
         match line.split_at_checked(1) {
-            Some(("@", rest)) => {
-                for name in names.drain(..) {
-                    table.insert(name, program.clone());
-                }
-                program = Program::default();
-                names.extend(rest.split_whitespace());
-            }
             Some(("=", rest)) if !rest.starts_with('>') => program.values.extend(rest.split_whitespace()),
-            Some(("~", rest)) => {
-                for word in rest.split_whitespace() {
-                    match word {
-                        "single" => program.style.single = true,
-                        "abbreviates" => program.style.abbreviates = true,
-                        "first" => program.style.first = true,
-                        "verbs" => program.verbs = true,
-                        "runs" => program.runs = true,
-                        "names" => program.words = Some(Words::Names),
-                        "silent" => program.words = None,
-                        _ => {}
-                    }
-                }
-            }
+            Some(("~", rest)) => rest.split_whitespace().for_each(|word| program.says(word)),
             _ => program.rules.extend(rule(line)),
         }
     }
-    table
+    program
 }
 
 /// `# words`; `#2 => ...` is a rule.
@@ -231,6 +238,20 @@ impl Rule {
 }
 
 impl Program {
+    /// A word of a line that begins with `~`.
+    fn says(&mut self, word: &str) {
+        match word {
+            "single" => self.style.single = true,
+            "abbreviates" => self.style.abbreviates = true,
+            "first" => self.style.first = true,
+            "verbs" => self.verbs = true,
+            "runs" => self.runs = true,
+            "names" => self.words = Some(Words::Names),
+            "silent" => self.words = None,
+            _ => {}
+        }
+    }
+
     pub fn args(&self, fields: &[Field]) -> Args {
         options::split(fields, &self.values, self.style)
     }
@@ -398,7 +419,7 @@ mod tests {
                 }
             }
         }
-        assert!(TABLE.len() > 300, "only {} programs", TABLE.len());
+        assert!(TABLE.names.len() > 300, "only {} programs", TABLE.names.len());
     }
 
     /// Programs that take words and say nothing of files, machines or anything else.
@@ -476,6 +497,7 @@ mod tests {
     fn no_program_is_silent_of_the_files_it_is_given() {
         let around = crate::Surroundings::default();
         let silent: Vec<&str> = TABLE
+            .names
             .keys()
             .copied()
             .filter(|name| {
@@ -488,7 +510,7 @@ mod tests {
         let more: Vec<&&str> = silent.iter().filter(|it| !QUIET.contains(it)).collect();
         assert!(more.is_empty(), "silent: {more:?}");
         let spoken: Vec<&&str> =
-            QUIET.iter().filter(|it| !silent.contains(it) && TABLE.contains_key(**it)).collect();
+            QUIET.iter().filter(|it| !silent.contains(it) && TABLE.names.contains_key(**it)).collect();
         assert!(spoken.is_empty(), "not silent: {spoken:?}");
     }
 }

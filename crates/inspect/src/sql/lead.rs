@@ -126,14 +126,14 @@ pub(super) fn act(batch: &mut Batch, piece: &Piece<'_>) {
         _ => {}
     }
     if lead.effects == "-" {
-        batch.quiet();
+        if may_read(rest) { batch.somewhere() } else { batch.quiet() }
     }
     let tables = if lead.effects.contains("sql.") { names(tokens, length) } else { Vec::new() };
     for kind in lead.effects.split(' ').filter(|kind| *kind != "-") {
         tell(batch, kind, lead, &tables);
     }
     match lead.how {
-        "all" if !(batch.dialect.runs_on() && hides_verb(piece)) => {}
+        "all" | "catalogue" if !(batch.dialect.runs_on() && hides_verb(piece)) => {}
         "attach" => transfer::attached(batch, first_text(rest).as_deref()),
         "load" => {
             batch.push(Effect::new("code.run", Target::Unknown).noting("loads a library into the database"))
@@ -247,7 +247,7 @@ fn tell(batch: &mut Batch, kind: &str, lead: &Lead, tables: &[String]) {
     };
     let mut targets: Vec<Target> = match kind {
         "sql.write" | "sql.schema" => tables.iter().map(of).collect(),
-        "sql.read" => vec![Target::None],
+        "sql.read" if lead.how != "all" => vec![Target::None],
         _ => Vec::new(),
     };
     if targets.is_empty() {
@@ -261,6 +261,12 @@ fn tell(batch: &mut Batch, kind: &str, lead: &Lead, tables: &[String]) {
             _ => effect,
         });
     }
+}
+
+/// Whether a query may stand in it.
+fn may_read(tokens: &[Token<'_>]) -> bool {
+    let words = ["select", "from", "table", "with", "values"];
+    tokens.iter().any(|token| token.kind == Kind::Word && words.iter().any(|word| token.is(word)))
 }
 
 /// Words between a lead and the name it is about.

@@ -14,11 +14,8 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
         | Statement::Savepoint { .. }
         | Statement::ReleaseSavepoint { .. }
         | Statement::Deallocate { .. }
-        | Statement::Open(_)
         | Statement::Close { .. }
-        | Statement::Fetch { .. }
         | Statement::Declare { .. }
-        | Statement::Raise(_)
         | Statement::RaisError { .. }
         | Statement::Throw(_)
         | Statement::Print(_)
@@ -33,6 +30,8 @@ pub(super) fn act(batch: &mut Batch, statement: &Statement) -> bool {
         | Statement::While(_)
         | Statement::Explain { .. }
         | Statement::Prepare { .. } => batch.quiet(),
+        // A cursor of an earlier text, or a query that the parser does not show.
+        Statement::Open(_) | Statement::Fetch { .. } | Statement::Raise(_) => batch.somewhere(),
         Statement::WaitFor(_) => batch.push(Effect::new("sql.read", Target::None).noting("makes the server wait")),
         Statement::ShowFunctions { .. }
         | Statement::ShowVariable { .. }
@@ -175,7 +174,8 @@ fn assign(batch: &mut Batch, set: &Set) {
     match set {
         Set::SingleAssignment { scope, variable, values, .. } => {
             let name = functions::plain_name(variable);
-            let value = values.first().and_then(shown);
+            let value: Option<Vec<String>> = values.iter().map(shown).collect();
+            let value = value.filter(|it| !it.is_empty()).map(|it| it.join(","));
             match scope {
                 Some(sqlparser::ast::ContextModifier::Global) => {
                     set::assign(batch, &format!("@@global.{name}"), None)

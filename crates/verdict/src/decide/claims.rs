@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use super::{Case, Code, Denial};
-use crate::limit::{Charge, Limit, Meter, Window};
+use crate::endpoint::Strain;
+use crate::limit::{Charge, CounterName, Limit, Meter, Micro, Window};
 use crate::money::Micros;
-use crate::policy::Agent;
+use crate::policy::{Agent, Tool};
 use crate::record::MeterKind;
 
 /// What an action would take of one limit, and how much there may be.
@@ -19,6 +20,8 @@ pub struct Claim {
     pub max: i64,
     /// The limit's name.
     pub label: Arc<str>,
+    /// For a breaker: how long it stays open, and the counter of what is under way.
+    pub breaker: Option<(Micro, CounterName)>,
 }
 
 /// What the action takes of each of `limits`; the error says which limit it can never keep to.
@@ -36,9 +39,48 @@ pub(super) fn claims(agent: &Agent, limits: &[u32], case: &Case) -> Result<Vec<C
         let action = &case.action;
         let counter = limit.counter_of(action.realm(), &action.who());
         let charge = Charge { counter, amount, window, meter: MeterKind::of(&limit.meter) };
-        claims.push(Claim { charge, max: limit.max, label: Arc::clone(&limit.label) });
+        claims.push(Claim { charge, max: limit.max, label: Arc::clone(&limit.label), breaker: None });
     }
     Ok(claims)
+}
+
+/// So much longer than its time limit a call counts as under way, if nobody says that it has ended.
+const SLACK: Micro = 10_000_000;
+/// How long a call counts as under way where the gate does not carry it out, and nobody says that it has ended.
+const UNSAID: Micro = 120_000_000;
+/// A failure counts as one in a row for so long, and for so many cooldowns.
+const IN_A_ROW: Micro = 600_000_000;
+
+/// What the action takes of the tool's own limits, which count for all agents together.
+pub(super) fn of_tool(agent: &Agent, tool: &Tool, case: &Case) -> Vec<Claim> {
+    let strain = tool.strain;
+    if strain == Strain::default() {
+        return Vec::new();
+    }
+    let realm = case.action.realm().as_str();
+    let of = if agent.own_tool(&tool.name).is_some() { format!("|{}", agent.id()) } else { String::new() };
+    let counter = |what: &str| -> CounterName { format!("{realm}|{what}|{}{of}", tool.name).into() };
+    let running = counter("in flight");
+    let micros = |it: &std::sync::Arc<crate::endpoint::Endpoint>| {
+        i64::try_from(it.timeout_ms).unwrap_or(i64::MAX).saturating_mul(1000).saturating_add(SLACK)
+    };
+    let window = tool.endpoint.as_ref().map_or(UNSAID, micros);
+    let mut claims = vec![Claim {
+        charge: Charge { counter: running.clone(), amount: 1, window, meter: MeterKind::InFlight },
+        max: if strain.max_in_flight > 0 { strain.max_in_flight } else { i64::MAX },
+        label: format!("calls of {} at once", tool.name).into(),
+        breaker: None,
+    }];
+    if strain.failures > 0 {
+        let window = strain.cooldown.saturating_mul(4).max(IN_A_ROW);
+        claims.push(Claim {
+            charge: Charge { counter: counter("breaker"), amount: 0, window, meter: MeterKind::Breaker },
+            max: strain.failures,
+            label: format!("breaker of {}", tool.name).into(),
+            breaker: Some((strain.cooldown, running)),
+        });
+    }
+    claims
 }
 
 fn too_much_for_a_call(limit: &Limit, amount: i64) -> Denial {

@@ -85,12 +85,15 @@ fn parts_of(
         id: agent.id.clone(),
         owner: holders().find_map(|holder| holder.owner.clone()),
         purpose: holders().find_map(|holder| holder.purpose.clone()),
+        tools: agent.tools.clone(),
         mode: agent.mode.or(mode_of_roles),
         rules: holders().flat_map(|holder| &holder.rules).flat_map(|rule| rule.rules.clone()).collect(),
         limits: limits.map(|limited| limited.limit.clone()).collect::<Vec<Limit>>(),
+        prices: agent.prices.clone(),
         hazards: guards.hazards(),
         boundaries: guards.boundaries,
         screens: guards.screens,
+        bounds: roles().fold(agent.bounds.clone(), |bounds, role| bounds.or(&role.bounds)),
     }
 }
 

@@ -136,6 +136,11 @@ pub(super) fn json_map(node: &Node, report: &mut Report) -> Option<Json> {
     }
 }
 
+/// What the YAML says, as JSON, of what was held against the table already; nothing if it has no such form.
+pub(super) fn json_quietly(node: &Node) -> Option<Json> {
+    json(node, &mut Report::default())
+}
+
 /// What the YAML says, as JSON: numbers only in the forms that JSON has.
 fn json(node: &Node, report: &mut Report) -> Option<Json> {
     match &node.content {

@@ -6,6 +6,7 @@
 use super::table::{Form, METERS, WINDOWS};
 use super::yaml::{Scalar, Style};
 use crate::action::short;
+use crate::endpoint::Address;
 use crate::limit::{Meter, Window};
 use crate::money::Micros;
 use crate::near::{nearest, within};
@@ -70,6 +71,7 @@ pub(super) fn check(form: Form, scalar: &Scalar) -> Result<(), Wrong> {
         Form::Quorum => quorum(scalar).map(drop),
         Form::Hundredth => between(scalar, 0, 100),
         Form::Whole => between(scalar, 1, i64::from(u32::MAX)),
+        Form::Between(least, most) => between(scalar, least, most),
         Form::Dollars | Form::Maximum => dollars(scalar).map(drop),
         Form::Expression if matches!(plain(scalar), Plain::Bool(_)) => Ok(()),
         Form::Timeout | Form::Window if plain(scalar) == Plain::Number => {
@@ -105,11 +107,17 @@ fn check_text(form: Form, text: &str) -> Result<(), Wrong> {
             wrong("the text is empty".to_owned(), "write it, or remove the key")
         }
         Form::Regex => regex(text),
+        Form::Url => Address::parse(text).map(drop).or_else(|why| {
+            wrong(format!("`{}` {why}", short(text)), "write it as `https://api.example.com/items/{id}`")
+        }),
+        Form::Header => header(text),
         Form::Argument => argument(text).map(drop),
         Form::ArgumentPath => argument_path(text).map(drop),
         Form::Timeout => duration(text, 30).map(drop),
         Form::Window => window(text).map(drop),
         Form::Meter => meter(text, false).map(drop),
+        Form::Bytes => bytes(text).map(drop),
+        Form::Percent => percent(text).map(drop),
         Form::Choice(what, known) => choice(what, known, text),
         _ => Ok(()),
     }
@@ -191,6 +199,37 @@ fn between(scalar: &Scalar, least: i64, most: i64) -> Result<(), Wrong> {
     }
 }
 
+/// A number of bytes with its unit: `512MiB`.
+pub(super) fn bytes(text: &str) -> Result<u64, Wrong> {
+    const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let parts = UNITS.iter().find_map(|(name, unit)| text.strip_suffix(name).map(|digits| (digits, *unit)));
+    let read = parts.and_then(|(digits, unit)| whole(digits)?.checked_mul(unit));
+    match read.filter(|n| *n <= 1 << 40) {
+        Some(n) => Ok(n),
+        None => wrong(
+            format!("`{}` is no number of bytes", short(text)),
+            "write a whole number and a unit, such as 64KiB, 512MiB or 2GiB; at most 1024GiB",
+        ),
+    }
+}
+
+/// A share of one processor: `50%`; more than 100 are several.
+pub(super) fn percent(text: &str) -> Result<u32, Wrong> {
+    let read = text.strip_suffix('%').and_then(whole).and_then(|n| u32::try_from(n).ok());
+    match read.filter(|n| *n <= 6_400) {
+        Some(n) => Ok(n),
+        None => {
+            wrong(format!("`{}` is no share", short(text)), "write a share of one processor, such as 50%")
+        }
+    }
+}
+
+/// Digits that start with none that is 0.
+fn whole(digits: &str) -> Option<u64> {
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| plain)
+}
+
 /// The most memory that one compiled expression may take, in bytes.
 const REGEX_MEMORY: usize = 1 << 20;
 
@@ -214,6 +253,34 @@ fn regex(text: &str) -> Result<(), Wrong> {
             )
         }
     }
+}
+
+/// Headers that say how a request is sent, or that the gate writes itself.
+const OUR_HEADERS: &[&str] = &[
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "idempotency-key",
+    "user-agent",
+];
+
+/// Checks the name of a header that carries a secret (RFC 9110, 5.1).
+fn header(text: &str) -> Result<(), Wrong> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let lower = text.to_ascii_lowercase();
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(token) {
+        return wrong(format!("`{}` is no name of a header", short(text)), "write one such as `X-API-Key`");
+    }
+    if OUR_HEADERS.contains(&lower.as_str()) || lower.starts_with("portcullis-") {
+        return wrong(format!("the header `{}` is the gate's own", short(text)), "name another");
+    }
+    Ok(())
 }
 
 fn name(what: &str, text: &str, longest: usize, marks: &str) -> Result<(), Wrong> {

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use super::form;
 use super::guards::{self, Guards};
 use super::problem::{Place, Report};
+use super::tool;
 use super::yaml::{Entry, Node};
 use crate::action::short;
 use crate::condition::Condition;
 use crate::decide::ROOTS;
-use crate::effect::{Effect, Target};
 use crate::limit::{Limit, Meter, Scope, Window};
 use crate::money::Micros;
-use crate::policy::{Mode, Pattern, Risk, Role, Rule, RuleKind, Terms, Tool, UnknownTool};
+use crate::policy::{Bounds, Mode, Pattern, Rule, RuleKind, Terms, Tool, UnknownTool};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -46,7 +46,12 @@ pub(super) struct Holder {
     pub(super) roles: Vec<(String, Place)>,
     pub(super) rules: Vec<Written>,
     pub(super) limits: Vec<Limited>,
+    pub(super) prices: Vec<(String, Micros)>,
     pub(super) guards: Guards,
+    /// Its own tools.
+    pub(super) tools: Vec<Tool>,
+    /// The bounds of what it runs.
+    pub(super) bounds: Bounds,
 }
 
 /// A rule as it was written, and the rules it stands for.
@@ -83,7 +88,7 @@ pub(super) fn read(root: &Node, gathered: &mut Gathered, report: &mut Report) {
     }
     for entry in entries(root, "tools") {
         gathered.known.insert(entry.key.clone());
-        gathered.tools.push((read_tool(entry), entry.at));
+        gathered.tools.push((tool::read(entry, report), entry.at));
     }
     for entry in entries(root, "groups") {
         let members = texts(&entry.value);
@@ -99,11 +104,11 @@ pub(super) fn read(root: &Node, gathered: &mut Gathered, report: &mut Report) {
     gathered.guards.join(guards::read(root, report));
 }
 
-fn entries<'n>(node: &'n Node, key: &str) -> &'n [Entry] {
+pub(super) fn entries<'n>(node: &'n Node, key: &str) -> &'n [Entry] {
     node.get(key).map_or(&[], Node::entries)
 }
 
-fn text(node: &Node, key: &str) -> Option<String> {
+pub(super) fn text(node: &Node, key: &str) -> Option<String> {
     node.get(key).and_then(Node::text).map(str::to_owned)
 }
 
@@ -111,11 +116,11 @@ fn texts(node: &Node) -> Vec<String> {
     node.several().iter().filter_map(Node::text).map(str::to_owned).collect()
 }
 
-fn texts_of(node: &Node, key: &str) -> Vec<String> {
+pub(super) fn texts_of(node: &Node, key: &str) -> Vec<String> {
     node.get(key).map(texts).unwrap_or_default()
 }
 
-fn placed(node: Option<&Node>) -> Vec<(String, Place)> {
+pub(super) fn placed(node: Option<&Node>) -> Vec<(String, Place)> {
     let items = node.map_or(&[][..], Node::several);
     items.iter().filter_map(|item| item.text().map(|text| (text.to_owned(), item.at))).collect()
 }
@@ -128,35 +133,7 @@ fn mode(node: &Node) -> Option<Mode> {
     }
 }
 
-fn read_tool(entry: &Entry) -> Tool {
-    let node = &entry.value;
-    let roles = entries(node, "args").iter().filter_map(|arg| {
-        let role = match arg.value.text()? {
-            "money" => Role::Money,
-            name => Role::Named(name.into()),
-        };
-        Some((form::argument(&arg.key).ok()?, role))
-    });
-    Tool {
-        name: entry.key.clone(),
-        roles: roles.collect(),
-        effects: texts_of(node, "effects").iter().map(|kind| Effect::named(kind, Target::None)).collect(),
-        price: dollars(node, "price_usd").unwrap_or_default(),
-        yields: texts_of(node, "yields"),
-        risk: node.get("risk").and_then(Node::text).and_then(|risk| match risk {
-            "low" => Some(Risk::Low),
-            "medium" => Some(Risk::Medium),
-            "high" => Some(Risk::High),
-            "critical" => Some(Risk::Critical),
-            _ => None,
-        }),
-        restores: node.get("restores").and_then(Node::scalar).map(form::plain)
-            == Some(form::Plain::Bool(true)),
-        dialect: text(node, "dialect"),
-    }
-}
-
-fn dollars(node: &Node, key: &str) -> Option<Micros> {
+pub(super) fn dollars(node: &Node, key: &str) -> Option<Micros> {
     node.get(key).and_then(Node::scalar).and_then(|scalar| form::dollars(scalar).ok())
 }
 
@@ -168,6 +145,8 @@ fn read_holder(entry: &Entry, gathered: &mut Gathered, report: &mut Report) -> H
             gathered.known.insert(name);
         }
     }
+    let own = entries(node, "tools");
+    gathered.known.extend(own.iter().map(|tool| tool.key.clone()));
     Holder {
         id: entry.key.clone(),
         at: entry.at,
@@ -177,8 +156,15 @@ fn read_holder(entry: &Entry, gathered: &mut Gathered, report: &mut Report) -> H
         roles: placed(node.get("roles")),
         rules: rules.iter().filter_map(|rule| read_rule(rule, report)).collect(),
         limits: read_limits(node, report),
+        prices: entries(node, "prices").iter().filter_map(price).collect(),
         guards: guards::read(node, report),
+        tools: own.iter().map(|entry| tool::read(entry, report)).collect(),
+        bounds: super::sandbox::read(node, report).unwrap_or_default(),
     }
+}
+
+fn price(entry: &Entry) -> Option<(String, Micros)> {
+    Some((entry.key.clone(), form::dollars(entry.value.scalar()?).ok()?))
 }
 
 fn read_rule(node: &Node, report: &mut Report) -> Option<Written> {

@@ -97,7 +97,14 @@ fn form(form: Form) -> Value {
             json!({"type": "string", "pattern": r"\S", "not": {"pattern": CONTROL}})
         }
         Form::Hundredth => json!({"type": "integer", "minimum": 0, "maximum": 100}),
+        Form::Bytes => json!({"type": "string", "pattern": "^[1-9][0-9]*(KiB|MiB|GiB)$"}),
+        Form::Percent => json!({"type": "string", "pattern": "^[1-9][0-9]*%$"}),
         Form::Whole => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
+        Form::Between(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Form::Url => {
+            json!({"type": "string", "pattern": "^https?://[^/?#@]+([/?][^#]*)?$", "maxLength": 4096})
+        }
+        Form::Header => json!({"type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"}),
         Form::RuleName => {
             json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^\S(.*\S)?$"})
         }

@@ -5,13 +5,17 @@
 //! that they cannot drift apart. A table; it does nothing.
 
 mod guards;
+mod sandbox;
+mod tool;
 mod words;
 
 use guards::{BOUNDARIES, SCREENS};
+use sandbox::SANDBOX_KEY;
+use tool::TOOL;
 use words::CODES;
 
 pub(crate) use words::EFFECTS;
-pub(super) use words::{DIALECTS, LATER, METERS, ROLES, WINDOWS};
+pub(super) use words::{LATER, METERS, WINDOWS};
 
 /// Keys that belong together.
 #[derive(Debug)]
@@ -101,6 +105,16 @@ pub(super) enum Form {
     Hundredth,
     /// A whole number, at least 1.
     Whole,
+    /// A number of bytes with its unit.
+    Bytes,
+    /// A share of one processor.
+    Percent,
+    /// A whole number between these two, both included.
+    Between(i64, i64),
+    /// Where a tool is: an `http` or `https` URL, arguments in braces.
+    Url,
+    /// The name of an HTTP header.
+    Header,
     /// True or false.
     Flag,
     /// One of a few words. First: what such a word is called.
@@ -116,8 +130,8 @@ const fn may(name: &'static str, kind: Kind, doc: &'static str, example: &'stati
 }
 
 use Form::{
-    Argument, ArgumentPath, Choice, Dollars, Expression, Flag, Id, Maximum, Meter, Pattern, Quorum, RuleName,
-    Text, Timeout, Tool, Version, Window,
+    ArgumentPath, Choice, Dollars, Expression, Flag, Id, Maximum, Meter, Pattern, Quorum, RuleName, Text,
+    Timeout, Tool, Version, Window,
 };
 use Kind::{Json, List, Lists, Named, One, Scalars, SectionOrTrue, Sections, Several};
 
@@ -210,46 +224,6 @@ const DEFAULTS: Section = Section {
     ],
 };
 
-const TOOL: Section = Section {
-    name: "a tool",
-    doc: "What a tool's arguments mean, what it does, and what it costs.",
-    keys: &[
-        may(
-            "args",
-            Scalars(Argument, Choice("argument role", ROLES)),
-            "What arguments mean: a name (`amount`, `customer.amount` or `/customer/amount`) and its role.",
-            "{amount: money}",
-        ),
-        may(
-            "effects",
-            Several(Choice("effect", EFFECTS)),
-            "What the tool does whatever its arguments are.",
-            "[payment]",
-        ),
-        may("price_usd", One(Dollars), "What one call costs, in US dollars.", "0.01"),
-        may("yields", Several(Id), "Labels that its results bring into the session.", "[untrusted]"),
-        may(
-            "risk",
-            One(Choice("risk", &["low", "medium", "high", "critical"])),
-            "How bad it could get. Without it, derived from the effects.",
-            "high",
-        ),
-        may(
-            "restores",
-            One(Flag),
-            "True if the gate may put values back that it has replaced in results (`tokenize`).",
-            "true",
-        ),
-        may(
-            "dialect",
-            One(Choice("dialect", DIALECTS)),
-            "The dialect of its `sql` arguments. Without it, what any dialect would make of them counts.",
-            "postgresql",
-        ),
-        may("description", One(Text), "For people.", "Pays a customer back"),
-    ],
-};
-
 const OWNER: Key = may("owner", One(Text), "Who answers for it.", "support-team@company.com");
 const PURPOSE: Key = may("purpose", One(Text), "What it is for.", "Customer support with refunds");
 const AGENT_MODE: Key = may("mode", One(MODE), MODE_DOC, "enforce");
@@ -273,8 +247,21 @@ const AGENT: Section = Section {
         may("roles", Several(Id), "Roles whose rules and limits it has besides its own.", "[reader]"),
         RULES,
         LIMITS,
+        may(
+            "prices",
+            Scalars(Tool, Dollars),
+            "What a call costs this agent, in US dollars, whatever the tool's own price is.",
+            "{stripe.refund: 0.02}",
+        ),
+        may(
+            "tools",
+            Named(Tool, &TOOL),
+            "Tools that are this agent's own: for it, they stand before those of the same name above. Rules decide whether it may call them.",
+            "{crm.search: {url: 'https://crm.example.com/search'}}",
+        ),
         BOUNDARIES_KEY,
         SCREENS_KEY,
+        SANDBOX_KEY,
         DESCRIPTION,
     ],
 };
@@ -282,7 +269,7 @@ const AGENT: Section = Section {
 const ROLE: Section = Section {
     name: "a role",
     doc: "Rules and limits that several agents share. Owner, purpose and mode are for agents that do not say their own.",
-    keys: &[OWNER, PURPOSE, AGENT_MODE, RULES, LIMITS, BOUNDARIES_KEY, SCREENS_KEY, DESCRIPTION],
+    keys: &[OWNER, PURPOSE, AGENT_MODE, RULES, LIMITS, BOUNDARIES_KEY, SCREENS_KEY, SANDBOX_KEY, DESCRIPTION],
 };
 
 /// One rule.

@@ -387,6 +387,9 @@ fn statements_and_tables() {
         ("sql.read", table("hr.people", &["a"], false), Some("sql.deny_tables")),
         ("sql.read", table("people", &["a"], false), None),
         ("sql.read", Target::Unknown, Some("sql.deny_tables")),
+        ("sql.read", Target::None, None),
+        ("sql.write", Target::None, Some("sql.deny_tables")),
+        ("sql.read", table("hr.*", &[], false), Some("sql.deny_tables")),
     ] {
         assert_eq!(key(&own, kind, target.clone()), expected, "{kind} {target:?}");
     }

@@ -7,18 +7,18 @@ use super::{Gives, May, Route, Takes};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::{
     agents, approvals, authzen, check, decisions, inspect, keys, ledger, mcp, openapi, outcome, policy,
-    probes,
+    probes, tool,
 };
 use crate::{views, wire};
 
-const EVERYONE: &[KeyRole] = &[Agent, Approver, Auditor, Admin];
-const ACTORS: &[KeyRole] = &[Agent, Admin];
-const READERS: &[KeyRole] = &[Auditor, Admin];
+pub(super) const EVERYONE: &[KeyRole] = &[Agent, Approver, Auditor, Admin];
+pub(super) const ACTORS: &[KeyRole] = &[Agent, Admin];
+pub(super) const READERS: &[KeyRole] = &[Auditor, Admin];
 const ANSWERERS: &[KeyRole] = &[Approver, Admin];
-const ADMINS: &[KeyRole] = &[Admin];
+pub(super) const ADMINS: &[KeyRole] = &[Admin];
 
 const CURSOR: (&str, &str) = ("cursor", "where to go on, as the page before said");
-const LIMIT: (&str, &str) = ("limit", "how many at most");
+pub(super) const LIMIT: (&str, &str) = ("limit", "how many at most");
 
 macro_rules! shape {
     ($shape:ty) => {
@@ -32,7 +32,7 @@ macro_rules! handler {
 }
 
 /// A route that most others differ from in little.
-const PLAIN: Route = Route {
+pub(super) const PLAIN: Route = Route {
     method: Method::GET,
     path: "",
     may: May::Roles(ADMINS),
@@ -46,7 +46,7 @@ const PLAIN: Route = Route {
 };
 
 /// All routes. The busiest come first.
-pub static ROUTES: [Route; 38] = [
+pub static ROUTES: [Route; 39] = [
     Route {
         method: Method::POST,
         path: "/v1/check",
@@ -55,6 +55,17 @@ pub static ROUTES: [Route; 38] = [
         takes: Takes::Json(shape!(wire::CheckRequest)),
         gives: Gives::Json(shape!(wire::CheckReply)),
         handler: handler!(check::one),
+        ..PLAIN
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/tools/{name}/call",
+        may: May::Roles(ACTORS),
+        waits: true,
+        summary: "Decide a call of a declared tool, carry it out, and record how it ended",
+        takes: Takes::Json(shape!(wire::ToolCallRequest)),
+        gives: Gives::Json(shape!(wire::ToolCallReply)),
+        handler: handler!(tool::call),
         ..PLAIN
     },
     Route {

@@ -1,0 +1,335 @@
+//! One call of a tool: what is sent, how often, and how it ended.
+//!
+//! Answerable for the order of things: what stands in the policy that decided is what is called, secrets are fetched
+//! last, attempts share one time limit, and whoever waits for people or for the tool stops when the gate does.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use verdict::{
+    Action, Address, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Realm, Receipt, Signing, Standing,
+    Status, Tool,
+};
+
+use super::Tools;
+use super::attempt::{self, Attempt, Way};
+use super::ending::{self, Leave};
+use super::fault::{Fault, Why};
+use super::request::{Message, message};
+use super::sign::{self, Stamp};
+use crate::metrics::Metrics;
+use crate::path::{Gate, World};
+
+/// While others are busy the ledger moves thousands of times a second; a waiter looks at it this often at most.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// A call that the gate is asked to carry out.
+pub struct Errand {
+    /// Decides and records it.
+    pub gate: Gate,
+    /// Calls the tool.
+    pub tools: Tools,
+    /// Counts it.
+    pub metrics: Arc<Metrics>,
+    /// How long to wait for people.
+    pub wait: Duration,
+    /// True once the gate is stopping.
+    pub closing: watch::Receiver<bool>,
+    /// What there is to say of it besides its outcome.
+    pub told: Mutex<Told>,
+}
+
+/// What there is to say of a call besides its outcome.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How long that took, the pauses included.
+    pub took: Duration,
+    /// Why it gave no result.
+    pub fault: Option<Fault>,
+    /// What it was expected to cost.
+    pub cost: Micros,
+}
+
+impl Errand {
+    /// What there is to say of it besides its outcome.
+    pub fn told(&self) -> Told {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Carries the call out, as the policy that decided has it.
+    async fn carry_out(&self, hold: &Hold) -> Result<Outcome, Fault> {
+        let policy = self.gate.desk.policy();
+        if policy.version() != &hold.receipt().decided().policy {
+            let why = "the policy changed while the call was on its way; ask again";
+            return Err(Fault::new(Why::NotReady, why));
+        }
+        let action = &hold.case().action;
+        let not_ready = |why: &str| Fault::new(Why::NotReady, why);
+        let tool = policy.tool_of(action.agent(), action.tool()).filter(|tool| !tool.disabled);
+        let tool =
+            tool.ok_or_else(|| not_ready("the policy declares no such tool, or has switched it off"))?;
+        let endpoint =
+            tool.endpoint.clone().ok_or_else(|| not_ready("the policy names no `url` for the tool"))?;
+        let address = match (action.realm(), &endpoint.test_address) {
+            (Realm::Live, _) => &endpoint.address,
+            (Realm::Test, Some(address)) => address,
+            (Realm::Test, None) => {
+                return Err(not_ready(
+                    "it came with a test key, and the tool has no `test_url`; nothing was sent",
+                ));
+            }
+        };
+        let restored = self.restored(tool, action);
+        let args = restored.as_ref().unwrap_or_else(|| action.args());
+        let message = message(&endpoint, address, (action.agent(), action.tool()), args)?;
+        let secret = self.secret(&endpoint)?;
+        let call = Sending {
+            endpoint: &endpoint,
+            address,
+            message,
+            secret,
+            key: action.key().map(|key| key_of(action.agent(), key)),
+            purpose: purpose(&endpoint, address, action),
+        };
+        Ok(self.attempts(&call).await)
+    }
+
+    /// The arguments with what placeholders in them stand for, if the tool may have that.
+    fn restored(&self, tool: &Tool, action: &Action) -> Option<Json> {
+        if !tool.restores {
+            return None;
+        }
+        let run = (action.realm(), action.session());
+        let text = self.gate.eyes.restore(action.agent(), run, action.args_text())?;
+        // A value that breaks the text it is put into is not put there.
+        Json::parse(text.as_bytes()).ok()
+    }
+
+    fn secret(&self, endpoint: &Endpoint) -> Result<Vec<u8>, Fault> {
+        match &endpoint.auth {
+            None => Ok(Vec::new()),
+            Some(Auth::Hmac(source) | Auth::Bearer(source) | Auth::Header(_, source)) => {
+                self.tools.0.secrets.find(source)
+            }
+        }
+    }
+
+    async fn attempts(&self, call: &Sending<'_>) -> Outcome {
+        let endpoint = call.endpoint;
+        let deadline = Instant::now() + Duration::from_millis(endpoint.timeout_ms);
+        let leave = Leave::of(endpoint, call.key.is_some());
+        let mut tried = 0_u32;
+        let last = loop {
+            tried = tried.saturating_add(1);
+            self.tell(|told| told.attempts = tried);
+            let attempt = self.attempt(call, deadline).await;
+            if tried > endpoint.max_retries || !ending::again(&attempt, leave) {
+                break attempt;
+            }
+            let pause = ending::pause(&attempt, tried, dice(), self.gate.desk.clock().now());
+            if Instant::now() + pause >= deadline {
+                break attempt;
+            }
+            let mut closing = self.closing.clone();
+            tokio::select! {
+                () = sleep(pause) => (),
+                // The gate is stopping: what is under way ends, and nothing new is begun.
+                () = async { let _closed = closing.wait_for(|closing| *closing).await; } => break attempt,
+            }
+        };
+        let (outcome, fault) = ending::outcome(last, endpoint);
+        self.tell(|told| told.fault = fault);
+        outcome
+    }
+
+    async fn attempt(&self, call: &Sending<'_>, deadline: Instant) -> Attempt {
+        let stamp = match Stamp::new(self.gate.desk.clock().now()) {
+            Ok(stamp) => stamp,
+            Err(fault) => return Attempt::Never(fault),
+        };
+        let request = match call.request(&stamp) {
+            Ok(request) => request,
+            Err(fault) => return Attempt::Never(fault),
+        };
+        let way = Way { endpoint: call.endpoint, address: call.address, purpose: &call.purpose, deadline };
+        match attempt::send(&self.tools.0, &way, request).await {
+            Attempt::Answer(answer) if call.endpoint.signed_answers => {
+                let given = answer.headers.get(SIGNATURE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+                let body = answer.body.as_deref().unwrap_or_default();
+                match sign::is_of_answer(&call.secret, given, answer.status, &stamp, body) {
+                    true => Attempt::Answer(answer),
+                    false => Attempt::Lost(Fault::new(
+                        Why::Unsigned,
+                        "the answer does not carry the tool's signature; nobody knows whether the tool did what was asked",
+                    )),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// True once the question needs no more waiting.
+    async fn is_over(&self, approval: Index) -> bool {
+        let now = self.gate.desk.clock().now();
+        let look = self.gate.desk.ask(move |books| books.approval(approval).map(|it| it.standing(now))).await;
+        // While it cannot be looked at the call waits, and is not carried out.
+        look.is_ok_and(|standing| standing != Some(Standing::Pending))
+    }
+}
+
+impl World for Errand {
+    fn waits(&self) -> bool {
+        self.wait > Duration::ZERO
+    }
+
+    async fn ask(&self, approval: Index, _: &Receipt) {
+        let until = Instant::now() + self.wait;
+        let (mut moved, mut closing) = (self.gate.desk.moved(), self.closing.clone());
+        loop {
+            moved.mark_unchanged();
+            if self.is_over(approval).await || Instant::now() >= until {
+                return;
+            }
+            tokio::select! {
+                changed = moved.changed() => match changed {
+                    Ok(()) => sleep(BREATH).await,
+                    Err(_) => return,
+                },
+                () = async { let _closed = closing.wait_for(|closing| *closing).await; } => return,
+                () = tokio::time::sleep_until(until) => (),
+            }
+        }
+    }
+
+    async fn execute(&self, hold: &Hold) -> Outcome {
+        let start = Instant::now();
+        self.gate.desk.with_policy(|policy| self.metrics.decided(policy, hold.receipt()));
+        self.tell(|told| told.cost = hold.receipt().decided().cost);
+        let outcome = match self.carry_out(hold).await {
+            Ok(outcome) => outcome,
+            // Nothing was begun: all that it held is given back.
+            Err(fault) => {
+                let error = Some(fault.message.clone());
+                self.tell(|told| told.fault = Some(fault));
+                Outcome { error, ..Outcome::plain(Status::Cancelled) }
+            }
+        };
+        self.tell(|told| told.took = start.elapsed());
+        outcome
+    }
+}
+
+const SIGNATURE: HeaderName = HeaderName::from_static("portcullis-signature");
+const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// A call on its way, but for what differs from attempt to attempt.
+struct Sending<'c> {
+    endpoint: &'c Endpoint,
+    address: &'c Address,
+    message: Message,
+    secret: Vec<u8>,
+    key: Option<String>,
+    purpose: String,
+}
+
+impl Sending<'_> {
+    fn request(&self, stamp: &Stamp) -> Result<Request<Full<Bytes>>, Fault> {
+        let Message { path, body } = &self.message;
+        let mut request = Request::builder()
+            .method(self.endpoint.method.as_str())
+            .uri(path)
+            .header("host", self.address.authority())
+            .header("user-agent", AGENT)
+            .header("accept", "application/json, text/*;q=0.5")
+            .header("accept-encoding", "identity");
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        if let Some(key) = &self.key {
+            request = request.header("idempotency-key", key);
+        }
+        let bytes = body.clone().unwrap_or_default();
+        match &self.endpoint.auth {
+            None => (),
+            Some(Auth::Bearer(_)) => {
+                request = request.header(AUTHORIZATION, secret_value("Bearer ", &self.secret)?);
+            }
+            Some(Auth::Header(name, _)) => request = request.header(name, secret_value("", &self.secret)?),
+            Some(Auth::Hmac(_)) => request = self.signed(request, stamp, &bytes),
+        }
+        let odd = |_| Fault::new(Why::BadArguments, "the call cannot be written as a request");
+        request.body(Full::new(bytes)).map_err(odd)
+    }
+
+    fn signed(
+        &self,
+        mut request: hyper::http::request::Builder,
+        stamp: &Stamp,
+        body: &[u8],
+    ) -> hyper::http::request::Builder {
+        let signing = self.endpoint.signing;
+        if signing != Signing::OnceOnly {
+            let method = self.endpoint.method.as_str();
+            request = request
+                .header("portcullis-timestamp", &stamp.time)
+                .header("portcullis-nonce", &stamp.nonce)
+                .header(SIGNATURE, sign::request(&self.secret, method, &self.message.path, stamp, body));
+        }
+        if signing != Signing::Portcullis {
+            request = request
+                .header("x-onceonly-signature", sign::onceonly(&self.secret, body))
+                .header("x-onceonly-signature-alg", "hmac_sha256")
+                .header("x-onceonly-timestamp", &stamp.time);
+        }
+        request
+    }
+}
+
+fn secret_value(before: &str, secret: &[u8]) -> Result<HeaderValue, Fault> {
+    let bytes = [before.as_bytes(), secret].concat();
+    let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| {
+        Fault::new(Why::NotReady, "the tool's secret has characters that no header can carry")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The key that goes with the request: the agent's name and its own key, so that no agent is given what another
+/// one's call brought. A key that no header can carry, or a long one, goes as its digest.
+fn key_of(agent: &str, key: &str) -> String {
+    let plain = format!("{agent}/{key}");
+    if plain.len() <= 255 && plain.bytes().all(|b| b.is_ascii_graphic()) {
+        return plain;
+    }
+    verdict::hex(&Sha256::digest(plain.as_bytes()))
+}
+
+/// What a connection is made for: nothing of one tool's goes over another's, nor over one that trusts others.
+fn purpose(endpoint: &Endpoint, address: &Address, action: &Action) -> String {
+    let scheme = if address.tls { "https" } else { "http" };
+    let ca = endpoint.ca.as_deref().unwrap_or_default();
+    let private = if endpoint.allow_private { "private" } else { "public" };
+    let (agent, tool, authority) = (action.agent(), action.tool(), address.authority());
+    format!("{agent} {tool} {scheme}://{authority} {private} {ca}")
+}
+
+/// A number from 0 to 255. Without randomness all who wait come back together, which is no worse than without pauses.
+fn dice() -> u8 {
+    let mut byte = [0_u8; 1];
+    let _none = getrandom::fill(&mut byte);
+    let [byte] = byte;
+    byte
+}

@@ -1,0 +1,81 @@
+//! Connections that are kept for the next call of the same tool.
+//!
+//! Answerable for a connection being used by the tool that it was made for and by no other, and for none being kept
+//! so long that its other end is likely to have left. Its address was looked at when it was made, and it cannot
+//! come to lead elsewhere.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use http_body_util::Full;
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::Instant;
+
+/// Somewhere to send a request.
+pub(super) type Sender = SendRequest<Full<Bytes>>;
+
+/// A connection that waits longer is not used again: servers close theirs after a few seconds, and a request that
+/// meets the closing is one of which nobody knows whether it arrived.
+const KEPT: Duration = Duration::from_millis(1_500);
+/// The most that are kept for one tool, and for all.
+const MOST_OF_ONE: usize = 64;
+const MOST: usize = 1_024;
+
+/// Kept connections, by what they were made for.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    by_purpose: HashMap<String, Vec<(Instant, Sender)>>,
+    count: usize,
+}
+
+impl Pool {
+    /// A connection that was made for `purpose` and is still open, the one used last first.
+    pub(super) fn take(&self, purpose: &str) -> Option<Sender> {
+        let mut kept = self.kept();
+        let Kept { by_purpose, count } = &mut *kept;
+        let waiting = by_purpose.get_mut(purpose)?;
+        let now = Instant::now();
+        while let Some((since, sender)) = waiting.pop() {
+            *count = count.saturating_sub(1);
+            if now.duration_since(since) > KEPT {
+                // All below it have waited longer.
+                *count = count.saturating_sub(waiting.len());
+                waiting.clear();
+                return None;
+            }
+            if !sender.is_closed() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose last answer was read to its end.
+    pub(super) fn put(&self, purpose: &str, sender: Sender) {
+        if sender.is_closed() {
+            return;
+        }
+        let mut kept = self.kept();
+        if kept.count >= MOST {
+            kept.by_purpose.clear();
+            kept.count = 0;
+        }
+        let waiting = match kept.by_purpose.get_mut(purpose) {
+            Some(waiting) => waiting,
+            None => kept.by_purpose.entry(purpose.to_owned()).or_default(),
+        };
+        if waiting.len() < MOST_OF_ONE {
+            waiting.push((Instant::now(), sender));
+            kept.count = kept.count.saturating_add(1);
+        }
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,27 @@
+//! The Python module `portcullis._engine`: the gate's own decisions inside a Python process.
+//!
+//! Answerable for crossing the border between Python and Rust: values of any shape in, answers out, the interpreter
+//! let go while the engine works. Decides nothing: actions go through [`gate::path::Gate`], as everywhere.
+
+mod decision;
+mod engine;
+mod look;
+mod meaning;
+mod memory;
+mod patterns;
+mod values;
+
+use pyo3::prelude::*;
+
+/// What Python sees.
+#[pymodule]
+mod _engine {
+    #[pymodule_export]
+    use super::decision::Decision;
+    #[pymodule_export]
+    use super::engine::{Engine, Halted};
+    #[pymodule_export]
+    use super::look::{canonical, hosts, paths, redact, shell, sql};
+    #[pymodule_export]
+    use super::patterns::Patterns;
+}

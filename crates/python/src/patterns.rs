@@ -1,0 +1,108 @@
+//! Many regular expressions over one text, in one pass.
+//!
+//! Answerable for time that grows with the text and not with the number of patterns, and never without bound: what
+//! needs to go back (look-around, back-references) does so within a budget, and beyond it counts as found.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use regex::{RegexSet, RegexSetBuilder};
+
+use crate::meaning::meanings;
+
+/// How large one set may become, in bytes of compiled program.
+const LARGEST: usize = 256 << 20;
+/// How large the cache of its automaton may become.
+const CACHE: usize = 64 << 20;
+/// How many steps a pattern that goes back may take over one text.
+const STEPS: usize = 100_000;
+/// Texts longer than this are matched without the interpreter.
+const LONG: usize = 2_048;
+
+/// Compiled patterns. Immutable, usable from any thread.
+#[pyclass(frozen, module = "portcullis._engine")]
+pub struct Patterns {
+    set: RegexSet,
+    /// Which pattern each member of the set is.
+    members: Vec<usize>,
+    /// Patterns that the set cannot hold.
+    odd: Vec<(usize, fancy_regex::Regex)>,
+}
+
+#[pymethods]
+impl Patterns {
+    /// Compiles them. Raises `ValueError` for the first that is none: `(index, sentence)`.
+    #[new]
+    fn new(py: Python<'_>, patterns: Vec<String>) -> PyResult<Self> {
+        py.detach(|| Self::compile(&patterns)).map_err(|(at, why)| PyValueError::new_err((at, why)))
+    }
+
+    /// The patterns that `text` has, in order. With `meaning`, also those that one of its meanings has: the text
+    /// without what hides in it, and what a shell or a database would make of it.
+    #[pyo3(signature = (text, meaning=false))]
+    fn find(&self, py: Python<'_>, text: &str, meaning: bool) -> Vec<usize> {
+        if text.len() > LONG { py.detach(|| self.search(text, meaning)) } else { self.search(text, meaning) }
+    }
+
+    /// Which of many texts have any pattern, in order.
+    #[pyo3(signature = (texts, meaning=false))]
+    fn find_many(&self, py: Python<'_>, texts: Vec<PyBackedStr>, meaning: bool) -> Vec<usize> {
+        py.detach(|| {
+            let has = |text: &str| {
+                self.has(text) || (meaning && meanings(text).iter().any(|other| self.has(other)))
+            };
+            texts.iter().enumerate().filter(|(_, text)| has(text)).map(|(n, _)| n).collect()
+        })
+    }
+
+    fn __len__(&self) -> usize {
+        self.members.len().saturating_add(self.odd.len())
+    }
+}
+
+impl Patterns {
+    fn compile(patterns: &[String]) -> Result<Self, (usize, String)> {
+        let (mut plain, mut members, mut odd) = (Vec::new(), Vec::new(), Vec::new());
+        for (n, pattern) in patterns.iter().enumerate() {
+            if regex::Regex::new(pattern).is_ok() {
+                plain.push(pattern.as_str());
+                members.push(n);
+                continue;
+            }
+            let built = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(STEPS).build();
+            odd.push((n, built.map_err(|error| (n, error.to_string()))?));
+        }
+        let set = RegexSetBuilder::new(&plain).size_limit(LARGEST).dfa_size_limit(CACHE).build();
+        let set = set.map_err(|error| (0, format!("all patterns together are too large: {error}")))?;
+        Ok(Self { set, members, odd })
+    }
+
+    fn search(&self, text: &str, meaning: bool) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.one(text, &mut found);
+        if meaning {
+            for other in meanings(text) {
+                self.one(&other, &mut found);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn has(&self, text: &str) -> bool {
+        (!self.members.is_empty() && self.set.is_match(text))
+            || self.odd.iter().any(|(_, pattern)| pattern.is_match(text).unwrap_or(true))
+    }
+
+    fn one(&self, text: &str, found: &mut Vec<usize>) {
+        if !self.members.is_empty() && self.set.is_match(text) {
+            found.extend(self.set.matches(text).iter().filter_map(|at| self.members.get(at)));
+        }
+        for (n, pattern) in &self.odd {
+            if pattern.is_match(text).unwrap_or(true) {
+                found.push(*n);
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The file tree of a run: a new root that holds what is listed, and nothing else.
+//!
+//! Answerable for every path being opened once, without following symlinks, and being mounted from what was
+//! opened; for read-only being read-only all the way down; and for the overlay. Runs in the new mount
+//! namespace, with the rights of its owner.
+
+use std::ffi::CString;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use libc::c_int;
+
+use super::sys;
+use crate::spec::{Limits, Mode, Network, Spec};
+use crate::step::{During, Failed, Step};
+
+/// Programs and libraries of the system, and what they need to find each other.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/ca-certificates",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/python3",
+    "/etc/python3.11",
+    "/etc/perl",
+    "/etc/protocols",
+    "/etc/services",
+    "/etc/terminfo",
+];
+
+/// The only devices.
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+
+/// Where the new root is built: folders that every system has. What is there is hidden meanwhile, from us alone.
+const SITES: [&str; 4] = ["/tmp", "/mnt", "/var", "/usr"];
+
+const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+const NOSUID: u64 = libc::MOUNT_ATTR_NOSUID;
+const NODEV: u64 = libc::MOUNT_ATTR_NODEV;
+const NOEXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
+
+/// A tree that was opened, to be shown at a path.
+struct Source {
+    mount: OwnedFd,
+    folder: bool,
+    at: PathBuf,
+}
+
+/// Everything that was opened before the old root was left.
+pub struct Sources {
+    shown: Vec<Source>,
+    links: Vec<(PathBuf, PathBuf)>,
+    devices: Vec<Source>,
+    workspace: Option<Source>,
+}
+
+/// What of the tree the later steps need to know.
+pub struct Tree {
+    /// To be read, as they are called inside.
+    pub read: Vec<PathBuf>,
+    /// To be written, as they are called inside.
+    pub write: Vec<PathBuf>,
+    /// The layer that takes the workspace's changes.
+    pub upper: Option<OwnedFd>,
+}
+
+/// Who owns what the run writes: the user inside, and the namespace that shows the host's owner as that user.
+#[derive(Clone, Copy)]
+pub struct Owner<'o> {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The mapping, where the host's owner is another.
+    pub shown_as: Option<BorrowedFd<'o>>,
+}
+
+/// Makes changes to our mounts stay ours.
+pub fn make_private() -> Result<(), Failed> {
+    sys::mount(c"none", Path::new("/"), libc::MS_REC | libc::MS_PRIVATE, c"").during(Step::Root, "/")
+}
+
+/// Opens all that will be shown. From here on no path of the host is looked up again.
+pub fn open(spec: &Spec, owner: Owner<'_>) -> Result<Sources, Failed> {
+    let mut sources = Sources { shown: Vec::new(), links: Vec::new(), devices: Vec::new(), workspace: None };
+    for path in SYSTEM.iter().map(Path::new) {
+        match fs::symlink_metadata(path) {
+            Err(_) => (),
+            Ok(about) if about.is_symlink() => {
+                let to = fs::read_link(path).during(Step::Sources, &show(path))?;
+                sources.links.push((path.to_owned(), to));
+            }
+            Ok(_) => sources.shown.push(source(path, path, RDONLY | NOSUID | NODEV, None)?),
+        }
+    }
+    for path in &spec.read {
+        sources.shown.push(source(path, path, RDONLY | NOSUID | NODEV, None)?);
+    }
+    for (path, at) in &spec.shown {
+        sources.shown.push(source(path, at, RDONLY | NOSUID | NODEV, None)?);
+    }
+    for path in &spec.write {
+        sources.shown.push(source(path, path, NOSUID | NODEV, owner.shown_as)?);
+    }
+    for name in DEVICES {
+        let path = Path::new("/dev").join(name);
+        sources.devices.push(source(&path, &path, NOSUID | NOEXEC, None)?);
+    }
+    if let Some(workspace) = &spec.workspace {
+        let read_only = if workspace.mode == Mode::Direct { 0 } else { RDONLY };
+        let attributes = NOSUID | NODEV | read_only;
+        sources.workspace = Some(source(&workspace.path, &workspace.path, attributes, owner.shown_as)?);
+    }
+    // A path within another one is shown after it, or it would be covered.
+    sources.shown.sort_by_key(|it| it.at.components().count());
+    Ok(sources)
+}
+
+fn source(
+    path: &Path,
+    at: &Path,
+    attributes: u64,
+    shown_as: Option<BorrowedFd<'_>>,
+) -> Result<Source, Failed> {
+    let opened = || {
+        let resolve = libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_SYMLINKS;
+        let fd = sys::open(None, path, libc::O_PATH | libc::O_NOFOLLOW, resolve)?;
+        let folder = fs::File::from(fd.try_clone()?).metadata()?.is_dir();
+        let mount = sys::clone_tree(fd.as_fd())?;
+        sys::set_mount(mount.as_fd(), attributes, shown_as)?;
+        Ok(Source { mount, folder, at: at.to_owned() })
+    };
+    opened().during(Step::Sources, &show(path))
+}
+
+/// Builds the new root and leaves the old one. The current folder is then the new root.
+pub fn build(spec: &Spec, sources: Sources, owner: Owner<'_>) -> Result<Tree, Failed> {
+    let root = new_root().during(Step::Root, "")?;
+    sys::enter(root.as_fd()).during(Step::Root, "")?;
+    let mut tree =
+        Tree { read: vec!["/proc".into()], write: vec!["/tmp".into(), "/dev/shm".into()], upper: None };
+    fail_if(spec, Step::Binds)?;
+    temporary(&spec.limits, owner)?;
+    for source in &sources.shown {
+        show_at(source).during(Step::Binds, &show(&source.at))?;
+        let list = if spec.write.contains(&source.at) { &mut tree.write } else { &mut tree.read };
+        list.push(source.at.clone());
+    }
+    for (path, to) in &sources.links {
+        let path = inside(path);
+        parent(path).and_then(|()| symlink(to, path)).during(Step::Binds, &show(path))?;
+    }
+    fail_if(spec, Step::Workspace)?;
+    if let (Some(workspace), Some(source)) = (&spec.workspace, &sources.workspace) {
+        if workspace.mode == Mode::Overlay {
+            tree.upper =
+                Some(overlay(source, &spec.limits, owner).during(Step::Workspace, &show(&source.at))?);
+        } else {
+            show_at(source).during(Step::Workspace, &show(&source.at))?;
+        }
+        let list = if workspace.mode == Mode::ReadOnly { &mut tree.read } else { &mut tree.write };
+        list.push(source.at.clone());
+    }
+    fail_if(spec, Step::Devices)?;
+    devices(&sources.devices).during(Step::Devices, "/dev")?;
+    names(spec.network).during(Step::Devices, "/etc")?;
+    fail_if(spec, Step::Proc)?;
+    proc().during(Step::Proc, "/proc")?;
+    fail_if(spec, Step::Pivot)?;
+    leave_old(root.as_fd()).during(Step::Pivot, "")?;
+    Ok(tree)
+}
+
+fn fail_if(spec: &Spec, step: Step) -> Result<(), Failed> {
+    super::fail_if(spec, step)
+}
+
+fn new_root() -> io::Result<OwnedFd> {
+    let options = [(c"size", c"4m"), (c"nr_inodes", c"10000"), (c"mode", c"0755")];
+    let root = sys::new_fs(c"tmpfs", &options, NOSUID | NODEV)?;
+    let site = SITES.into_iter().map(Path::new).find(|site| site.is_dir());
+    let site = site.ok_or_else(|| io::Error::other("there is no folder to build it in"))?;
+    sys::attach(root.as_fd(), None, site)?;
+    Ok(root)
+}
+
+/// The path as it is called while the new root is the current folder.
+fn inside(path: &Path) -> &Path {
+    path.strip_prefix("/").unwrap_or(path)
+}
+
+fn parent(path: &Path) -> io::Result<()> {
+    let Some(parent) = path.parent().filter(|it| !it.as_os_str().is_empty()) else { return Ok(()) };
+    DirBuilder::new().recursive(true).mode(0o755).create(parent)
+}
+
+fn show_at(source: &Source) -> io::Result<()> {
+    let path = inside(&source.at);
+    if source.at == Path::new("/") {
+        return Err(io::Error::other("the whole file system cannot be shown; name folders in it"));
+    }
+    parent(path)?;
+    // Below a folder that is shown read-only, what is to be covered must be there already.
+    if fs::symlink_metadata(path).is_err() {
+        if source.folder {
+            DirBuilder::new().mode(0o755).create(path)?;
+        } else {
+            fs::write(path, "")?;
+        }
+    }
+    sys::attach(source.mount.as_fd(), None, path)
+}
+
+fn limited(limits: &Limits, mode: &str) -> io::Result<OwnedFd> {
+    let size = CString::new(limits.disk.to_string())?;
+    let inodes = CString::new(limits.inodes.to_string())?;
+    let mode = CString::new(mode)?;
+    let options = [(c"size", size.as_c_str()), (c"nr_inodes", &inodes), (c"mode", &mode)];
+    sys::new_fs(c"tmpfs", &options, NOSUID | NODEV)
+}
+
+/// `/tmp` and `/dev/shm`: empty, limited, gone with the run.
+fn temporary(limits: &Limits, owner: Owner<'_>) -> Result<(), Failed> {
+    let made = |path: &str| {
+        let path = Path::new(path);
+        DirBuilder::new().recursive(true).mode(0o755).create(path)?;
+        let mount = limited(limits, "1777")?;
+        sys::attach(mount.as_fd(), None, path)
+    };
+    made("dev/shm").during(Step::Binds, "/dev/shm")?;
+    made("tmp").during(Step::Binds, "/tmp")?;
+    let home = Path::new("tmp/home");
+    let home_made = || {
+        DirBuilder::new().mode(0o700).create(home)?;
+        chown(home, owner)
+    };
+    home_made().during(Step::Binds, "/tmp/home")
+}
+
+fn chown(path: &Path, owner: Owner<'_>) -> io::Result<()> {
+    std::os::unix::fs::chown(path, Some(owner.uid), Some(owner.gid))
+}
+
+/// The workspace below a layer of its own, which is limited in bytes and files.
+fn overlay(source: &Source, limits: &Limits, owner: Owner<'_>) -> io::Result<OwnedFd> {
+    let [lower, layer] = [Path::new(".lower"), Path::new(".layer")];
+    for path in [lower, layer] {
+        DirBuilder::new().mode(0o700).create(path)?;
+    }
+    sys::attach(source.mount.as_fd(), None, lower)?;
+    sys::attach(limited(limits, "0755")?.as_fd(), None, layer)?;
+    let [upper, work] = [layer.join("upper"), layer.join("work")];
+    for path in [&upper, &work] {
+        DirBuilder::new().mode(0o755).create(path)?;
+    }
+    let about = fs::metadata(lower)?;
+    fs::set_permissions(&upper, fs::Permissions::from_mode(about.mode() & 0o777))?;
+    chown(&upper, owner)?;
+    let path = inside(&source.at);
+    parent(path)?;
+    if fs::symlink_metadata(path).is_err() {
+        DirBuilder::new().mode(0o755).create(path)?;
+    }
+    let options = c"lowerdir=.lower,upperdir=.layer/upper,workdir=.layer/work,userxattr";
+    sys::mount(c"overlay", path, libc::MS_NOSUID | libc::MS_NODEV, options)?;
+    let opened = sys::open(None, &upper, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+    // The overlay holds both layers; by these names nothing inside shall reach them.
+    for path in [lower, layer] {
+        sys::detach(path)?;
+        fs::remove_dir(path)?;
+    }
+    Ok(opened)
+}
+
+fn devices(devices: &[Source]) -> io::Result<()> {
+    for device in devices {
+        show_at(device)?;
+    }
+    let links = [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
+    links.into_iter().try_for_each(|(name, to)| symlink(to, Path::new("dev").join(name)))
+}
+
+/// The files of `/etc` that programs look names up in. Nothing of the host's is in them.
+fn names(network: Network) -> io::Result<()> {
+    fs::create_dir_all("etc")?;
+    let id = super::INSIDE;
+    let passwd = format!("root:x:0:0:root:/tmp/home:/bin/false\nagent:x:{id}:{id}:agent:/tmp/home:/bin/sh\n");
+    let own = sys::euid();
+    let passwd = if own == 0 || own == id {
+        passwd
+    } else {
+        format!("{passwd}user:x:{own}:{}:user:/tmp/home:/bin/sh\n", sys::egid())
+    };
+    let resolver = if network == Network::None { "" } else { "# names are resolved by the proxy\n" };
+    let files = [
+        ("etc/passwd", passwd.as_str()),
+        ("etc/group", &format!("root:x:0:\nagent:x:{id}:\n")),
+        ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+        ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+        ("etc/resolv.conf", resolver),
+    ];
+    files.into_iter().try_for_each(|(path, text)| fs::write(path, text))
+}
+
+fn proc() -> io::Result<()> {
+    DirBuilder::new().mode(0o755).create("proc")?;
+    let proc = sys::new_fs(c"proc", &[], NOSUID | NODEV | NOEXEC)?;
+    sys::attach(proc.as_fd(), None, Path::new("proc"))
+}
+
+fn leave_old(root: BorrowedFd<'_>) -> io::Result<()> {
+    sys::enter(root)?;
+    sys::pivot_here()?;
+    // Two mounts are now at `.`; the upper one is the old root.
+    sys::detach(Path::new("."))?;
+    std::env::set_current_dir("/")?;
+    let root = sys::open(None, Path::new("/"), libc::O_PATH, 0)?;
+    only_root_read_only(&root)
+}
+
+/// The root itself, and not what is mounted in it.
+fn only_root_read_only(root: &OwnedFd) -> io::Result<()> {
+    let flags: c_int = libc::AT_EMPTY_PATH;
+    sys::set_one_mount(root.as_raw_fd(), RDONLY | NOSUID | NODEV, flags)
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,159 @@
+//! The program's process, from its first instruction to exec: everything is given up here, in the right order.
+//!
+//! Answerable for that order. A step that fails is told through a pipe which exec closes, and ends the process.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use super::channel;
+use super::fence::{self, Paths};
+use super::init::Inside;
+use super::mounts::Tree;
+use super::{fail_if, filter, sys};
+use crate::guarantee::Guarantee;
+use crate::spec::Spec;
+use crate::step::{During, Failed, Step};
+
+/// Where programs are looked for. No folder that a run can write to.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Runs as the program's process. Never comes back.
+pub fn run(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> ! {
+    let failed = match become_program(inside, tree, fault) {
+        Ok(never) => match never {},
+        Err(failed) => failed,
+    };
+    let _gone = channel::send_pipe(fault.as_fd(), &failed);
+    sys::leave(127)
+}
+
+enum Never {}
+
+fn become_program(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> Result<Never, Failed> {
+    let spec = inside.spec;
+    sys::new_session();
+    sys::default_signals().during(Step::User, "")?;
+    fail_if(spec, Step::User)?;
+    if inside.identity.privileged {
+        own_user_namespace(inside.identity.uid, inside.identity.gid).during(Step::User, "")?;
+    }
+    fail_if(spec, Step::Capabilities)?;
+    no_capabilities().during(Step::Capabilities, "")?;
+    fail_if(spec, Step::Rlimits)?;
+    limits(inside).during(Step::Rlimits, "")?;
+    fail_if(spec, Step::Folder)?;
+    std::env::set_current_dir(&spec.cwd).during(Step::Folder, &spec.cwd.display().to_string())?;
+    let (program, argv, env) =
+        command(spec).during(Step::Exec, spec.argv.first().map_or("", String::as_str))?;
+    let filter = filter::program(spec.network).during(Step::Seccomp, "")?;
+    fail_if(spec, Step::Descriptors)?;
+    descriptors(fault).during(Step::Descriptors, "")?;
+    fail_if(spec, Step::Landlock)?;
+    sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).during(Step::Landlock, "")?;
+    fenced(inside, tree).during(Step::Landlock, "")?;
+    fail_if(spec, Step::Seccomp)?;
+    filter::apply(&filter).during(Step::Seccomp, "")?;
+    fail_if(spec, Step::Exec)?;
+    let error = sys::exec(&program, &argv, &env);
+    Err(Failed::at(Step::Exec, &error, program.to_string_lossy()))
+}
+
+/// Root's program becomes nobody, in a user namespace of its own in which it is nobody as well.
+fn own_user_namespace(uid: u32, gid: u32) -> io::Result<()> {
+    sys::become_user(uid, gid)?;
+    // A change of user hides our own /proc from us, where the mapping is written.
+    sys::prctl(libc::PR_SET_DUMPABLE, 1)?;
+    sys::unshare(libc::CLONE_NEWUSER)?;
+    let map = |file: &str, text: String| std::fs::write(Path::new("/proc/self").join(file), text);
+    map("setgroups", "deny".to_owned())?;
+    map("uid_map", format!("{uid} {uid} 1"))?;
+    map("gid_map", format!("{gid} {gid} 1"))?;
+    // What the user namespace gave us, exec would keep for nobody: it is given up all the same.
+    sys::become_ids(uid, gid)
+}
+
+fn no_capabilities() -> io::Result<()> {
+    const LAST: libc::c_ulong = 63;
+    for capability in 0..=LAST {
+        match sys::prctl(libc::PR_CAPBSET_DROP, capability) {
+            // The first number that the kernel does not know.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+            dropped => dropped?,
+        };
+    }
+    sys::drop_capabilities()?;
+    if sys::has_capabilities()? {
+        return Err(io::Error::other("some are left"));
+    }
+    Ok(())
+}
+
+fn limits(inside: &Inside<'_>) -> io::Result<()> {
+    let limits = &inside.spec.limits;
+    let seconds = (limits.wall_ms / 1000).saturating_add(5).saturating_mul(limits.processes.max(1));
+    sys::limit(libc::RLIMIT_CORE, 0)?;
+    sys::limit(libc::RLIMIT_FSIZE, limits.file_size)?;
+    sys::limit(libc::RLIMIT_NOFILE, limits.files)?;
+    sys::limit(libc::RLIMIT_NPROC, limits.processes)?;
+    sys::limit(libc::RLIMIT_MEMLOCK, 64 << 10)?;
+    sys::limit(libc::RLIMIT_MSGQUEUE, 0)?;
+    sys::limit(libc::RLIMIT_NICE, 0)?;
+    sys::limit(libc::RLIMIT_RTPRIO, 0)?;
+    sys::limit(libc::RLIMIT_SIGPENDING, 1024)?;
+    sys::limit(libc::RLIMIT_CPU, seconds)?;
+    let whole = inside.report.of(Guarantee::Memory);
+    if !matches!(whole, Some(crate::guarantee::State::Enforced { .. })) {
+        // No group holds the whole run: each process at least gets no more than the run may have.
+        sys::limit(libc::RLIMIT_AS, limits.memory.saturating_mul(4))?;
+        sys::limit(libc::RLIMIT_DATA, limits.memory)?;
+    }
+    Ok(())
+}
+
+/// Nothing is open but stdin, stdout and stderr; the pipe for faults is closed by exec.
+fn descriptors(fault: &OwnedFd) -> io::Result<()> {
+    debug_assert!(fault.as_raw_fd() > 2, "the standard streams are taken");
+    sys::close_on_exec_from(3)
+}
+
+fn fenced(inside: &Inside<'_>, tree: &Tree) -> io::Result<()> {
+    if inside.landlock == 0 {
+        // The report has said so, and it was accepted.
+        return Ok(());
+    }
+    let read = tree.read.iter().map(PathBuf::as_path);
+    let paths = Paths {
+        read: read.chain(["/etc".as_ref(), "/dev".as_ref()]).collect(),
+        write: tree.write.iter().map(PathBuf::as_path).collect(),
+        devices: ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+            .map(Path::new)
+            .to_vec(),
+    };
+    fence::enforce(&paths, inside.spec.network, inside.landlock)
+}
+
+type Command = (CString, Vec<CString>, Vec<CString>);
+
+fn command(spec: &Spec) -> io::Result<Command> {
+    let Some(name) = spec.argv.first() else { return Err(io::Error::other("there is no program")) };
+    let missing = |key: &str| !spec.env.iter().any(|(name, _)| name == key);
+    let defaults = [("PATH", PATH), ("HOME", "/tmp/home"), ("LANG", "C.UTF-8")];
+    let env = spec.env.iter().map(|(key, value)| format!("{key}={value}"));
+    let added = defaults.iter().filter(|(key, _)| missing(key)).map(|(key, value)| format!("{key}={value}"));
+    let env = env.chain(added).map(CString::new).collect::<Result<_, _>>()?;
+    let argv = spec.argv.iter().map(|it| CString::new(it.as_str())).collect::<Result<_, _>>()?;
+    let program = if name.contains('/') { PathBuf::from(name) } else { find(name, spec)? };
+    Ok((sys::c_path(&program)?, argv, env))
+}
+
+/// The program of a name: in the folders of the run's `PATH` if the operator gave one, else of the fixed one.
+fn find(name: &str, spec: &Spec) -> io::Result<PathBuf> {
+    let path = spec.env.iter().find(|(key, _)| key == "PATH").map_or(PATH, |(_, value)| value);
+    let folders = path.split(':').filter(|folder| folder.starts_with('/'));
+    folders
+        .map(|folder| Path::new(folder).join(name))
+        .find(|program| program.is_file())
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
+}

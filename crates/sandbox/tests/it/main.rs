@@ -1,0 +1,18 @@
+//! One test binary for the sandbox.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking"
+)]
+
+mod attacks;
+mod death;
+mod defaults;
+mod faults;
+mod rig;

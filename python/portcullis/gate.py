@@ -1,0 +1,330 @@
+"""A gate inside this process: the same policy file, decisions and records as a server's.
+
+    gate = Gate.from_policy("portcullis.yaml", agent="support-bot")
+
+    @gate.tool("stripe.refund")
+    def refund(charge: str, amount: float) -> str: ...
+
+    with gate.session(user="alice"):
+        refund("ch_1", 20)          # raises SafetyViolation if the policy says no
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from ._later import asyncio as _asyncio, new_id
+from . import _engine
+from ._engine import Decision
+from ._plain import Binder, plain
+from .errors import ApprovalDenied, GateUnavailable, PolicyError, SafetyViolation, violation_of
+
+__all__ = ["Decision", "Gate", "Session"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Session:
+    """On whose behalf, and in which run. Everything that happens inside carries it."""
+
+    user: str | None = None
+    session_id: str | None = None
+    agent: str | None = None
+    step: str | None = None
+    environment: str | None = None
+    context: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+
+
+_session: ContextVar[Session | None] = ContextVar("portcullis_session", default=None)
+
+
+class Gate:
+    """A gate in this process. Made by `from_policy` or `from_text`; safe to use from any thread."""
+
+    def __init__(self, engine: _engine.Engine, agent: str | None = None, by: str | None = None) -> None:
+        self._engine = engine
+        self.agent = agent
+        self.by = by if by is not None else f"process:{os.getpid()}"
+
+    @classmethod
+    def from_policy(
+        cls, policy: str | os.PathLike[str], store: str | None = None, *, agent: str | None = None
+    ) -> Gate:
+        """Opens a gate with a policy file. `store` is `sqlite:PATH`; without one nothing outlives the process.
+
+        Raises `PolicyError` with every mistake of the policy, `GateUnavailable` if the store cannot be opened.
+        """
+        return cls(_open(os.fspath(policy), store, False), agent)
+
+    @classmethod
+    def from_text(cls, policy: str, store: str | None = None, *, agent: str | None = None) -> Gate:
+        """The same with the policy as text."""
+        return cls(_open(policy, store, True), agent)
+
+    @property
+    def policy_version(self) -> str:
+        """The version of the policy in force."""
+        return self._engine.policy_version
+
+    def check(
+        self,
+        tool: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        agent: str | None = None,
+        user: str | None = None,
+        session_id: str | None = None,
+        step: str | int | None = None,
+        environment: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        estimated_cost_usd: Any = None,
+        estimated_tokens: int | None = None,
+        idempotency_key: str | None = None,
+        approval_id: str | None = None,
+    ) -> Decision:
+        """Decides one action and records the decision. Never raises for a denial: see `decision.allowed`.
+
+        What is not given comes from the session around it. Raises `GateUnavailable` if nothing can be decided.
+        """
+        around = _session.get() or _NOBODY
+        request: dict[str, Any] = {
+            "agent_id": agent or around.agent or self.agent or "",
+            "tool": tool,
+            "args": args if args is None or type(args) is dict else plain(args),
+        }
+        for key, value in (
+            ("user", user if user is not None else around.user),
+            ("session_id", session_id if session_id is not None else around.session_id),
+            ("step", step if step is not None else around.step),
+            ("environment", environment if environment is not None else around.environment),
+            ("context", {**around.context, **context} if context else around.context),
+            ("estimated_cost_usd", estimated_cost_usd),
+            ("estimated_tokens", estimated_tokens),
+            ("idempotency_key", idempotency_key),
+            ("approval_id", approval_id),
+        ):
+            if value is not None and value != {}:
+                request[key] = value
+        return self._decide(request)
+
+    def check_all(self, requests: Iterable[Mapping[str, Any]]) -> list[Decision]:
+        """Decides many in one commit, in order; each request is what `POST /v1/check` takes."""
+        try:
+            return self._engine.check_all([dict(it) for it in requests], self.by)
+        except _engine.Halted as halt:
+            raise GateUnavailable(str(halt)) from None
+
+    def _decide(self, request: dict[str, Any]) -> Decision:
+        try:
+            return self._engine.check(request, self.by)
+        except _engine.Halted as halt:
+            raise GateUnavailable(str(halt)) from None
+
+    def report(
+        self,
+        decision: Decision,
+        status: str = "success",
+        *,
+        result: Any = None,
+        error: str | None = None,
+        cost_usd: Any = None,
+        tokens: int | None = None,
+    ) -> dict[str, Any]:
+        """Records how an allowed action ended. The answer has the result as the policy lets it out: screened.
+
+        Raises `ValueError` for an outcome that is none, or a second one.
+        """
+        outcome: dict[str, Any] = {"status": status}
+        for key, value in (("result", result), ("error", error), ("cost_usd", cost_usd), ("tokens", tokens)):
+            if value is not None:
+                outcome[key] = value
+        try:
+            return cast("dict[str, Any]", json.loads(self._engine.report(decision, outcome)))
+        except _engine.Halted as halt:
+            raise GateUnavailable(str(halt)) from None
+
+    def approval(self, approval_id: str) -> str:
+        """How a question stands: `pending`, `approved`, `denied`, `expired` or `cancelled`."""
+        return self._engine.approval(approval_id)[0]
+
+    def approve(self, approval_id: str, by: str, *, groups: Iterable[str] = (), message: str | None = None) -> None:
+        """Says yes as `by`. Whoever asked may not; `groups` is vouched for by the caller."""
+        self._answer(approval_id, True, by, groups, message)
+
+    def deny(self, approval_id: str, by: str, *, groups: Iterable[str] = (), message: str | None = None) -> None:
+        """Says no as `by`."""
+        self._answer(approval_id, False, by, groups, message)
+
+    def _answer(self, of: str, yes: bool, by: str, groups: Iterable[str], message: str | None) -> None:
+        try:
+            self._engine.answer(of, yes, by, list(groups), message)
+        except _engine.Halted as halt:
+            raise GateUnavailable(str(halt)) from None
+
+    def disable(self, agent: str, reason: str, by: str) -> None:
+        """Switches an agent off: its next check is denied."""
+        self._engine.switch(agent, False, reason, by)
+
+    def enable(self, agent: str, reason: str, by: str) -> None:
+        """Switches an agent on again."""
+        self._engine.switch(agent, True, reason, by)
+
+    def reload(self) -> None:
+        """Reads the policy file again. A file with mistakes raises `PolicyError` and changes nothing."""
+        try:
+            self._engine.reload()
+        except ValueError as mistakes:
+            raise PolicyError(str(mistakes)) from None
+
+    def close(self) -> None:
+        """Waits for what is under way and stops."""
+        self._engine.close()
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def session(
+        self,
+        user: str | None = None,
+        session_id: str | None = None,
+        *,
+        agent: str | None = None,
+        step: str | None = None,
+        environment: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> Generator[Session, None, None]:
+        """Everything decided inside belongs to one run, on behalf of `user`. Follows tasks of asyncio, not threads."""
+        session = Session(user, session_id or f"s-{new_id()}", agent, step, environment, dict(context or {}))
+        token = _session.set(session)
+        try:
+            yield session
+        finally:
+            _session.reset(token)
+
+    def tool(
+        self, name: str | None = None, *, wait_s: float | None = None, screen: bool = False
+    ) -> Callable[[F], F]:
+        """Puts a function behind the gate: checked with its arguments, run if allowed, and its end recorded.
+
+        `name` is the tool in the policy (default: the function's own). `wait_s`: how long to wait for people if one
+        must agree; without it, `ApprovalRequired` is raised at once. `screen`: give back what the policy's screens
+        make of the result (as plain data) instead of the function's own object; either way a result that a screen
+        keeps back raises.
+        """
+
+        def decorate(fn: F) -> F:
+            if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+                raise TypeError("a generator has no one outcome; put the gate around what it calls")
+            named = name or fn.__name__
+            binder = Binder(fn)
+
+            @functools.wraps(fn)
+            def called(*args: Any, **kwargs: Any) -> Any:
+                bound = plain(binder.bind(args, kwargs))
+                decision = self._agreed(named, bound, wait_s)
+                return self._carried(decision, screen, lambda: fn(*args, **kwargs))
+
+            @functools.wraps(fn)
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
+                bound = plain(binder.bind(args, kwargs))
+                decision = await self._agreed_async(named, bound, wait_s)
+                ended: Any = None
+                try:
+                    ended = await fn(*args, **kwargs)
+                except _asyncio().CancelledError:
+                    self._failed(decision, "cancelled while it ran")
+                    raise
+                except Exception as error:
+                    self._failed(decision, str(error))
+                    raise
+                return self._ended(decision, ended, screen)
+
+            return cast(F, awaited if inspect.iscoroutinefunction(fn) else called)
+
+        return decorate
+
+    def _agreed(self, tool: str, args: dict[str, Any], wait_s: float | None) -> Decision:
+        decision = self.check(tool, args)
+        if decision.requires_approval and wait_s is not None and decision.approval_id:
+            until = time.monotonic() + wait_s
+            while (status := self.approval(decision.approval_id)) == "pending" and time.monotonic() < until:
+                time.sleep(0.02)
+            decision = self._with_answer(tool, args, decision, status)
+        if not decision.allowed:
+            raise violation_of(decision)
+        return decision
+
+    async def _agreed_async(self, tool: str, args: dict[str, Any], wait_s: float | None) -> Decision:
+        decision = await _asyncio().to_thread(self.check, tool, args)
+        if decision.requires_approval and wait_s is not None and decision.approval_id:
+            until = time.monotonic() + wait_s
+            while (status := self.approval(decision.approval_id)) == "pending" and time.monotonic() < until:
+                await _asyncio().sleep(0.02)
+            decision = self._with_answer(tool, args, decision, status)
+        if not decision.allowed:
+            raise violation_of(decision)
+        return decision
+
+    def _with_answer(self, tool: str, args: dict[str, Any], asked: Decision, status: str) -> Decision:
+        if status == "pending":
+            return asked
+        if status == "approved":
+            return self.check(tool, args, approval_id=asked.approval_id)
+        _, _, message = self._engine.approval(asked.approval_id or "")
+        said = f": {message}" if message else ""
+        raise ApprovalDenied(
+            f"approval `{asked.approval_id}` was {status}{said}",
+            code="approval_denied" if status == "denied" else "approval_expired",
+            rule=asked.rule,
+            decision=asked,
+        )
+
+    def _carried(self, decision: Decision, screen: bool, run: Callable[[], Any]) -> Any:
+        try:
+            result = run()
+        except BaseException as error:
+            self._failed(decision, str(error) or type(error).__name__)
+            raise
+        return self._ended(decision, result, screen)
+
+    def _failed(self, decision: Decision, why: str) -> None:
+        self.report(decision, "failed", error=why.encode("utf-8", "replace").decode()[:4096])
+
+    def _ended(self, decision: Decision, result: Any, screen: bool) -> Any:
+        data: Any = plain(result)
+        try:
+            reply = self.report(decision, "success", result=data)
+        except ValueError:
+            # It was done, whatever came back: what is no data is recorded as its kind, and cannot be screened.
+            reply = self.report(decision, "success", result=f"<{type(result).__name__}>")
+        if reply.get("withheld"):
+            raise SafetyViolation(
+                f"it was done, and its result is kept back: {reply['withheld']}", code="screen", decision=decision
+            )
+        return reply.get("result") if screen else result
+
+
+_NOBODY = Session()
+
+
+def _open(policy: str, store: str | None, is_text: bool) -> _engine.Engine:
+    try:
+        return _engine.Engine(policy, store, is_text)
+    except ValueError as mistakes:
+        raise PolicyError(str(mistakes)) from None
+    except _engine.Halted as halt:
+        raise GateUnavailable(str(halt)) from None
