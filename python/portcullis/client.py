@@ -125,8 +125,8 @@ class Portcullis:
         text = check_request(agent_id, tool, args, {"context": dict(context or {}), **named})
         if isinstance(text, CheckResult):
             return text
-        cache = self._settings.cache
-        return cache.find(text) or self._check(text, tool)
+        kept = self._settings.cache.find(text)
+        return kept if kept is not None else self._check(text, tool)
 
     def _check(self, text: str, tool: str) -> CheckResult:
         try:

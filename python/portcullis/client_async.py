@@ -121,8 +121,8 @@ class AsyncPortcullis:
         text = check_request(agent_id, tool, args, {"context": dict(context or {}), **named})
         if isinstance(text, CheckResult):
             return text
-        cache = self._settings.cache
-        return cache.find(text) or await self._check(text, tool)
+        kept = self._settings.cache.find(text)
+        return kept if kept is not None else await self._check(text, tool)
 
     async def _check(self, text: str, tool: str) -> CheckResult:
         try:

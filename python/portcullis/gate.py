@@ -100,7 +100,7 @@ class Gate:
         request: dict[str, Any] = {
             "agent_id": agent or around.agent or self.agent or "",
             "tool": tool,
-            "args": args if args is None or type(args) is dict else plain(args),
+            "args": None if args is None else plain(args),
         }
         for key, value in (
             ("user", user if user is not None else around.user),

@@ -227,12 +227,12 @@ def test_every_call(gate: Portcullis, root: Portcullis) -> None:
         gate.keys()
     assert forbidden.value.status == 403
     made = root.create_key("temp", "auditor")
-    assert root.revoke_key(made["id"]) is not None and root.key(made["id"])
+    assert root.key(made["id"])["name"] == "temp" and root.revoke_key(made["id"]) is not None
     root.put_agent("other", notes="x")
     root.disable_agent("other", "drill")
     assert root.agent("other")["enabled"] is False
     root.enable_agent("other")
-    assert any(it["agent_id"] == "other" for it in root.agents()["agents"])
+    assert any(it["id"] == "other" for it in root.agents()["agents"])
     assert "version" in str(root.policy()) and root.policy_versions()["versions"]
     assert root.ledger(0, 2)["records"] and root.checkpoint() and root.proof(0)
     assert root.tools() is not None and root.keys()["keys"] and root.openapi()["openapi"]
@@ -248,6 +248,7 @@ def test_many_at_once(gate: Portcullis) -> None:
     results = gate.check_batch(asked)
     assert len(results) == 1_002 and all(it.allowed for it in results[:-1])
     assert (results[-1].allowed, results[-1].code) == (False, "invalid_action")
+    assert [it.code for it in gate.check_batch([{"agent_id": "bot", "tool": "../x"}])] == ["invalid_action"]
 
 
 def test_the_environment_names_the_gate(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,8 +167,8 @@ def test_sessions_are_on_record(tmp_path: Path) -> None:
         [program(), "ledger", "verify", "--store", store], capture_output=True, text=True, check=True
     )
     assert listed.returncode == 0
-    tail = subprocess.run([program(), "ledger", "export", "--store", store], capture_output=True, text=True, check=True)
-    assert '"carol"' in tail.stdout and '"s1"' in tail.stdout
+    tail = subprocess.run([program(), "ledger", "tail", "--store", store, "--json"], capture_output=True, text=True, check=True)
+    assert '"carol"' in tail.stdout and '"s1"' in tail.stdout, tail.stdout
 
 
 def test_limits_and_budgets(gate: Gate) -> None:
@@ -328,6 +328,7 @@ def test_the_program(policy: Path) -> None:
 
 
 def test_importing_is_quick() -> None:
-    code = "import time; t = time.perf_counter(); import portcullis; print(time.perf_counter() - t)"
+    # CPU time: what else the machine does is not the import's.
+    code = "import time; t = time.process_time(); import portcullis; print(time.process_time() - t)"
     times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
     assert min(times) < 0.05, times
