@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+from mcp.types import CallToolResult, TextContent
 
 from ..errors import SafetyViolation
 from .calls import Calls, refusal
@@ -30,7 +31,7 @@ def gate_middleware(calls: Calls) -> ServerMiddleware[Any]:
                 raise SafetyViolation("the call has no tool", code="invalid_action")
             return await calls.arun(name, args or {}, lambda: _on_the_wire(ctx, call_next))
         except SafetyViolation as violation:
-            return {"content": [{"type": "text", "text": refusal(violation)}], "isError": True}
+            return CallToolResult(content=[TextContent(type="text", text=refusal(violation))], is_error=True)
 
     return decided
 
