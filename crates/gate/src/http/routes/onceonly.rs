@@ -1,4 +1,4 @@
-//! The routes of other products' unmodified clients. A table; it does nothing.
+//! The routes of OnceOnly's clients. A table; it does nothing.
 
 use hyper::Method;
 
@@ -26,7 +26,7 @@ const JSON: Route = Route { gives: Gives::Json(shape!(serde_json::Value)), ..PLA
 const POST: Route = Route { method: Method::POST, may: May::Roles(ACTORS), ..JSON };
 
 /// The routes of OnceOnly's clients. The busiest come first.
-pub static COMPAT: [Route; 27] = [
+pub static ONCEONLY: [Route; 27] = [
     Route {
         path: "/onceonly/v1/check-lock",
         summary: "OnceOnly: who was first for a key; the same X-Request-Id gets the same answer",
