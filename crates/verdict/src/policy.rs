@@ -5,6 +5,7 @@
 
 mod pattern;
 mod price;
+mod sandbox;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::schema::Schema;
 use crate::screen::Screens;
 
 pub use pattern::Pattern;
+pub use sandbox::Bounds;
 
 /// Identifies a policy by its content: 32 hex digits, the first half of the SHA-256 of its texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -116,6 +118,8 @@ pub struct Tool {
     pub endpoint: Option<Arc<Endpoint>>,
     /// How much of it there may be at once.
     pub strain: Strain,
+    /// The bounds of what it runs.
+    pub bounds: Option<Arc<Bounds>>,
 }
 
 /// The names under which a condition reads what an action would do.
@@ -191,6 +195,8 @@ pub struct AgentParts {
     pub hazards: Hazards,
     /// Its own, joined with those of its roles and those for everyone.
     pub screens: Screens,
+    /// The bounds of what it runs.
+    pub bounds: Bounds,
 }
 
 /// Everything a policy file says, checked, before it is compiled.
@@ -377,15 +383,6 @@ impl Policy {
 }
 
 impl Agent {
-    /// Its own tool of this name.
-    pub fn own_tool(&self, name: &str) -> Option<&Tool> {
-        self.parts.tools.iter().find(|tool| tool.name == name)
-    }
-    /// Its own tools.
-    pub fn own_tools(&self) -> &[Tool] {
-        &self.parts.tools
-    }
-
     fn on(&self, tool: u32) -> Option<&Applicable> {
         self.by_tool.get(self.tools.binary_search(&tool).ok()?)
     }

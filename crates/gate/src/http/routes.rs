@@ -5,6 +5,7 @@
 mod agentwarden;
 mod onceonly;
 mod table;
+mod tools;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,10 +21,11 @@ use super::reply::Reply;
 pub use agentwarden::AGENTWARDEN;
 pub use onceonly::ONCEONLY;
 pub use table::ROUTES;
+pub use tools::TOOLS;
 
 /// All routes: our own, then those of other products' clients.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain(ONCEONLY.iter()).chain(AGENTWARDEN.iter())
+    ROUTES.iter().chain(TOOLS.iter()).chain(ONCEONLY.iter()).chain(AGENTWARDEN.iter())
 }
 
 /// Who may use a route.

@@ -49,7 +49,10 @@ fn an_agent_made_here_is_an_agent_of_the_policy() {
     let served = Served::start();
     let (admin, agent) = named(&served);
     assert_eq!((&agent["name"], &agent["status"]), (&json!("pay-bot"), &json!("active")));
-    assert_eq!((&agent["description"], &agent["created_by"]), (&json!("Pays: back"), &json!("root@example.com")));
+    assert_eq!(
+        (&agent["description"], &agent["created_by"]),
+        (&json!("Pays: back"), &json!("root@example.com"))
+    );
     let id = agent["id"].as_str().unwrap();
     assert_eq!(admin.get(&format!("/api/agents/{id}")), agent);
     assert_eq!(admin.get("/api/agents/pay-bot"), agent);
@@ -106,7 +109,11 @@ fn a_permission_allows_up_to_its_maximum_and_no_odd_amount() {
         (json!(null), None),
     ] {
         let denied = admin.check(id, "stripe.charge", odd.clone());
-        assert_eq!((&denied["allowed"], &denied["requires_approval"]), (&json!(false), &json!(false)), "{odd}");
+        assert_eq!(
+            (&denied["allowed"], &denied["requires_approval"]),
+            (&json!(false), &json!(false)),
+            "{odd}"
+        );
         if let Some(reason) = reason {
             assert_eq!(denied["reason"], reason, "{odd}");
         }
@@ -186,13 +193,13 @@ fn logs_are_kept_and_end_what_was_allowed() {
     let served = Served::start();
     let (admin, agent) = named(&served);
     let (id, app) = (agent["id"].as_str().unwrap(), Client::new(&served, "app", KeyRole::Agent));
-    let body = |agent: &str, status: &str, context: &Value| {
-        json!({"agent_id": agent, "action": "crm.read", "status": status, "context": context})
-    };
+    let body = |agent: &str, status: &str, context: &Value| json!({"agent_id": agent, "action": "crm.read", "status": status, "context": context});
     let log = |status: &str, context: Value| {
         app.ok("POST", "/sdk/log", Some(&body("support-bot", status, &context)))
     };
-    for status in ["success", "failed", "pending", "denied", "blocked", "pending_approval", "allowed", "error"] {
+    for status in
+        ["success", "failed", "pending", "denied", "blocked", "pending_approval", "allowed", "error"]
+    {
         let entry = log(status, json!({"n": 1}));
         for field in ["id", "agent_id", "organization_id", "action", "status", "created_at"] {
             assert!(entry[field].is_string(), "{field}: {entry}");
@@ -238,14 +245,16 @@ fn accounts_are_keys() {
     let login = served.post("/agentwarden/auth/login", "", &body);
     assert_eq!(login.status, 200, "{}", login.text());
     let login = login.json();
-    assert_eq!((&login["token_type"], &login["user"]["email"]), (&json!("bearer"), &json!("root@example.com")));
+    assert_eq!(
+        (&login["token_type"], &login["user"]["email"]),
+        (&json!("bearer"), &json!("root@example.com"))
+    );
     let me = served.get("/agentwarden/auth/me", login["access_token"].as_str().unwrap()).json();
     assert_eq!(me["id"], login["user"]["id"]);
     assert!(me["created_at"].is_string() && me["organization_id"] == "org_live");
-    for odd in [
-        json!({"email": "root@example.com", "password": "no"}),
-        json!({"email": "x", "password": admin.key}),
-    ] {
+    for odd in
+        [json!({"email": "root@example.com", "password": "no"}), json!({"email": "x", "password": admin.key})]
+    {
         let wrong = served.post("/agentwarden/auth/login", "", &odd);
         assert_eq!((wrong.status, wrong.json()), (401, json!({"detail": "Invalid email or password"})));
     }

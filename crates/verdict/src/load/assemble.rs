@@ -93,6 +93,7 @@ fn parts_of(
         hazards: guards.hazards(),
         boundaries: guards.boundaries,
         screens: guards.screens,
+        bounds: roles().fold(agent.bounds.clone(), |bounds, role| bounds.or(&role.bounds)),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::condition::Condition;
 use crate::decide::ROOTS;
 use crate::limit::{Limit, Meter, Scope, Window};
 use crate::money::Micros;
-use crate::policy::{Mode, Pattern, Rule, RuleKind, Terms, Tool, UnknownTool};
+use crate::policy::{Bounds, Mode, Pattern, Rule, RuleKind, Terms, Tool, UnknownTool};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -50,6 +50,8 @@ pub(super) struct Holder {
     pub(super) guards: Guards,
     /// Its own tools.
     pub(super) tools: Vec<Tool>,
+    /// The bounds of what it runs.
+    pub(super) bounds: Bounds,
 }
 
 /// A rule as it was written, and the rules it stands for.
@@ -118,7 +120,7 @@ pub(super) fn texts_of(node: &Node, key: &str) -> Vec<String> {
     node.get(key).map(texts).unwrap_or_default()
 }
 
-fn placed(node: Option<&Node>) -> Vec<(String, Place)> {
+pub(super) fn placed(node: Option<&Node>) -> Vec<(String, Place)> {
     let items = node.map_or(&[][..], Node::several);
     items.iter().filter_map(|item| item.text().map(|text| (text.to_owned(), item.at))).collect()
 }
@@ -157,6 +159,7 @@ fn read_holder(entry: &Entry, gathered: &mut Gathered, report: &mut Report) -> H
         prices: entries(node, "prices").iter().filter_map(price).collect(),
         guards: guards::read(node, report),
         tools: own.iter().map(|entry| tool::read(entry, report)).collect(),
+        bounds: super::sandbox::read(node, report).unwrap_or_default(),
     }
 }
 
