@@ -11,6 +11,7 @@ pub(super) mod policies;
 pub(super) mod policy_form;
 pub(super) mod run;
 pub(super) mod runs;
+pub(super) mod tools;
 
 use verdict::{Halt, LeaseKind, LeaseName, LeaseOrder, LeaseWish, Leased, Malformed, Micro, Refusal};
 
