@@ -100,20 +100,20 @@ class Gate:
         request: dict[str, Any] = {
             "agent_id": agent or around.agent or self.agent or "",
             "tool": tool,
-            "args": args if args is None or type(args) is dict else plain(args),
+            "args": None if args is None else plain(args),
         }
         for key, value in (
             ("user", user if user is not None else around.user),
             ("session_id", session_id if session_id is not None else around.session_id),
             ("step", step if step is not None else around.step),
             ("environment", environment if environment is not None else around.environment),
-            ("context", {**around.context, **context} if context else around.context),
+            ("context", _context(around.context, context)),
             ("estimated_cost_usd", estimated_cost_usd),
             ("estimated_tokens", estimated_tokens),
             ("idempotency_key", idempotency_key),
             ("approval_id", approval_id),
         ):
-            if value is not None and value != {}:
+            if value is not None:
                 request[key] = value
         return self._decide(request)
 
@@ -319,6 +319,15 @@ class Gate:
 
 
 _NOBODY = Session()
+
+
+def _context(around: Mapping[str, Any], own: Any) -> Any:
+    """The session's context and the call's own. What is no object stays what it is: the engine says so."""
+    if own is None:
+        return dict(around) or None
+    if not isinstance(own, Mapping):
+        return own  # pyright: ignore[reportUnknownVariableType]
+    return plain({**around, **own})
 
 
 def _open(policy: str, store: str | None, is_text: bool) -> _engine.Engine:

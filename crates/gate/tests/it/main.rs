@@ -35,5 +35,7 @@ mod sim;
 mod tidy;
 mod tool_call;
 mod tool_faults;
+mod tool_import;
+mod tool_signing;
 mod upstream;
 mod ways;

@@ -74,6 +74,8 @@ pub(super) fn check(form: Form, scalar: &Scalar) -> Result<(), Wrong> {
         Form::Between(least, most) => between(scalar, least, most),
         Form::Dollars | Form::Maximum => dollars(scalar).map(drop),
         Form::Expression if matches!(plain(scalar), Plain::Bool(_)) => Ok(()),
+        Form::Bytes => bytes(text).map(drop),
+        Form::Percent => percent(text).map(drop),
         Form::Timeout | Form::Window if plain(scalar) == Plain::Number => {
             wrong(format!("`{}` has no unit", short(text)), LENGTH)
         }
@@ -116,8 +118,6 @@ fn check_text(form: Form, text: &str) -> Result<(), Wrong> {
         Form::Timeout => duration(text, 30).map(drop),
         Form::Window => window(text).map(drop),
         Form::Meter => meter(text, false).map(drop),
-        Form::Bytes => bytes(text).map(drop),
-        Form::Percent => percent(text).map(drop),
         Form::Choice(what, known) => choice(what, known, text),
         _ => Ok(()),
     }
