@@ -5,6 +5,7 @@
 
 mod border;
 mod bridge;
+mod dial;
 mod events;
 mod feed;
 mod hub;

@@ -14,9 +14,9 @@ use hyper::HeaderMap;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::bridge::Kept;
+use super::dial::{Dialer, dialer};
 use super::feed::Feed;
 use super::modern::{self, Known};
-use super::remote::{Dialer, dialer};
 use super::streams::Events;
 use super::visit::{Taken, Visit, one_line};
 use crate::eyes::Eyes;

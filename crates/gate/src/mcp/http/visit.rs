@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
 
+use super::dial::Dialer;
 use super::hub::{Principal, Shared};
 use super::link::{Link, State, is_request, keep};
 use super::many;
-use super::remote::Dialer;
 use super::streams::{Events, Streams, Wanted};
 use crate::mcp::envelope::{Fields, Id, Message, Odd, id_of, read, text};
 use crate::mcp::pump::client_line;
