@@ -4,12 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const LINES_PER_FILE: usize = 500;
-const ARROWS: [(&str, &str); 5] = [
+const ARROWS: [(&str, &str); 8] = [
     ("gate", "inspect"),
     ("gate", "ledger"),
     ("gate", "sandbox"),
     ("gate", "verdict"),
     ("inspect", "verdict"),
+    ("python", "gate"),
+    ("python", "inspect"),
+    ("python", "verdict"),
 ];
 /// Tables, which may be long.
 const TABLES: [&str; 0] = [];
