@@ -10,6 +10,7 @@ mod check;
 mod explain;
 mod export;
 mod hook;
+mod import;
 mod infer;
 mod init;
 mod inspect;
@@ -24,6 +25,7 @@ mod policy_test;
 pub(crate) mod print;
 mod problems;
 mod run;
+mod sandbox;
 mod serve;
 mod tail;
 mod tools;
@@ -108,6 +110,9 @@ enum Command {
     Policy(policy::PolicyCommand),
     /// Run a program with less than we have, and say what held
     Run(Box<run::RunArgs>),
+    /// See what the sandbox can keep on this host
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
     /// Stand in front of an MCP server (stdio)
     Mcp(mcp::McpArgs),
     /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor
@@ -206,6 +211,7 @@ impl Command {
             Self::Scan(args) => inspect::scan(&args),
             Self::Policy(command) => policy::run(command),
             Self::Run(args) => run::run(*args),
+            Self::Sandbox(command) => sandbox::run(command),
             Self::Mcp(args) => mcp::run(args),
             Self::Hook(args) => hook::run(args),
             Self::Approvals(command) => approvals::run(command),

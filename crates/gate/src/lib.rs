@@ -18,6 +18,8 @@ mod patience;
 pub mod policy_edit;
 pub mod policy_text;
 pub mod policy_watch;
+pub mod proxy;
+pub mod runs;
 pub mod serve;
 pub mod store;
 pub mod tool;

@@ -29,7 +29,10 @@ pub use orders::{
     RiskWord, RoleWord, StandingWord, StatusWord,
 };
 pub use outcome::{OutcomeReply, OutcomeRequest};
-pub use tool::{CallError, CarriedReply, LONGEST_WAIT_S, RefusedReply, ToolCallReply, ToolCallRequest};
+pub use tool::{
+    CallError, CarriedReply, LONGEST_WAIT_S, RefusedReply, SecretNames, SecretRequest, ToolCallReply,
+    ToolCallRequest, ToolChange, ToolRequest,
+};
 
 /// The deepest nesting of a body: lists and objects within each other.
 pub const DEEPEST: usize = 64;

@@ -10,6 +10,7 @@ mod guards;
 mod lint;
 mod problem;
 mod read;
+mod sandbox;
 mod schema;
 mod shape;
 mod table;

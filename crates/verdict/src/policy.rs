@@ -4,6 +4,7 @@
 //! the rules that exist. Knows nothing of YAML (that is `load`) and takes no decision (that is `decide`).
 
 mod pattern;
+mod sandbox;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::schema::Schema;
 use crate::screen::Screens;
 
 pub use pattern::Pattern;
+pub use sandbox::Bounds;
 
 /// Identifies a policy by its content: 32 hex digits, the first half of the SHA-256 of its texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -115,6 +117,8 @@ pub struct Tool {
     pub endpoint: Option<Arc<Endpoint>>,
     /// How much of it there may be at once.
     pub strain: Strain,
+    /// The bounds of what it runs.
+    pub bounds: Option<Arc<Bounds>>,
 }
 
 /// The names under which a condition reads what an action would do.
@@ -182,12 +186,16 @@ pub struct AgentParts {
     pub rules: Vec<Rule>,
     /// Its own, those of its roles, and those for everyone.
     pub limits: Vec<Limit>,
+    /// What calls of tools cost it, whatever the tools' own prices are.
+    pub prices: Vec<(String, Micros)>,
     /// Its own, those of its roles, and those for everyone: all hold.
     pub boundaries: Vec<Boundaries>,
     /// What is done about what no list of names can bound.
     pub hazards: Hazards,
     /// Its own, joined with those of its roles and those for everyone.
     pub screens: Screens,
+    /// The bounds of what it runs.
+    pub bounds: Bounds,
 }
 
 /// Everything a policy file says, checked, before it is compiled.
@@ -374,15 +382,6 @@ impl Policy {
 }
 
 impl Agent {
-    /// Its own tool of this name.
-    pub fn own_tool(&self, name: &str) -> Option<&Tool> {
-        self.parts.tools.iter().find(|tool| tool.name == name)
-    }
-    /// Its own tools.
-    pub fn own_tools(&self) -> &[Tool] {
-        &self.parts.tools
-    }
-
     fn on(&self, tool: u32) -> Option<&Applicable> {
         self.by_tool.get(self.tools.binary_search(&tool).ok()?)
     }
@@ -466,6 +465,10 @@ impl Agent {
     /// Its rules, in the order they are considered.
     pub fn rules(&self) -> &[Rule] {
         &self.parts.rules
+    }
+    /// What a call of a tool costs it, if that is not the tool's own price.
+    pub fn price(&self, tool: &str) -> Option<Micros> {
+        self.parts.prices.iter().find(|(name, _)| name == tool).map(|(_, price)| *price)
     }
     /// Its limits.
     pub fn limits(&self) -> &[Limit] {

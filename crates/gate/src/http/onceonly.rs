@@ -7,6 +7,9 @@ pub(super) mod account;
 pub(super) mod agents;
 pub(super) mod leases;
 pub(super) mod locks;
+pub(super) mod policies;
+pub(super) mod policy_form;
+pub(super) mod run;
 pub(super) mod runs;
 
 use verdict::{Halt, LeaseKind, LeaseName, LeaseOrder, LeaseWish, Leased, Malformed, Micro, Refusal};

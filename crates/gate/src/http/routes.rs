@@ -4,6 +4,7 @@
 
 mod compat;
 mod table;
+mod tools;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,10 +19,11 @@ use super::reply::Reply;
 
 pub use compat::COMPAT;
 pub use table::ROUTES;
+pub use tools::TOOLS;
 
 /// All routes: our own, then those of other products' clients.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain(COMPAT.iter())
+    ROUTES.iter().chain(TOOLS.iter()).chain(COMPAT.iter())
 }
 
 /// Who may use a route.

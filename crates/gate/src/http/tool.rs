@@ -66,7 +66,7 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
 }
 
 /// Carries a call out on a task of its own: a caller who hangs up stops nothing that was begun.
-async fn carry(call: &Call, draft: Draft, wait: Duration) -> Result<(Carried, Told), Problem> {
+pub(super) async fn carry(call: &Call, draft: Draft, wait: Duration) -> Result<(Carried, Told), Problem> {
     let errand = Errand {
         gate: call.app.gate.clone(),
         tools: call.app.tools.clone(),

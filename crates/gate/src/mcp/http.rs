@@ -9,8 +9,11 @@ mod feed;
 mod hub;
 mod link;
 mod many;
+mod modern;
+mod once;
 mod pipes;
 mod remote;
+mod sessionless;
 mod streams;
 mod visit;
 

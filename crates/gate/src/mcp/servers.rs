@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(servers.list.len(), 2);
         assert!(!servers.waits);
         let Reach::Command { line, env } = &servers.list[0].reach else { unreachable!() };
-        assert_eq!((servers.list[0].prefix.as_str(), line[2].as_str()), ("files__", "/srv"));
+        assert_eq!((servers.list[0].prefix.as_str(), line[3].as_str()), ("files__", "/srv"));
         assert_eq!(env[0], ("K".to_owned(), "t0".to_owned()));
         let Reach::Url { headers, .. } = &servers.list[1].reach else { unreachable!() };
         assert_eq!((servers.list[1].prefix.as_str(), headers[0].1.to_str().unwrap()), ("", "Bearer t0"));

@@ -15,7 +15,7 @@ use verdict::{Address, Endpoint};
 
 use super::fault::{Fault, Why};
 use super::pool::Sender;
-use super::{Shared, egress};
+use super::{Lines, egress};
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -57,22 +57,22 @@ pub(super) struct Way<'w> {
 const HEAD: usize = 64 * 1024;
 
 /// Sends a request once.
-pub(super) async fn send(shared: &Shared, way: &Way<'_>, request: Request<Full<Bytes>>) -> Attempt {
+pub(super) async fn send(lines: &Lines, way: &Way<'_>, request: Request<Full<Bytes>>) -> Attempt {
     let mut request = request;
-    while let Some(mut kept) = shared.pool.take(way.purpose) {
+    while let Some(mut kept) = lines.pool.take(way.purpose) {
         if timeout_at(way.deadline, kept.ready()).await.is_ok_and(|ready| ready.is_ok()) {
-            match exchange(shared, way, kept, request).await {
+            match exchange(lines, way, kept, request).await {
                 Exchanged::Done(attempt) => return attempt,
                 // It had been closed by the other end: nothing of the request left.
                 Exchanged::Unsent(back) => request = *back,
             }
         }
     }
-    let sender = match open(shared, way).await {
+    let sender = match open(lines, way).await {
         Ok(sender) => sender,
         Err(fault) => return Attempt::Never(fault),
     };
-    match exchange(shared, way, sender, request).await {
+    match exchange(lines, way, sender, request).await {
         Exchanged::Done(attempt) => attempt,
         Exchanged::Unsent(_) => {
             Attempt::Never(Fault::new(Why::Unreachable, "the tool closed the connection at once"))
@@ -81,13 +81,13 @@ pub(super) async fn send(shared: &Shared, way: &Way<'_>, request: Request<Full<B
 }
 
 /// A new connection.
-async fn open(shared: &Shared, way: &Way<'_>) -> Result<Sender, Fault> {
+async fn open(lines: &Lines, way: &Way<'_>) -> Result<Sender, Fault> {
     let Way { endpoint, address, deadline, .. } = way;
     let stream = egress::connect(address, endpoint.allow_private, *deadline).await?;
     if !address.tls {
         return shake_hands(TokioIo::new(stream)).await;
     }
-    let met = timeout_at(*deadline, shared.trust.meet(endpoint, &address.host, stream)).await;
+    let met = timeout_at(*deadline, lines.trust.meet(endpoint, &address.host, stream)).await;
     let late = || Fault::new(Why::Unreachable, "the tool did not agree on TLS in time");
     shake_hands(TokioIo::new(met.map_err(|_| late())??)).await
 }
@@ -113,7 +113,7 @@ enum Exchanged {
 }
 
 async fn exchange(
-    shared: &Shared,
+    lines: &Lines,
     way: &Way<'_>,
     mut sender: Sender,
     request: Request<Full<Bytes>>,
@@ -153,7 +153,7 @@ async fn exchange(
             Exchanged::Done(Attempt::Answer(Answer { status, headers, body }))
         }
         Ok(Read::Whole(body)) => {
-            shared.pool.put(way.purpose, sender);
+            lines.pool.put(way.purpose, sender);
             Exchanged::Done(Attempt::Answer(Answer { status, headers, body: Ok(body) }))
         }
     }

@@ -23,6 +23,7 @@ use super::attempt::{self, Attempt, Way};
 use super::ending::{self, Leave};
 use super::fault::{Fault, Why};
 use super::request::{Message, message};
+use super::secret;
 use super::sign::{self, Stamp};
 use crate::metrics::Metrics;
 use crate::path::{Gate, World};
@@ -95,7 +96,7 @@ impl Errand {
         let restored = self.restored(tool, action);
         let args = restored.as_ref().unwrap_or_else(|| action.args());
         let message = message(&endpoint, address, (action.agent(), action.tool()), args)?;
-        let secret = self.secret(&endpoint)?;
+        let secret = self.secret(&endpoint).await?;
         let call = Sending {
             endpoint: &endpoint,
             address,
@@ -118,11 +119,11 @@ impl Errand {
         Json::parse(text.as_bytes()).ok()
     }
 
-    fn secret(&self, endpoint: &Endpoint) -> Result<Vec<u8>, Fault> {
+    async fn secret(&self, endpoint: &Endpoint) -> Result<Vec<u8>, Fault> {
         match &endpoint.auth {
             None => Ok(Vec::new()),
             Some(Auth::Hmac(source) | Auth::Bearer(source) | Auth::Header(_, source)) => {
-                self.tools.0.secrets.find(source)
+                secret::find(self.tools.store(), source).await
             }
         }
     }
@@ -165,7 +166,7 @@ impl Errand {
             Err(fault) => return Attempt::Never(fault),
         };
         let way = Way { endpoint: call.endpoint, address: call.address, purpose: &call.purpose, deadline };
-        match attempt::send(&self.tools.0, &way, request).await {
+        match attempt::send(&self.tools.0.lines, &way, request).await {
             Attempt::Answer(answer) if call.endpoint.signed_answers => {
                 let given = answer.headers.get(SIGNATURE).and_then(|it| it.to_str().ok()).unwrap_or_default();
                 let body = answer.body.as_deref().unwrap_or_default();
@@ -233,7 +234,8 @@ impl World for Errand {
 }
 
 const SIGNATURE: HeaderName = HeaderName::from_static("portcullis-signature");
-const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+/// How the gate calls itself.
+pub(super) const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// A call on its way, but for what differs from attempt to attempt.
 struct Sending<'c> {

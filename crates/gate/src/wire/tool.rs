@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use verdict::{Answer, Closing, Json, Malformed, Micros, Receipt, Status};
 
 use super::check::{CheckReply, CheckRequest, Original, Seen, step};
@@ -111,6 +111,48 @@ fn wait(seconds: Option<i64>) -> Result<Option<u64>, Malformed> {
 }
 
 read_by_fields!(ToolCallRequest);
+
+/// A tool to be called by the gate.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used: the keys are the policy's, and its reader reads them")]
+pub struct ToolRequest {
+    /// Its name.
+    name: String,
+    /// `global`, or `agent:` and the agent's id; without it, `global`.
+    scope: Option<String>,
+    /// Where it is.
+    url: String,
+    /// As in the policy; or `{type, secret, name?}`: the secret is then stored, and given back to nobody.
+    auth: Option<serde_json::Value>,
+    /// The other keys of a tool in the policy: `method`, `schema`, `timeout_ms`, `max_retries`, `price_usd`, ...
+    #[serde(flatten)]
+    more: BTreeMap<String, serde_json::Value>,
+}
+
+/// A tool, as it is now declared, and the policy that declares it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ToolChange {
+    /// The policy now in force.
+    pub policy_version: String,
+    /// The tool; absent once it is removed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<crate::views::DeclaredTool>,
+}
+
+/// A secret to be stored.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRequest {
+    /// It: 8 to 8,192 bytes. Given back to nobody.
+    pub secret: String,
+}
+
+/// The secrets that are stored.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SecretNames {
+    /// Their names.
+    pub secrets: Vec<String>,
+}
 
 /// The answer to a call.
 #[derive(Debug, Serialize, JsonSchema)]

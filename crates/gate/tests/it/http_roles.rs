@@ -17,6 +17,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
             .replace("{approval_id}", "apr_99999")
             .replace("{agent_id}", "nobody")
             .replace("{key_id}", "key_none")
+            .replace("{name}", "nothing")
             .replace("{index}", "99999")
             .replace("{run_id}", "run%2F1");
         assert!(!filled.contains('{'), "the test knows no value for {path}");

@@ -256,6 +256,10 @@ fn an_unknown_end_holds_its_key_until_a_person_says_how_it_ended() {
     }
     assert_eq!(tool.count(), 1);
     let id = first["decision_id"].as_str().unwrap();
+    let shown = |outcome: &str| {
+        served.get(&format!("/v1/decisions?outcome={outcome}"), &admin).json()["decisions"].clone()
+    };
+    assert_eq!((&shown("unknown")[0]["decision_id"], shown("failed")), (&json!(id), json!([])));
     let said = served.post(&format!("/v1/decisions/{id}/outcome"), &admin, &json!({"status": "failed"}));
     assert_eq!(said.status, 200, "{}", said.text());
     let again = called(&served, &key, &body);

@@ -11,5 +11,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
+mod death;
 mod defaults;
+mod faults;
 mod rig;

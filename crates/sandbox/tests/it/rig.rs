@@ -29,7 +29,9 @@ impl Place {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let dir = PathBuf::from(format!("/tmp/sandbox-test-{}-{n}", std::process::id()));
+        // In a process namespace numbers come round.
+        let time = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let dir = PathBuf::from(format!("/tmp/sandbox-test-{}-{n}-{time:x}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
         let program = dir.join("sandboxed");

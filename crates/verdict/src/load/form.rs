@@ -74,6 +74,8 @@ pub(super) fn check(form: Form, scalar: &Scalar) -> Result<(), Wrong> {
         Form::Between(least, most) => between(scalar, least, most),
         Form::Dollars | Form::Maximum => dollars(scalar).map(drop),
         Form::Expression if matches!(plain(scalar), Plain::Bool(_)) => Ok(()),
+        Form::Bytes => bytes(text).map(drop),
+        Form::Percent => percent(text).map(drop),
         Form::Timeout | Form::Window if plain(scalar) == Plain::Number => {
             wrong(format!("`{}` has no unit", short(text)), LENGTH)
         }
@@ -195,6 +197,37 @@ fn between(scalar: &Scalar, least: i64, most: i64) -> Result<(), Wrong> {
             wrong(format!("`{n}` is not between {least} and {most}"), "write a whole number between the two")
         }
     }
+}
+
+/// A number of bytes with its unit: `512MiB`.
+pub(super) fn bytes(text: &str) -> Result<u64, Wrong> {
+    const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let parts = UNITS.iter().find_map(|(name, unit)| text.strip_suffix(name).map(|digits| (digits, *unit)));
+    let read = parts.and_then(|(digits, unit)| whole(digits)?.checked_mul(unit));
+    match read.filter(|n| *n <= 1 << 40) {
+        Some(n) => Ok(n),
+        None => wrong(
+            format!("`{}` is no number of bytes", short(text)),
+            "write a whole number and a unit, such as 64KiB, 512MiB or 2GiB; at most 1024GiB",
+        ),
+    }
+}
+
+/// A share of one processor: `50%`; more than 100 are several.
+pub(super) fn percent(text: &str) -> Result<u32, Wrong> {
+    let read = text.strip_suffix('%').and_then(whole).and_then(|n| u32::try_from(n).ok());
+    match read.filter(|n| *n <= 6_400) {
+        Some(n) => Ok(n),
+        None => {
+            wrong(format!("`{}` is no share", short(text)), "write a share of one processor, such as 50%")
+        }
+    }
+}
+
+/// Digits that start with none that is 0.
+fn whole(digits: &str) -> Option<u64> {
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| plain)
 }
 
 /// The most memory that one compiled expression may take, in bytes.

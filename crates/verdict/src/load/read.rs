@@ -15,7 +15,7 @@ use crate::condition::Condition;
 use crate::decide::ROOTS;
 use crate::limit::{Limit, Meter, Scope, Window};
 use crate::money::Micros;
-use crate::policy::{Mode, Pattern, Rule, RuleKind, Terms, Tool, UnknownTool};
+use crate::policy::{Bounds, Mode, Pattern, Rule, RuleKind, Terms, Tool, UnknownTool};
 
 /// Everything that was read, before it is put together.
 #[derive(Default)]
@@ -46,9 +46,12 @@ pub(super) struct Holder {
     pub(super) roles: Vec<(String, Place)>,
     pub(super) rules: Vec<Written>,
     pub(super) limits: Vec<Limited>,
+    pub(super) prices: Vec<(String, Micros)>,
     pub(super) guards: Guards,
     /// Its own tools.
     pub(super) tools: Vec<Tool>,
+    /// The bounds of what it runs.
+    pub(super) bounds: Bounds,
 }
 
 /// A rule as it was written, and the rules it stands for.
@@ -117,7 +120,7 @@ pub(super) fn texts_of(node: &Node, key: &str) -> Vec<String> {
     node.get(key).map(texts).unwrap_or_default()
 }
 
-fn placed(node: Option<&Node>) -> Vec<(String, Place)> {
+pub(super) fn placed(node: Option<&Node>) -> Vec<(String, Place)> {
     let items = node.map_or(&[][..], Node::several);
     items.iter().filter_map(|item| item.text().map(|text| (text.to_owned(), item.at))).collect()
 }
@@ -153,9 +156,15 @@ fn read_holder(entry: &Entry, gathered: &mut Gathered, report: &mut Report) -> H
         roles: placed(node.get("roles")),
         rules: rules.iter().filter_map(|rule| read_rule(rule, report)).collect(),
         limits: read_limits(node, report),
+        prices: entries(node, "prices").iter().filter_map(price).collect(),
         guards: guards::read(node, report),
         tools: own.iter().map(|entry| tool::read(entry, report)).collect(),
+        bounds: super::sandbox::read(node, report).unwrap_or_default(),
     }
+}
+
+fn price(entry: &Entry) -> Option<(String, Micros)> {
+    Some((entry.key.clone(), form::dollars(entry.value.scalar()?).ok()?))
 }
 
 fn read_rule(node: &Node, report: &mut Report) -> Option<Written> {

@@ -97,6 +97,8 @@ fn form(form: Form) -> Value {
             json!({"type": "string", "pattern": r"\S", "not": {"pattern": CONTROL}})
         }
         Form::Hundredth => json!({"type": "integer", "minimum": 0, "maximum": 100}),
+        Form::Bytes => json!({"type": "string", "pattern": "^[1-9][0-9]*(KiB|MiB|GiB)$"}),
+        Form::Percent => json!({"type": "string", "pattern": "^[1-9][0-9]*%$"}),
         Form::Whole => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
         Form::Between(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Form::Url => {

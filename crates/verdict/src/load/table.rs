@@ -5,10 +5,12 @@
 //! that they cannot drift apart. A table; it does nothing.
 
 mod guards;
+mod sandbox;
 mod tool;
 mod words;
 
 use guards::{BOUNDARIES, SCREENS};
+use sandbox::SANDBOX_KEY;
 use tool::TOOL;
 use words::CODES;
 
@@ -103,6 +105,10 @@ pub(super) enum Form {
     Hundredth,
     /// A whole number, at least 1.
     Whole,
+    /// A number of bytes with its unit.
+    Bytes,
+    /// A share of one processor.
+    Percent,
     /// A whole number between these two, both included.
     Between(i64, i64),
     /// Where a tool is: an `http` or `https` URL, arguments in braces.
@@ -127,7 +133,7 @@ use Form::{
     ArgumentPath, Choice, Dollars, Expression, Flag, Id, Maximum, Meter, Pattern, Quorum, RuleName, Text,
     Timeout, Tool, Version, Window,
 };
-use Kind::{Json, List, Lists, Named, One, SectionOrTrue, Sections, Several};
+use Kind::{Json, List, Lists, Named, One, Scalars, SectionOrTrue, Sections, Several};
 
 const BOUNDARIES_KEY: Key = may(
     "boundaries",
@@ -242,6 +248,12 @@ const AGENT: Section = Section {
         RULES,
         LIMITS,
         may(
+            "prices",
+            Scalars(Tool, Dollars),
+            "What a call costs this agent, in US dollars, whatever the tool's own price is.",
+            "{stripe.refund: 0.02}",
+        ),
+        may(
             "tools",
             Named(Tool, &TOOL),
             "Tools that are this agent's own: for it, they stand before those of the same name above. Rules decide whether it may call them.",
@@ -249,6 +261,7 @@ const AGENT: Section = Section {
         ),
         BOUNDARIES_KEY,
         SCREENS_KEY,
+        SANDBOX_KEY,
         DESCRIPTION,
     ],
 };
@@ -256,7 +269,7 @@ const AGENT: Section = Section {
 const ROLE: Section = Section {
     name: "a role",
     doc: "Rules and limits that several agents share. Owner, purpose and mode are for agents that do not say their own.",
-    keys: &[OWNER, PURPOSE, AGENT_MODE, RULES, LIMITS, BOUNDARIES_KEY, SCREENS_KEY, DESCRIPTION],
+    keys: &[OWNER, PURPOSE, AGENT_MODE, RULES, LIMITS, BOUNDARIES_KEY, SCREENS_KEY, SANDBOX_KEY, DESCRIPTION],
 };
 
 /// One rule.

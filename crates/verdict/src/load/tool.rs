@@ -52,6 +52,7 @@ pub(super) fn read(entry: &Entry, report: &mut Report) -> Tool {
         schema: schema(node, report),
         endpoint: None,
         strain: strain(node),
+        bounds: super::sandbox::read(node, report).map(Arc::new),
     };
     let endpoint = endpoint(entry, &tool, report);
     Tool { endpoint: endpoint.map(Arc::new), ..tool }
@@ -80,8 +81,7 @@ fn schema(node: &Node, report: &mut Report) -> Option<Arc<Schema>> {
         Ok(schema) => Some(Arc::new(schema)),
         Err(faults) => {
             for fault in faults {
-                let help =
-                    "the words of JSON Schema 2020-12 that say what a value must be are known".to_owned();
+                let help = "write it as JSON Schema 2020-12 has it".to_owned();
                 report.error(follow(written, &fault.path), fault.message, help);
             }
             None

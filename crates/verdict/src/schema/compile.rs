@@ -122,10 +122,7 @@ impl Compiler {
             _ if ANNOTATIONS.contains(&key) || key.starts_with("x-") => (),
             _ if self.of_object(node, key, value)
                 || self.of_list(node, key, value)
-                || self.of_scalar(node, key, value) =>
-            {
-                ()
-            }
+                || self.of_scalar(node, key, value) => {}
             _ => {
                 self.fault(&format!("`{}` is not supported, and would not be checked; remove it", short(key)))
             }

@@ -236,3 +236,31 @@ fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
     assert_eq!(mistakes("\u{feff}version: 1\r\nagents: {}\r\n"), [""; 0]);
     assert_eq!(mistakes("\u{feff}version: 1\r\nagent: {}\r\n")[0].split(' ').next(), Some("2:1"));
 }
+
+#[test]
+fn the_bounds_of_a_run_are_the_tools_else_the_agents_else_its_roles() {
+    let text = r#"
+version: 1
+tools:
+  shell.run: {sandbox: {timeout: 5s, network: none}}
+  code.run: {sandbox: {network: [pypi.org, "*.pythonhosted.org:443"], require: [memory, time]}}
+roles:
+  worker: {sandbox: {memory: 64MiB, timeout: 10s, env: [LANG]}}
+agents:
+  bot:
+    roles: [worker]
+    rules: [{name: r, allow: [shell.run, code.run]}]
+    sandbox: {timeout: 1m, workspace: /srv/work, cpu: 50%, output: 8KiB, require: all}
+"#;
+    let policy = read(text).unwrap().policy;
+    let shell = policy.bounds("bot", "shell.run");
+    assert_eq!((shell.timeout_ms, shell.memory, shell.cpu), (Some(5_000), Some(64 << 20), Some(50)));
+    assert_eq!(shell.network, Some(vec![]), "none is no host");
+    assert_eq!(shell.require, Some(vec![]), "all is no list");
+    assert_eq!(shell.workspace.as_deref(), Some("/srv/work"));
+    let code = policy.bounds("bot", "code.run");
+    assert_eq!((code.timeout_ms, code.output), (Some(60_000), Some(8 << 10)));
+    assert_eq!(code.network.unwrap().len(), 2);
+    assert_eq!(code.require.unwrap(), ["memory", "time"]);
+    assert_eq!(policy.bounds("nobody", "none"), verdict::Bounds::default());
+}

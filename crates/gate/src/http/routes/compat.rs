@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::table::{ACTORS, ADMINS, EVERYONE, LIMIT, PLAIN, READERS};
 use super::{Gives, May, Route, Takes};
-use crate::http::onceonly::{account, agents, leases, locks, runs};
+use crate::http::onceonly::{account, agents, leases, locks, policies, policy_form, run, runs};
 use crate::wire::onceonly as wire;
 
 macro_rules! shape {
@@ -26,7 +26,7 @@ const JSON: Route = Route { gives: Gives::Json(shape!(serde_json::Value)), ..PLA
 const POST: Route = Route { method: Method::POST, may: May::Roles(ACTORS), ..JSON };
 
 /// The routes of OnceOnly's clients. The busiest come first.
-pub static COMPAT: [Route; 22] = [
+pub static COMPAT: [Route; 27] = [
     Route {
         path: "/onceonly/v1/check-lock",
         summary: "OnceOnly: who was first for a key; the same X-Request-Id gets the same answer",
@@ -46,6 +46,13 @@ pub static COMPAT: [Route; 22] = [
         summary: "OnceOnly: take a task, or learn how it stands",
         takes: Takes::Json(shape!(wire::Hold)),
         handler: handler!(leases::take),
+        ..POST
+    },
+    Route {
+        path: "/onceonly/v1/ai/run",
+        summary: "OnceOnly: with agent_id and tool, one action, decided and carried out; with key, a task, taken",
+        takes: Takes::Json(shape!(wire::RunTool)),
+        handler: handler!(run::run),
         ..POST
     },
     Route {
@@ -160,6 +167,38 @@ pub static COMPAT: [Route; 22] = [
         query: &[LIMIT, OFFSET],
         handler: handler!(runs::one),
         ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/policies",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: every agent's permissions and limits, as far as OnceOnly's words can say them",
+        handler: handler!(policies::list),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/policies/{agent_id}",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: one agent's",
+        handler: handler!(policies::one),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/policies/{agent_id}",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: set an agent's permissions and limits: a new version of the policy",
+        takes: Takes::Json(shape!(policy_form::Form)),
+        handler: handler!(policies::put),
+        ..POST
+    },
+    Route {
+        path: "/onceonly/v1/policies/{agent_id}/from-template",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: the same from a template: strict, moderate, permissive, read_only or support_bot",
+        takes: Takes::Json(shape!(serde_json::Value)),
+        handler: handler!(policies::from_template),
+        ..POST
     },
     Route {
         path: "/onceonly/v1/agents/{agent_id}/disable",

@@ -10,9 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::feed::Feed;
+use super::modern::{self, Known};
+use super::remote::{Dialer, dialer};
 use super::streams::Events;
 use super::visit::{Taken, Visit, one_line};
 use crate::eyes::Eyes;
@@ -28,9 +31,9 @@ const IDLE: Duration = Duration::from_secs(15 * 60);
 /// How often sessions are looked through.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long an answer may take before a stream is begun for it.
-const AT_ONCE: Duration = Duration::from_secs(3);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(3);
 /// The revisions that have sessions, oldest first.
-const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+pub(super) const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// Who a request comes from, as its key vouches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,14 @@ pub struct Principal {
     pub run: Option<String>,
 }
 
+impl Principal {
+    /// The gate itself, which calls no tools.
+    pub(super) fn nobody() -> Self {
+        let none = String::new;
+        Self { key: none(), by: none(), agent: none(), user: None, run: None }
+    }
+}
+
 /// What a request says beside its body.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heads<'h> {
@@ -56,6 +67,8 @@ pub struct Heads<'h> {
     pub version: Option<&'h str>,
     /// `Last-Event-ID`.
     pub last_event: Option<&'h str>,
+    /// All headers.
+    pub all: Option<&'h HeaderMap>,
     /// Whether the client takes an answer in JSON.
     pub json: bool,
 }
@@ -97,6 +110,10 @@ pub(super) struct Shared {
     pub(super) elsewhere: Gate,
     /// The ledger's file, for results that were kept.
     pub(super) store: PathBuf,
+    /// Makes requests to servers elsewhere.
+    pub(super) dialer: Dialer,
+    /// What is known of servers that are asked without a session, in the order of the servers.
+    pub(super) known: Vec<Known>,
 }
 
 /// All sessions.
@@ -109,7 +126,8 @@ impl Hub {
     /// No session yet. `store` is the file of the ledger that the gate writes.
     pub fn new(gate: &Gate, servers: Servers, store: PathBuf) -> Arc<Self> {
         let here = Gate { eyes: Eyes::here(), ..gate.clone() };
-        let shared = Shared { servers, here, elsewhere: gate.clone(), store };
+        let known = servers.list.iter().map(|_| Known::default()).collect();
+        let shared = Shared { servers, here, elsewhere: gate.clone(), store, dialer: dialer(), known };
         Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default() })
     }
 
@@ -144,12 +162,13 @@ impl Hub {
 
     /// A message of a client's.
     pub async fn post(&self, who: Principal, heads: Heads<'_>, body: &[u8]) -> Answer {
+        if heads.session.is_none() && modern::is_modern(heads.version, &REVISIONS, body) {
+            return self.once(who, heads, body).await;
+        }
         if let Some(odd) = heads.version.filter(|version| !REVISIONS.contains(version)) {
             let known = REVISIONS.join(", ");
-            return Answer::Wrong(format!(
-                "revision `{}` is not spoken here; {known} are",
-                verdict::short(odd)
-            ));
+            let why = format!("revision `{}` is not spoken in a session; {known} are", verdict::short(odd));
+            return Answer::Wrong(why);
         }
         let (visit, began) = match heads.session {
             Some(_) => match self.find(heads.session, &who) {
@@ -180,14 +199,12 @@ impl Hub {
         heads: Heads<'_>,
     ) -> Answer {
         match timeout(AT_ONCE, events.recv()).await {
-            Ok(Some(event)) if event.last && heads.json && !event.as_stream => {
+            Ok(Some(event)) if event.is_whole() && heads.json => {
                 Answer::Message { status: event.status, session, body: event.message }
             }
             Ok(first) => Answer::Events { session, feed: Feed::new(first, events) },
             Err(_) => {
-                if visit.primes() {
-                    visit.streams.prime(number);
-                }
+                visit.streams.prime(number);
                 Answer::Events { session, feed: Feed::new(None, events) }
             }
         }

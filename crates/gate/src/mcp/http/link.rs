@@ -129,7 +129,8 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
             }
         },
         Reach::Url { url, headers } => {
-            let (way, ear, remote) = remote::connect(url, headers, Arc::clone(visit));
+            let (way, ear, remote) =
+                remote::connect(visit.client(), (url, headers), Arc::clone(&visit.streams));
             let session = session(visit, at, &border, Box::new(way));
             let reading = ear.run(Arc::clone(&session), border);
             let why = attend(visit, at, &session, (again, reading)).await;
@@ -142,7 +143,7 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
 
 fn session(visit: &Arc<Visit>, at: usize, border: &Arc<Border>, way: Box<dyn Way>) -> Arc<Session> {
     let to_client = Box::new(ToClient { visit: Arc::downgrade(visit), at });
-    let to_server = Box::new(ToServer { inner: way, border: Arc::clone(border) });
+    let to_server = Box::new(ToServer::new(way, Arc::clone(border)));
     Session::new(visit.gate(at), visit.names(at), (to_client, to_server), tokio::runtime::Handle::current())
 }
 
@@ -246,9 +247,16 @@ impl Way for ToClient {
 }
 
 /// The server's end, with the names that it knows.
-struct ToServer {
+pub(super) struct ToServer {
     inner: Box<dyn Way>,
     border: Arc<Border>,
+}
+
+impl ToServer {
+    /// Past this border, by this way.
+    pub(super) fn new(inner: Box<dyn Way>, border: Arc<Border>) -> Self {
+        Self { inner, border }
+    }
 }
 
 impl Way for ToServer {

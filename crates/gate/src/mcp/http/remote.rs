@@ -22,7 +22,9 @@ use tokio::time::{sleep, timeout};
 
 use super::border::Border;
 use super::events::{Happening, Reading};
-use super::visit::{Visit, one_line};
+use super::modern;
+use super::streams::Streams;
+use super::visit::one_line;
 use crate::mcp::LONGEST_MESSAGE;
 use crate::mcp::envelope::{Fields, Id, Message, read, text};
 use crate::mcp::lines::{Lost, Way};
@@ -32,6 +34,8 @@ use crate::mcp::session::Session;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -50,10 +54,21 @@ const LEAVING: Duration = Duration::from_secs(2);
 
 /// The server's address and what it calls our session.
 pub(super) struct Remote {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Dialer,
     url: Uri,
     headers: Vec<(HeaderName, HeaderValue)>,
     agreed: Mutex<Agreed>,
+    stateless: Option<Stateless>,
+}
+
+/// What a request of a revision without sessions carries in its headers.
+pub(super) struct Stateless {
+    /// The revision.
+    pub(super) version: HeaderValue,
+    /// The client's request.
+    pub(super) asked: Id,
+    /// Of which arguments its client wrote copies: `Mcp-Param-...`.
+    pub(super) params: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What was agreed on with the server.
@@ -77,23 +92,49 @@ impl Way for Mouth {
 pub(super) struct Ear {
     remote: Arc<Remote>,
     sent: mpsc::Receiver<Vec<u8>>,
-    visit: Arc<Visit>,
+    streams: Arc<Streams>,
+}
+
+/// What requests are made with; connections are shared.
+pub(super) type Dialer = Client<HttpConnector, Full<Bytes>>;
+
+/// Makes a dialer.
+pub(super) fn dialer() -> Dialer {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(Duration::from_secs(10)));
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(32).build(connector)
 }
 
 /// Both ends of a server. Connects to nothing yet.
 pub(super) fn connect(
-    url: &Uri,
-    headers: &[(HeaderName, HeaderValue)],
-    visit: Arc<Visit>,
+    client: Dialer,
+    (url, headers): (&Uri, &[(HeaderName, HeaderValue)]),
+    streams: Arc<Streams>,
 ) -> (Mouth, Ear, Arc<Remote>) {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(Duration::from_secs(10)));
-    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(8).build(connector);
     let agreed = Mutex::default();
-    let remote = Arc::new(Remote { client, url: url.clone(), headers: headers.to_vec(), agreed });
+    let (url, headers) = (url.clone(), headers.to_vec());
+    with_ends(Remote { client, url, headers, agreed, stateless: None }, streams)
+}
+
+/// The same for one request of a revision without sessions.
+pub(super) fn connect_once(
+    client: Dialer,
+    (url, headers): (&Uri, &[(HeaderName, HeaderValue)]),
+    streams: Arc<Streams>,
+    stateless: Stateless,
+) -> (Mouth, Ear) {
+    let agreed = Agreed { session: None, version: Some(stateless.version.clone()) };
+    let (url, headers) = (url.clone(), headers.to_vec());
+    let remote = Remote { client, url, headers, agreed: Mutex::new(agreed), stateless: Some(stateless) };
+    let (mouth, ear, _) = with_ends(remote, streams);
+    (mouth, ear)
+}
+
+fn with_ends(remote: Remote, streams: Arc<Streams>) -> (Mouth, Ear, Arc<Remote>) {
+    let remote = Arc::new(remote);
     let (to, sent) = mpsc::channel(MOST_WAITING);
-    (Mouth(to), Ear { remote: Arc::clone(&remote), sent, visit }, remote)
+    (Mouth(to), Ear { remote: Arc::clone(&remote), sent, streams }, remote)
 }
 
 /// Where what the server says goes.
@@ -102,7 +143,7 @@ struct Desk {
     remote: Arc<Remote>,
     session: Arc<Session>,
     border: Arc<Border>,
-    visit: Arc<Visit>,
+    streams: Arc<Streams>,
 }
 
 /// A message to the server.
@@ -119,8 +160,8 @@ struct Over(String);
 impl Ear {
     /// Sends what is to be sent and takes in what comes back, until the server's session is over. Why it is.
     pub(super) async fn run(self, session: Arc<Session>, border: Arc<Border>) -> String {
-        let Self { remote, mut sent, visit } = self;
-        let desk = Desk { remote, session, border, visit };
+        let Self { remote, mut sent, streams } = self;
+        let desk = Desk { remote, session, border, streams };
         let mut tasks: JoinSet<Result<(), Over>> = JoinSet::new();
         loop {
             tokio::select! {
@@ -197,6 +238,18 @@ impl Remote {
         }
     }
 
+    /// What stands above a message.
+    fn heads(&self, letter: &Letter) -> Vec<(HeaderName, HeaderValue)> {
+        let mut heads = vec![(CONTENT_TYPE, JSON), (ACCEPT, BOTH)];
+        let (Some(stateless), Some(method)) = (&self.stateless, &letter.method) else { return heads };
+        heads.extend(Some(METHOD).zip(HeaderValue::from_str(method).ok()));
+        heads.extend(Some(NAME).zip(modern::named(&letter.line).and_then(|name| modern::encoded(&name))));
+        if letter.asks.as_ref().is_some_and(|(id, _)| *id == stateless.asked) {
+            heads.extend(stateless.params.iter().cloned());
+        }
+        heads
+    }
+
     /// Tells the server that its session is over.
     pub(super) async fn leave(&self) {
         if self.agreed().session.is_some() {
@@ -244,12 +297,9 @@ impl Desk {
 
     /// Sends a request, and takes in what comes back until its answer is there.
     async fn ask(self, letter: Letter) -> Result<(), Over> {
+        let heads = self.remote.heads(&letter);
         let Letter { line, asks: Some((id, method)), .. } = letter else { return Ok(()) };
-        let back = match self
-            .remote
-            .send(Method::POST, line.into(), &[(CONTENT_TYPE, JSON), (ACCEPT, BOTH)])
-            .await
-        {
+        let back = match self.remote.send(Method::POST, line.into(), &heads).await {
             Went::Back(back) => back,
             Went::NotSent(why) => {
                 self.refuse(&id, &why).await;
@@ -283,7 +333,7 @@ impl Desk {
         let status = back.status();
         let kind = back.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or("").to_owned();
         if kind.starts_with("text/event-stream") && status.is_success() {
-            self.visit.streams.streamed(id, self.visit.primes());
+            self.streams.streamed(id);
             return self.streamed(id, back).await;
         }
         let body = match Limited::new(back.into_body(), LONGEST_MESSAGE).collect().await {
@@ -292,11 +342,11 @@ impl Desk {
                 return lost(&self.session, id, &format!("the server's answer cannot be read: {error}"));
             }
         };
-        self.visit.streams.status(id, status.as_u16());
+        self.streams.status(id, status.as_u16());
         if kind.starts_with("application/json") && self.feed(&body, Some(id)).await.as_ref() == Some(id) {
             return;
         }
-        self.visit.streams.status(id, 200);
+        self.streams.status(id, 200);
         if status.is_client_error() {
             return self
                 .refuse(id, &format!("the server refuses the request: HTTP status {}", status.as_u16()))

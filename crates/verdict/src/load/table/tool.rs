@@ -67,6 +67,7 @@ pub(super) const TOOL: Section = Section {
         ALLOW_PRIVATE,
         CA,
         MAX_RESPONSE_BYTES,
+        super::SANDBOX_KEY,
     ],
 };
 

@@ -80,7 +80,7 @@ pub(in crate::load) const WINDOWS: &[&str] = &["call", "step", "session"];
 
 /// Sections that a later version brings. Refused wherever they stand: a boundary that nobody keeps is
 /// worse than none.
-pub(in crate::load) const LATER: &[&str] = &["flows", "alerts", "sandbox", "fail_open"];
+pub(in crate::load) const LATER: &[&str] = &["flows", "alerts", "fail_open"];
 
 /// Why an answer is as it is: the words of [`crate::decide::Code`].
 pub(super) const CODES: &[&str] = &[

@@ -1,0 +1,75 @@
+//! `portcullis sandbox doctor`: what this host can keep of what a run is promised, tried by attacks.
+
+use std::process::ExitCode;
+
+use ::sandbox::doctor::{Diagnosis, examine};
+use ::sandbox::{Guarantee, State};
+use clap::{Args, Subcommand};
+
+use super::print::{self, Hue, clean, paint};
+use super::{Done, FAILED, Failure, JsonArg};
+
+/// `portcullis sandbox`
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Attack this host's sandbox from within, and say what holds
+    Doctor(DoctorArgs),
+}
+
+/// `portcullis sandbox doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  portcullis sandbox doctor
+  portcullis sandbox doctor --json | jq '.broken'
+
+Every attempt works for a program without a sandbox; here it is made within one. Run it as the user that the gate
+will run as.
+
+Exit code: 0 if every guarantee is kept and nothing got in, else 1.")]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+/// Runs the command.
+pub fn run(command: SandboxCommand) -> Done {
+    let SandboxCommand::Doctor(DoctorArgs { json }) = command;
+    let found = examine(None).map_err(|why| Failure::said(clean(&why.to_string())))?;
+    if json.json {
+        print::json(&found)?;
+    } else {
+        show(&found)?;
+    }
+    Ok(if found.is_well() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn show(found: &Diagnosis) -> Result<(), Failure> {
+    for guarantee in Guarantee::ALL {
+        let (count, got_in) = found.tried(guarantee);
+        let tried = match (count, got_in.as_slice()) {
+            (0, _) => String::new(),
+            (1, []) => " · 1 attempt failed".to_owned(),
+            (count, []) => format!(" · {count} attempts failed"),
+            (_, got_in) => format!(" · got in: {}", got_in.join(", ")),
+        };
+        let (word, hue, by) = match found.report.of(guarantee) {
+            Some(State::Enforced { by }) if got_in.is_empty() => ("kept", Hue::Good, by.clone()),
+            Some(State::Enforced { by }) => ("BROKEN", Hue::Bad, by.clone()),
+            Some(State::Partial { by, missing, remedy }) => {
+                ("in part", Hue::Care, format!("{by}; {missing}. Remedy: {remedy}"))
+            }
+            Some(State::Absent { why, remedy }) => ("absent", Hue::Bad, format!("{why}. Remedy: {remedy}")),
+            Some(State::NotAsked) | None => ("unknown", Hue::Care, String::new()),
+        };
+        let name = format!("{:17}", guarantee.as_str());
+        let word = paint(&format!("{word:8}"), hue);
+        print::line(&format!("{name} {word} {} ({}){tried}", guarantee.says(), clean(&by)))?;
+    }
+    if found.broken.is_empty() {
+        return print::line("\nNothing got in that is said to be kept out.");
+    }
+    print::line(&format!(
+        "\nGot in though it is said to be kept out: {}. Do not run programs here.",
+        found.broken.join(", ")
+    ))
+}
