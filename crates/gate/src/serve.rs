@@ -74,20 +74,21 @@ pub async fn run(options: Options) -> Result<(), String> {
     let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone()));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
-    let behind = Behind { hub: hub.clone(), tools };
+    let behind = Behind { hub: hub.clone(), tools: tools.clone() };
     let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
     let tidy = hub.map(|hub| tokio::spawn(hub.tidy()));
     on_ready(local);
     accept(listener, &app, stop).await;
+    tools.finish(LAST_PATIENCE).await;
     keys.abort();
     if let Some(tidy) = tidy {
         tidy.abort();
     }
     // The readers first: the ledger is moved into its one file by the last connection that may write.
     let _aborted = keys.await;
-    drop(app);
+    drop((app, tools));
     // Closing waits for the writer's thread, which must not hold up this one.
     let closed = tokio::task::spawn_blocking(move || gate.desk.close()).await;
     closed.map_err(|_| "the ledger's writer ended badly; the next start reads the ledger anew".to_owned())
