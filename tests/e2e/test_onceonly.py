@@ -152,7 +152,7 @@ def test_tasks(gate):
         assert c.ai.result("t").result == {"n": 1} and c.ai.result("t").ok
         assert c.ai.wait("t", timeout=5).result == {"n": 1}
         failing = c.ai.lease("f")
-        c.ai.fail("f", failing["lease_id"], "boom")
+        c.ai.fail("f", failing["lease_id"], error_code="boom")
         assert c.ai.status("f").error_code == "boom"
         taken = c.ai.lease("f")
         assert taken["status"] == "acquired" and taken["version"] == 2
@@ -278,7 +278,7 @@ def test_the_same_without_blocking(gate):
             for name, end in [("fa", "fail"), ("ca", "cancel")]:
                 lease = await c.ai.lease_async(name)
                 if end == "fail":
-                    await c.ai.fail_async(name, lease["lease_id"], "boom")
+                    await c.ai.fail_async(name, lease["lease_id"], error_code="boom")
                 else:
                     await c.ai.cancel_async(name, lease["lease_id"])
                 assert (await c.ai.status_async(name)).status == "failed"

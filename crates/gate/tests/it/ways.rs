@@ -176,7 +176,11 @@ fn every_way_in_decides_alike() {
         let warden = json!({"agent_id": "bot", "action": tool, "context": args});
         let answer = served.post("/agentwarden/sdk/check", &key, &warden).json();
         assert_eq!(answer["allowed"], expected.0 == "allow", "AgentWarden: {tool} {args}: {answer}");
-        assert_eq!(answer["requires_approval"], expected.0 == "pending", "AgentWarden: {tool} {args}: {answer}");
+        assert_eq!(
+            answer["requires_approval"],
+            expected.0 == "pending",
+            "AgentWarden: {tool} {args}: {answer}"
+        );
         assert_eq!(&recorded(&served, &key, &answer), expected, "AgentWarden: {tool} {args}");
 
         let args_text = args.to_string();
