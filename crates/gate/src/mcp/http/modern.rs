@@ -236,7 +236,12 @@ fn decoded(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test fails by panicking"
+    )]
     use super::*;
 
     #[test]
@@ -253,7 +258,9 @@ mod tests {
     #[test]
     fn headers_that_say_something_else_are_refused() {
         let line = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-        let Ok(Message::Request { method, params, .. }) = text(line).and_then(read) else { unreachable!() };
+        let Ok(Message::Request { method, params, .. }) = text(line).and_then(read) else {
+            panic!("no request")
+        };
         let agrees = |version: &str, pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {

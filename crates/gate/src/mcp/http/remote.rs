@@ -178,17 +178,15 @@ impl Ear {
                     }
                     // In their order: a request that comes after the client said that it is ready finds it said.
                     let is_ready = letter.method.as_deref() == Some("notifications/initialized");
-                    match timeout(ACCEPTING, desk.tell(letter)).await {
-                        Ok(Err(Over(why))) => return why,
-                        Ok(Ok(())) | Err(_) => (),
+                    if let Ok(Err(Over(why))) = timeout(ACCEPTING, desk.tell(letter)).await {
+                        return why;
                     }
                     if is_ready {
                         tasks.spawn(desk.clone().stand());
                     }
                 }
-                Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
-                    Ok(Err(Over(why))) => return why,
-                    Ok(Ok(())) | Err(_) => (),
+                Some(done) = tasks.join_next(), if !tasks.is_empty() => if let Ok(Err(Over(why))) = done {
+                    return why;
                 }
             }
         }

@@ -115,8 +115,8 @@ pub(super) async fn stream(mut events: Events, heads: Heads<'_>) -> Answer {
             Answer::Message { status: event.status, session: None, body: event.message }
         }
         Ok(None) => Answer::Accepted,
-        Ok(first) => Answer::Events { session: None, feed: Feed::unnamed(first, events) },
-        Err(_) => Answer::Events { session: None, feed: Feed::unnamed(None, events) },
+        Ok(first) => Answer::Events { session: None, feed: Box::new(Feed::unnamed(first, events)) },
+        Err(_) => Answer::Events { session: None, feed: Box::new(Feed::unnamed(None, events)) },
     }
 }
 
@@ -127,8 +127,8 @@ async fn first(mut events: Events, once: once::Once, heads: Heads<'_>) -> Answer
             Answer::Message { status: event.status, session: None, body: event.message }
         }
         Ok(None) => Answer::Accepted,
-        Ok(first) => Answer::Events { session: None, feed: Feed::of_once(first, events, once) },
-        Err(_) => Answer::Events { session: None, feed: Feed::of_once(None, events, once) },
+        Ok(first) => Answer::Events { session: None, feed: Box::new(Feed::of_once(first, events, once)) },
+        Err(_) => Answer::Events { session: None, feed: Box::new(Feed::of_once(None, events, once)) },
     }
 }
 
