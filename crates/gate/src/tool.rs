@@ -24,6 +24,8 @@ use std::sync::Arc;
 use crate::desk::Desk;
 use crate::views::Reading;
 
+pub(crate) use trust::system as system_trust;
+
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
 pub use fetch::fetch;

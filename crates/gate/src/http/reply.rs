@@ -89,6 +89,13 @@ pub(super) fn text(media: &'static str, body: String) -> Reply {
     of(StatusCode::OK, HeaderValue::from_static(media), body.into_bytes())
 }
 
+/// An answer with nothing in it.
+pub(super) fn nothing() -> Reply {
+    let mut reply = of(StatusCode::NO_CONTENT, JSON, Vec::new());
+    reply.headers_mut().remove(CONTENT_TYPE);
+    reply
+}
+
 /// A problem as an answer.
 pub(super) fn problem(problem: &Problem) -> Reply {
     let bytes = serde_json::to_vec(problem).unwrap_or_default();

@@ -4,6 +4,8 @@
 //! What is decided, filtered, pinned and screened is so by the same session as over stdio. Knows no sockets.
 
 mod border;
+mod bridge;
+mod dial;
 mod events;
 mod feed;
 mod hub;

@@ -30,19 +30,19 @@ agents:
 ";
 
 /// A server that the gate starts; the test reads and writes for it.
-struct Upstream {
+pub struct Upstream {
     to: PathBuf,
     from: PathBuf,
 }
 
 /// One life of it.
-struct Life {
-    hears: Side,
+pub struct Life {
+    pub hears: Side,
     says: File,
 }
 
 impl Upstream {
-    fn new(folder: &Folder, name: &str) -> Self {
+    pub fn new(folder: &Folder, name: &str) -> Self {
         let (to, from) = (folder.0.join(format!("{name}-to")), folder.0.join(format!("{name}-from")));
         for pipe in [&to, &from] {
             assert!(Program::new("mkfifo").arg(pipe).status().unwrap().success());
@@ -50,13 +50,13 @@ impl Upstream {
         Self { to, from }
     }
 
-    fn config(&self) -> Value {
+    pub fn config(&self) -> Value {
         let script = "exec 3<&0; cat <&3 >\"$1\" & cat \"$2\"; exit 7";
         json!({"command": "sh", "args": ["-c", script, "server", self.to, self.from]})
     }
 
     /// Waits until it is started.
-    fn started(&self) -> Life {
+    pub fn started(&self) -> Life {
         let hears = Side::of(File::open(&self.to).unwrap());
         Life { hears, says: File::options().write(true).open(&self.from).unwrap() }
     }
@@ -67,21 +67,7 @@ impl Life {
         self.says.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
-    /// Answers `initialize` and the gate's own list with these tools.
-    fn greet(&mut self, tools: &[&str]) {
-        let hello = self.hears.json();
-        assert_eq!(hello["method"], "initialize", "{hello}");
-        self.say(
-            &json!({"jsonrpc": "2.0", "id": hello["id"], "result": {
-            "protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": true}, "logging": {}},
-            "serverInfo": {"name": "it", "version": "1"}}})
-            .to_string(),
-        );
-        assert_eq!(self.hears.json()["method"], "notifications/initialized");
-        self.list(tools);
-    }
-
-    fn list(&mut self, tools: &[&str]) {
+    pub fn list(&mut self, tools: &[&str]) {
         let asked = self.hears.json();
         assert_eq!(asked["method"], "tools/list", "{asked}");
         let tools: Vec<String> = tools.iter().map(|name| definition(name)).collect();
@@ -93,7 +79,7 @@ impl Life {
     }
 
     /// Answers the next request with a text.
-    fn answer(&mut self, method: &str) -> Value {
+    pub fn answer(&mut self, method: &str) -> Value {
         let asked = self.hears.json();
         assert_eq!(asked["method"], method, "{asked}");
         let said = json!({"content": [{"type": "text", "text": "done"}]});
@@ -104,7 +90,7 @@ impl Life {
 
 /// A client.
 #[derive(Clone)]
-struct Client {
+pub struct Client {
     address: SocketAddr,
     key: String,
     more: String,
@@ -112,14 +98,14 @@ struct Client {
 }
 
 /// An answer that may go on.
-struct Reading {
+pub struct Reading {
     status: u16,
     headers: Vec<String>,
     from: BufReader<TcpStream>,
 }
 
 impl Client {
-    fn new(served: &Served) -> Self {
+    pub fn new(served: &Served) -> Self {
         let key = served.key("app", KeyRole::Agent);
         Self { address: served.address, key, more: "Portcullis-Agent: bot\r\n".to_owned(), session: None }
     }
@@ -151,18 +137,18 @@ impl Client {
         Reading { status, headers, from }
     }
 
-    fn post(&self, body: &str) -> Reading {
+    pub fn post(&self, body: &str) -> Reading {
         self.send("POST", "", body)
     }
 
     /// The same, beside what the test does next.
-    fn posted(&self, body: &str) -> JoinHandle<Reading> {
+    pub fn posted(&self, body: &str) -> JoinHandle<Reading> {
         let (client, body) = (self.clone(), body.to_owned());
         std::thread::spawn(move || client.post(&body))
     }
 
     /// Begins a session; `greet` is what the servers do meanwhile.
-    fn begin<T>(&mut self, greet: impl FnOnce() -> T, initialized: impl FnOnce(&mut T)) -> T {
+    pub fn begin<T>(&mut self, greet: impl FnOnce() -> T, initialized: impl FnOnce(&mut T)) -> T {
         let hello = json!({"jsonrpc": "2.0", "id": "h", "method": "initialize", "params": {
             "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
         let answer = self.posted(&hello.to_string());
@@ -196,7 +182,7 @@ impl Reading {
         String::from_utf8(body).unwrap()
     }
 
-    fn json(self) -> Value {
+    pub fn json(self) -> Value {
         let text = self.text();
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
     }
@@ -222,8 +208,13 @@ impl Reading {
 }
 
 fn serve(folder: &Arc<Folder>, config: &Value) -> Served {
+    serve_under(folder, POLICY, config)
+}
+
+/// A gate with these servers behind `/mcp`.
+pub fn serve_under(folder: &Arc<Folder>, policy: &str, config: &Value) -> Served {
     let servers = Servers::parse(config.to_string().as_bytes(), &|_| None).unwrap();
-    Served::start_with(Arc::clone(folder), POLICY, Some(servers))
+    Served::start_with(Arc::clone(folder), policy, Some(servers))
 }
 
 /// A gate with one server whose names are its own, and a client of it.
@@ -349,7 +340,7 @@ fn a_session_is_its_keys_and_ends() {
     assert_eq!(client.send("GET", "", "").status, 404);
 }
 
-fn greet_hello(life: &mut Life) {
+pub fn greet_hello(life: &mut Life) {
     let hello = life.hears.json();
     life.say(
         &json!({"jsonrpc": "2.0", "id": hello["id"], "result": {
@@ -611,4 +602,87 @@ fn a_broken_stream_goes_on_where_it_was() {
     let (_, answer) = resumed.event().unwrap();
     assert_eq!((&answer["id"], &answer["result"]["content"][0]["text"]), (&json!(1), &json!("late")));
     assert!(resumed.event().is_none());
+}
+
+/// A request of the revision without sessions: its headers and its body.
+fn sessionless(id: u32, method: &str, params: Value) -> (String, String) {
+    let mut params = params;
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let name = params["name"].as_str().map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
+    let heads = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
+    (heads, json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string())
+}
+
+#[test]
+fn a_client_without_sessions_is_served_by_a_server_that_has_them() {
+    let (served, upstream, client) = sole();
+    let ask = |client: &Client, (heads, body): (String, String)| {
+        let client = client.clone();
+        std::thread::spawn(move || client.send("POST", &heads, &body))
+    };
+    let found = ask(&client, sessionless(1, "server/discover", json!({})));
+    let mut life = upstream.started();
+    greet_hello(&mut life);
+    assert_eq!(life.hears.json()["method"], "notifications/initialized");
+    life.list(&TOOLS);
+    let found = found.join().unwrap().json();
+    assert_eq!(
+        (&found["id"], &found["result"]["supportedVersions"]),
+        (&json!(1), &json!(["2026-07-28"])),
+        "{found}"
+    );
+
+    // Two clients of one principal use the same id at the same time.
+    let calls = [1, 1]
+        .map(|id| ask(&client, sessionless(id, "tools/call", json!({"name": "read", "arguments": {}}))));
+    let asked = [life.hears.json(), life.hears.json()];
+    assert_ne!(asked[0]["id"], asked[1]["id"]);
+    for it in &asked {
+        life.say(&json!({"jsonrpc": "2.0", "id": it["id"], "result": {"content": []}}).to_string());
+    }
+    for call in calls {
+        let answer = call.join().unwrap().json();
+        assert_eq!(
+            (&answer["id"], &answer["result"]["resultType"]),
+            (&json!(1), &json!("complete")),
+            "{answer}"
+        );
+    }
+    let refused =
+        ask(&client, sessionless(2, "tools/call", json!({"name": "remove"}))).join().unwrap().json();
+    assert_eq!(refused["result"]["_meta"]["portcullis/decision"]["rule"], "never", "{refused}");
+
+    let listed = ask(&client, sessionless(3, "tools/list", json!({})));
+    life.list(&TOOLS);
+    let listed = listed.join().unwrap().json();
+    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 3);
+    assert_eq!((&listed["result"]["ttlMs"], &listed["result"]["cacheScope"]), (&json!(0), &json!("private")));
+
+    let (heads, body) = sessionless(4, "tools/call", json!({"name": "remove"}));
+    let code = |more: &str, body: &str| {
+        let answer = client.send("POST", more, body);
+        (answer.status, answer.json()["error"]["code"].as_i64().unwrap())
+    };
+    assert_eq!(code(&heads.replace("Mcp-Name: remove", "Mcp-Name: read"), &body), (400, -32020));
+    assert_eq!(code(&heads.replace("Mcp-Method: tools/call", "Mcp-Method: ping"), &body), (400, -32020));
+    let (heads, body) = (heads.replace("2026-07-28", "2027-01-01"), body.replace("2026-07-28", "2027-01-01"));
+    assert_eq!(code(&heads, &body), (400, -32022));
+    let (heads, body) = sessionless(5, "ping", json!({}));
+    assert_eq!(code(&heads, &body), (404, -32601));
+
+    let (heads, body) =
+        sessionless(6, "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    let mut heard = client.send("POST", &heads, &body);
+    assert_eq!(heard.event().unwrap().1["method"], "notifications/subscriptions/acknowledged");
+    life.say(r#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#);
+    life.say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    let told = heard.event().unwrap().1;
+    assert_eq!(told["method"], "notifications/tools/list_changed");
+    assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 6);
+
+    let decided = records(&served).iter().filter(|it| matches!(it, Record::Decided(_))).count();
+    assert_eq!(decided, 3, "what was refused as no request was not decided on");
 }

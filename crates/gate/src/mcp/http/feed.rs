@@ -25,7 +25,9 @@ pub struct Feed {
     /// Told that the client takes what is said.
     taken: Option<Box<dyn Fn() + Send + Sync>>,
     /// The request that is taken back when the client hangs up.
-    once: Option<Once>,
+    _once: Option<Once>,
+    /// Whether events have ids to come back to.
+    named: bool,
 }
 
 impl Feed {
@@ -33,12 +35,17 @@ impl Feed {
     pub(super) fn new(first: Option<Event>, events: Events) -> Self {
         let mut signs = interval_at(tokio::time::Instant::now() + SIGN, SIGN);
         signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { first, events, signs, taken: None, once: None }
+        Self { first, events, signs, taken: None, _once: None, named: true }
     }
 
-    /// The same for a request without a session: its stream cannot be taken up again.
+    /// The same for a stream that cannot be taken up again.
+    pub(super) fn unnamed(first: Option<Event>, events: Events) -> Self {
+        Self { named: false, ..Self::new(first, events) }
+    }
+
+    /// The same for a request without a session that ends with it.
     pub(super) fn of_once(first: Option<Event>, events: Events, once: Once) -> Self {
-        Self { once: Some(once), ..Self::new(first, events) }
+        Self { _once: Some(once), ..Self::unnamed(first, events) }
     }
 
     /// `taken` is called whenever the client has taken what was there, every few seconds at least.
@@ -59,12 +66,12 @@ impl Body for Feed {
             taken();
         }
         if let Some(first) = self.first.take() {
-            let named = self.once.is_none();
+            let named = self.named;
             return Poll::Ready(Some(Ok(Frame::data(written(&first, named)))));
         }
         match self.events.poll_recv(cx) {
             Poll::Ready(Some(event)) => {
-                let named = self.once.is_none();
+                let named = self.named;
                 Poll::Ready(Some(Ok(Frame::data(written(&event, named)))))
             }
             Poll::Ready(None) => Poll::Ready(None),

@@ -13,9 +13,10 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::bridge::Kept;
+use super::dial::{Dialer, dialer};
 use super::feed::Feed;
 use super::modern::{self, Known};
-use super::remote::{Dialer, dialer};
 use super::streams::Events;
 use super::visit::{Taken, Visit, one_line};
 use crate::eyes::Eyes;
@@ -36,7 +37,7 @@ pub(super) const AT_ONCE: Duration = Duration::from_secs(3);
 pub(super) const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// Who a request comes from, as its key vouches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {
     /// The key's id.
     pub key: String,
@@ -120,6 +121,8 @@ pub(super) struct Shared {
 pub struct Hub {
     pub(super) shared: Arc<Shared>,
     visits: Mutex<HashMap<String, Arc<Visit>>>,
+    /// Sessions for requests without one.
+    pub(super) kept: Kept,
 }
 
 impl Hub {
@@ -128,7 +131,7 @@ impl Hub {
         let here = Gate { eyes: Eyes::here(), ..gate.clone() };
         let known = servers.list.iter().map(|_| Known::default()).collect();
         let shared = Shared { servers, here, elsewhere: gate.clone(), store, dialer: dialer(), known };
-        Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default() })
+        Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default(), kept: Kept::default() })
     }
 
     /// The origins of web pages that may use it, beside those of this machine.
@@ -210,7 +213,7 @@ impl Hub {
         }
     }
 
-    fn begin(&self, who: Principal, body: &[u8]) -> Result<Arc<Visit>, Answer> {
+    pub(super) fn begin(&self, who: Principal, body: &[u8]) -> Result<Arc<Visit>, Answer> {
         let line = one_line(body);
         let wrong = |why: String| Answer::Wrong(why);
         let whole = text(&line).map_err(|odd| wrong(odd.why))?;

@@ -13,14 +13,12 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::border::Border;
+use super::dial::Dialer;
 use super::events::{Happening, Reading};
 use super::modern;
 use super::streams::Streams;
@@ -93,17 +91,6 @@ pub(super) struct Ear {
     remote: Arc<Remote>,
     sent: mpsc::Receiver<Vec<u8>>,
     streams: Arc<Streams>,
-}
-
-/// What requests are made with; connections are shared.
-pub(super) type Dialer = Client<HttpConnector, Full<Bytes>>;
-
-/// Makes a dialer.
-pub(super) fn dialer() -> Dialer {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(Duration::from_secs(10)));
-    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(32).build(connector)
 }
 
 /// Both ends of a server. Connects to nothing yet.

@@ -1,7 +1,7 @@
 //! Requests without a session: who serves them, and how the two sides are agreed on.
 //!
-//! A request of a revision without sessions goes on as it is where the one server behind speaks such revisions. Where
-//! it does not, or where there are several, the client is told which revisions are spoken. Answerable for every such
+//! A request of a revision without sessions goes on as it is where the one server behind speaks such revisions; else it
+//! goes into a session that the gate keeps (`bridge`). Answerable for every such
 //! request being checked before it is decided on.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::feed::Feed;
-use super::hub::{AT_ONCE, Answer, Heads, Hub, Principal, REVISIONS};
+use super::hub::{AT_ONCE, Answer, Heads, Hub, Principal};
 use super::modern::{HEADERS_DIFFER, OTHER_REVISION, REVISION, Said};
 use super::once::{self, To};
 use super::streams::Events;
@@ -26,8 +26,6 @@ impl Hub {
     /// A request without a session.
     pub(super) async fn once(&self, who: Principal, heads: Heads<'_>, body: &[u8]) -> Answer {
         let line = one_line(body);
-        let refused =
-            |status: u16, error: String| Answer::Message { status, session: None, body: error.into() };
         let message = match text(&line).and_then(read) {
             Ok(message) => message,
             Err(odd) => return refused(400, reply::odd(&odd)),
@@ -43,9 +41,7 @@ impl Hub {
                     return refused(400, reply::error(Some(raw_id), code, &why));
                 }
                 if !self.is_modern().await {
-                    let data = json!({"supported": REVISIONS, "requested": heads.version});
-                    let error = error(raw_id, OTHER_REVISION, "Unsupported protocol version", &data);
-                    return refused(400, error);
+                    return self.bridged(who, heads, &line).await;
                 }
             }
             // Nothing is decided on, and whoever it is for checks it.
@@ -103,6 +99,24 @@ impl Hub {
             .is_some_and(|versions| versions.iter().any(speaks));
         known.found(modern);
         modern
+    }
+}
+
+/// One message as the answer.
+pub(super) fn refused(status: u16, message: String) -> Answer {
+    let message = message.trim_end().to_owned();
+    Answer::Message { status, session: None, body: message.into() }
+}
+
+/// The same for messages that end by themselves.
+pub(super) async fn stream(mut events: Events, heads: Heads<'_>) -> Answer {
+    match timeout(AT_ONCE, events.recv()).await {
+        Ok(Some(event)) if heads.json && (event.is_whole() || event.is_error()) => {
+            Answer::Message { status: event.status, session: None, body: event.message }
+        }
+        Ok(None) => Answer::Accepted,
+        Ok(first) => Answer::Events { session: None, feed: Feed::unnamed(first, events) },
+        Err(_) => Answer::Events { session: None, feed: Feed::unnamed(None, events) },
     }
 }
 

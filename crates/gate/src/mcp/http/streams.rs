@@ -45,6 +45,16 @@ pub(super) struct Event {
 }
 
 impl Event {
+    /// One that is in no client's streams.
+    pub(super) fn plain(message: String, last: bool) -> Self {
+        Self { id: (0, 1), message: message.into(), last, status: 200, as_stream: true, _queued: None }
+    }
+
+    /// The same event with another message.
+    pub(super) fn with(self, message: Vec<u8>, status: u16) -> Self {
+        Self { message: message.into(), status, ..self }
+    }
+
     /// True if it is the whole answer, and need not be a stream.
     pub(super) fn is_whole(&self) -> bool {
         self.last && self.id.1 == 0 && !self.as_stream

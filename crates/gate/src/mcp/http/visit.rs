@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
 
+use super::dial::Dialer;
 use super::hub::{Principal, Shared};
 use super::link::{Link, State, is_request, keep};
 use super::many;
-use super::remote::Dialer;
 use super::streams::{Events, Streams, Wanted};
 use crate::mcp::envelope::{Fields, Id, Message, Odd, id_of, read, text};
 use crate::mcp::pump::client_line;
@@ -40,6 +40,8 @@ pub(super) struct Visit {
     hello: (String, String),
     /// The client's `notifications/initialized`.
     initialized: OnceLock<Vec<u8>>,
+    /// Who hears what the servers say of their own accord, where that is not the one client.
+    heard: OnceLock<broadcast::Sender<String>>,
     questions: Mutex<HashMap<String, (usize, String)>>,
     count: AtomicU64,
     run: String,
@@ -75,6 +77,7 @@ impl Visit {
             links,
             hello: (line, raw_id),
             initialized: OnceLock::new(),
+            heard: OnceLock::new(),
             questions: Mutex::default(),
             count: AtomicU64::new(0),
             run: made_up()?,
@@ -197,9 +200,32 @@ impl Visit {
         self.streams.close();
     }
 
+    /// What the servers say of their own accord is heard by many from now on, see [`Visit::hear`].
+    pub(super) fn heard_by_many(self: &Arc<Self>) {
+        let heard = self.heard.get_or_init(|| broadcast::Sender::new(64)).clone();
+        let Some(mut standing) = self.streams.stand() else { return };
+        tokio::spawn(async move {
+            while let Some(event) = standing.recv().await {
+                if let Ok(Message::Notification { method, .. }) = text(&event.message).and_then(read) {
+                    // Nobody may be listening.
+                    let _unheard = heard.send(method);
+                }
+            }
+        });
+    }
+
+    /// The methods of what the servers say of their own accord.
+    pub(super) fn hear(&self) -> broadcast::Receiver<String> {
+        self.heard.get_or_init(|| broadcast::Sender::new(64)).subscribe()
+    }
+
     /// When it was used last; now, if something is under way.
     pub(super) fn last_used(&self) -> Instant {
-        if self.streams.under_way() > 0 || self.streams.is_watched() {
+        let watched = || match self.heard.get() {
+            Some(heard) => heard.receiver_count() > 0,
+            None => self.streams.is_watched(),
+        };
+        if self.streams.under_way() > 0 || watched() {
             return Instant::now();
         }
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
