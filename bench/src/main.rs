@@ -13,6 +13,7 @@ mod inspect;
 mod load;
 mod machine;
 mod mcp;
+mod mcp_http;
 mod memory;
 mod policies;
 mod portcullis;
@@ -29,7 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A name to ask for it by, and what it measures.
 type Part = (&'static str, fn(&Effort) -> Vec<Section>, &'static str);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("decide", decide::few, "one decision, 10 rules, against cel and cedar-policy"),
     ("many", decide::many, "one decision, 10,000 rules over 1,000 agents, against cedar-policy"),
     ("fold", fold::measure, "check, reserve and fold in memory; and onto the ledger"),
@@ -45,6 +46,7 @@ const PARTS: [Part; 9] = [
         tools::measure,
         "what the gate adds to a tool call that it carries out, against the tool itself",
     ),
+    ("mcp-http", mcp_http::measure, "what the gate adds to an MCP tool call over HTTP"),
     ("start", start::measure, "start over 1,000,000 records"),
     ("memory", memory::measure, "memory idle and after 1,000,000 decisions over 10,000 agents"),
 ];
@@ -68,6 +70,7 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("echo") => return echo::serve(args.get(1).expect("echo needs a file with the body to answer")),
         Some("mcp-echo") => return mcp::echo(),
+        Some("mcp-http-echo") => return mcp_http::echo(),
         Some("--help" | "-h" | "help") => return help(),
         _ => (),
     }
@@ -113,10 +116,10 @@ fn help() {
         println!("  {name:<8} {what}");
     }
     println!(
-        "\nThe parts http, mcp, tools, start and memory run the release binary: ../target/release/portcullis, or"
+        "\nThe parts http, mcp, mcp-http, tools, start and memory run the release binary: ../target/release/portcullis,"
     );
     println!(
-        "what PORTCULLIS_BIN names. Files are kept in BENCH_FOLDER, or beside the built bench in bench-data;"
+        "or what PORTCULLIS_BIN names. Files are kept in BENCH_FOLDER, or beside the built bench in bench-data;"
     );
     println!("on a folder in memory (/dev/shm) they show what is left without the disk.");
 }

@@ -165,11 +165,11 @@ pub(super) fn bare(status: StatusCode) -> Reply {
 }
 
 /// Messages as they come.
-pub(super) fn feed(feed: Feed) -> Reply {
+pub(super) fn feed(feed: Box<Feed>) -> Reply {
     let mut reply = of(StatusCode::OK, EVENTS, Bytes::new());
     // Proxies that collect answers would hold up what is said.
     reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    *reply.body_mut() = Payload::Feed(Box::new(feed));
+    *reply.body_mut() = Payload::Feed(feed);
     reply
 }
 
