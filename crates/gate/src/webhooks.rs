@@ -11,6 +11,7 @@ use ledger::{Fault, Payload, Reader};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use verdict::{Answer, Answered, Decided, Index, Realm, Record, Settled, Standing, Status};
 
@@ -67,10 +68,13 @@ impl Telling {
         let mut moved = self.desk.moved();
         let mut from = *moved.borrow_and_update();
         let mut lines: BTreeMap<String, (Index, Webhook, Sender<String>)> = BTreeMap::new();
+        // Ends with this: what delivers reads the ledger, too.
+        let mut tasks = JoinSet::new();
         while moved.changed().await.is_ok() {
             sleep(BREATH).await;
             let next = *moved.borrow_and_update();
-            if let Err(why) = self.renew(&mut lines).await {
+            while tasks.try_join_next().is_some() {}
+            if let Err(why) = self.renew(&mut lines, &mut tasks).await {
                 tracing::warn!(reason = %why, "webhooks could not be read");
                 continue;
             }
@@ -95,6 +99,7 @@ impl Telling {
     async fn renew(
         &self,
         lines: &mut BTreeMap<String, (Index, Webhook, Sender<String>)>,
+        tasks: &mut JoinSet<()>,
     ) -> Result<(), String> {
         let asked = self.desk.ask(|books| {
             books.webhooks().map(|(id, at)| (id.to_owned(), at)).collect::<BTreeMap<String, Index>>()
@@ -108,12 +113,7 @@ impl Telling {
             let read = self.reading.ask(move |reader| webhook_at(reader, at)).await;
             let Some(hook) = read.map_err(|fault| fault.to_string())? else { continue };
             let (sender, receiver) = channel(WAITING);
-            tokio::spawn(deliver(
-                self.tools.clone(),
-                self.desk.clone(),
-                (id.clone(), hook.clone()),
-                receiver,
-            ));
+            tasks.spawn(deliver(self.tools.clone(), self.desk.clone(), (id.clone(), hook.clone()), receiver));
             lines.insert(id, (at, hook, sender));
         }
         Ok(())
