@@ -166,17 +166,17 @@ class Gate:
 
     def _answer(self, of: str, yes: bool, by: str, groups: Iterable[str], message: str | None) -> None:
         try:
-            self._engine.answer(of, yes, by, list(groups), message)
+            self._engine.answer(of, (by, list(groups)), (yes, message))
         except _engine.Halted as halt:
             raise GateUnavailable(str(halt)) from None
 
     def disable(self, agent: str, reason: str, by: str) -> None:
         """Switches an agent off: its next check is denied."""
-        self._engine.switch(agent, False, reason, by)
+        self._engine.switch(agent, False, (reason, by))
 
     def enable(self, agent: str, reason: str, by: str) -> None:
         """Switches an agent on again."""
-        self._engine.switch(agent, True, reason, by)
+        self._engine.switch(agent, True, (reason, by))
 
     def reload(self) -> None:
         """Reads the policy file again. A file with mistakes raises `PolicyError` and changes nothing."""

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from conftest import POLICY, Server
 
+from conftest import POLICY, Server
 from portcullis import Gate, Portcullis, SafetyViolation
 from portcullis.adapters import Calls
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import POLICY, Server, corpus, program
 
+from conftest import POLICY, Server, corpus, program
 from portcullis import Gate, Portcullis
 
 FILES = {

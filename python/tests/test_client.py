@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import POLICY, Server, serve
 
+from conftest import POLICY, Server, serve
 from portcullis import (
     ApiError,
     ApprovalDenied,

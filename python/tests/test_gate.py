@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import POLICY, program
 
 import portcullis
+from conftest import POLICY, program
 from portcullis import (
     ApprovalDenied,
     ApprovalRequired,
@@ -338,4 +338,7 @@ def test_importing_is_quick() -> None:
     quick, yardstick = cost("portcullis"), cost("asyncio")
     assert quick < max(0.05, 2.0 * yardstick), (quick, yardstick)
     loaded = "import sys, portcullis; print([it for it in ('asyncio', 'httpx', 'uuid', 'ctypes') if it in sys.modules])"
-    assert subprocess.check_output([sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {loaded}"]) == b"[]\n"
+    assert (
+        subprocess.check_output([sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {loaded}"])
+        == b"[]\n"
+    )

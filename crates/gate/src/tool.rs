@@ -18,6 +18,7 @@ mod request;
 mod sealed;
 mod secret;
 mod sign;
+mod stream;
 mod trust;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use fault::{Fault, Why};
 pub use fetch::fetch;
 pub use notice::{Notice, address as notice_address};
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
+pub use stream::Sink;
 
 /// What all calls of tools share: connections, trusted certificates, secrets. Cheap to clone.
 #[derive(Clone)]

@@ -65,7 +65,7 @@ impl Tools {
         let endpoint = plain(&address, notice.allow_private);
         let purpose = format!("notice {} {}", notice.url, notice.allow_private);
         let deadline = Instant::now() + PATIENCE;
-        let way = Way { endpoint: &endpoint, address: &address, purpose: &purpose, deadline };
+        let way = Way { endpoint: &endpoint, address: &address, purpose: &purpose, deadline, sink: None };
         match attempt::send(&self.0.lines, &way, request).await {
             Attempt::Never(Fault { message, .. }) | Attempt::Lost(Fault { message, .. }) => Err(message),
             Attempt::Answer(answer) => Ok(answer.status),
