@@ -11,6 +11,7 @@ mod errand;
 mod fault;
 mod fetch;
 pub mod import;
+mod notice;
 mod pool;
 pub mod register;
 mod request;
@@ -34,6 +35,7 @@ pub(crate) use trust::system as system_trust;
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
 pub use fetch::fetch;
+pub use notice::{Notice, address as notice_address};
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
 pub use stream::Sink;
 

@@ -157,7 +157,7 @@ async fn ended(call: &Call, of: Index, original: Option<Original>, until: Instan
     Ok(status != Some(Status::Unknown))
 }
 
-async fn original(call: &Call, of: Index) -> Result<Option<Original>, Problem> {
+pub(super) async fn original(call: &Call, of: Index) -> Result<Option<Original>, Problem> {
     let read = call.app.reading.ask(move |reader| views::original(reader, of)).await;
     read.map_err(super::decisions::unread)
 }
