@@ -78,10 +78,13 @@ pub async fn run(options: Options) -> Result<(), String> {
     let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
-    let tidy = hub.map(|hub| tokio::spawn(hub.tidy()));
+    let tidy = hub.clone().map(|hub| tokio::spawn(hub.tidy()));
     on_ready(local);
     accept(listener, &app, stop).await;
     keys.abort();
+    if let Some(hub) = &hub {
+        hub.ended().await;
+    }
     if let Some(tidy) = tidy {
         tidy.abort();
     }
