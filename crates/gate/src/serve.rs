@@ -71,11 +71,12 @@ pub async fn run(options: Options) -> Result<(), String> {
     if !local.ip().is_loopback() {
         tracing::warn!(%local, "keys and arguments travel unencrypted; put TLS in front of this address");
     }
-    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone()));
+    let metrics = Arc::new(Metrics::new());
+    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
     let behind = Behind { hub: hub.clone(), tools };
-    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), behind);
+    let app = App::new(gate.clone(), line, reading, metrics, behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
     let tidy = hub.clone().map(|hub| tokio::spawn(hub.tidy()));

@@ -291,6 +291,10 @@ fn a_call_is_decided_and_the_rest_passes_byte_for_byte() {
     let decided: Vec<_> = decided.collect();
     assert_eq!(decided.len(), 2);
     assert!(decided.iter().all(|it| it.agent == "bot" && it.by.as_deref() == Some("app")), "{decided:?}");
+    let metrics = served.get("/metrics", &served.key("auditor", KeyRole::Auditor)).text();
+    for counted in ["tool=\"read\",decision=\"allow\"} 1", "tool=\"remove\",decision=\"deny\"} 1"] {
+        assert!(metrics.contains(counted), "{counted}: {metrics}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ use super::visit::{Taken, Visit, one_line};
 use crate::eyes::Eyes;
 use crate::mcp::envelope::{Message, read, text};
 use crate::mcp::servers::Servers;
+use crate::metrics::Metrics;
 use crate::path::Gate;
 
 /// The most sessions, and of one key.
@@ -119,6 +120,8 @@ pub(super) struct Shared {
     pub(super) dialer: Dialer,
     /// What is known of servers that are asked without a session, in the order of the servers.
     pub(super) known: Vec<Known>,
+    /// Where decisions are counted.
+    pub(super) metrics: Arc<Metrics>,
     /// Whoever keeps a server running holds one.
     pub(super) keepers: Arc<()>,
 }
@@ -133,7 +136,7 @@ pub struct Hub {
 
 impl Hub {
     /// No session yet. `store` is the file of the ledger that the gate writes.
-    pub fn new(gate: &Gate, servers: Servers, store: PathBuf) -> Arc<Self> {
+    pub fn new(gate: &Gate, servers: Servers, store: PathBuf, metrics: Arc<Metrics>) -> Arc<Self> {
         let here = Gate { eyes: Eyes::here(), ..gate.clone() };
         let known = servers.list.iter().map(|_| Known::default()).collect();
         let shared = Shared {
@@ -143,6 +146,7 @@ impl Hub {
             store,
             dialer: dialer(),
             known,
+            metrics,
             keepers: Arc::default(),
         };
         Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default(), kept: Kept::default() })

@@ -412,6 +412,7 @@ pub(super) fn names(shared: &Shared, who: &Principal, at: usize, made_up: String
         by: Some(who.by.clone()),
         waits: shared.servers.waits,
         meta: None,
+        metrics: Some(Arc::clone(&shared.metrics)),
     }
 }
 
