@@ -39,15 +39,14 @@ impl Verifier {
         body: &[u8],
     ) -> Result<String, &'static str> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-        self.check_at(now, method, path, header, body)
+        self.check_at(now, (method, path), header, body)
     }
 
     /// The same at a time of the caller's choice, in Unix seconds.
     pub fn check_at<'h>(
         &self,
         now: u64,
-        method: &str,
-        path: &str,
+        (method, path): (&str, &str),
         header: impl Fn(&str) -> Option<&'h str>,
         body: &[u8],
     ) -> Result<String, &'static str> {
@@ -94,7 +93,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()

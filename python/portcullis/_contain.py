@@ -7,7 +7,6 @@ than it did when it was looked at.
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import os
 import signal
 import sys
@@ -198,9 +197,15 @@ _Held = tuple[frozenset[str], Callable[[str], None]]
 _held: contextvars.ContextVar[_Held | None] = contextvars.ContextVar("portcullis_held", default=None)
 _hooked = threading.Lock()
 _is_hooked = False
-_EVENTS = frozenset(
-    "open os.listdir os.scandir os.remove os.rename os.mkdir os.rmdir os.link os.symlink os.truncate os.chmod"
-    " os.chown shutil.copyfile shutil.move shutil.rmtree".split()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_EVENTS = _words(
+    "open os.listdir os.scandir os.remove os.rename os.mkdir os.rmdir os.link os.symlink os.truncate "
+    "os.chmod os.chown shutil.copyfile shutil.move shutil.rmtree"
 )
 
 

@@ -35,7 +35,10 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     if depth > _DEEPEST or left[0] < 0:
         return value
     if kind is dict:
-        return {key if type(key) is str else _plain(key, depth + 1, left): _plain(item, depth + 1, left) for key, item in value.items()}
+        return {
+            key if type(key) is str else _plain(key, depth + 1, left): _plain(item, depth + 1, left)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
         return [_plain(item, depth + 1, left) for item in value]
     if isinstance(value, enum.Enum):
@@ -93,7 +96,7 @@ class Binder:
         """
         names = self._names
         if names is not None and len(args) <= len(names):
-            bound = dict(zip(names, args))
+            bound = dict(zip(names, args, strict=False))
             if kwargs:
                 bound.update(kwargs)
             if self._defaults and len(bound) < len(names) + len(self._defaults):

@@ -79,7 +79,7 @@ def policy_request(text: str, if_match: str | None) -> Request:
 def batch_of(reply: Any) -> list[CheckResult]:
     results: list[CheckResult] = []
     for it in reply["results"]:
-        problem: Any = it.get("error") if isinstance(it, dict) and "decision" not in it else None  # pyright: ignore
+        problem: Any = it.get("error") if isinstance(it, dict) and "decision" not in it else None
         if problem is not None:
             why, code = str(problem.get("detail")), str(problem.get("code"))
             results.append(CheckResult("deny", False, False, why, code))

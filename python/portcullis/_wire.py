@@ -81,7 +81,7 @@ def answer_of(data: Any) -> CheckResult:
     """The answer to a check. What is no answer of a gate is a denial."""
     if not isinstance(data, dict) or data.get("decision") not in ("allow", "deny", "pending"):
         return unreachable("the gate's answer cannot be read; is the address that of a gate?")
-    known: dict[str, Any] = {key: value for key, value in data.items() if key in _FIELDS}  # pyright: ignore
+    known: dict[str, Any] = {key: value for key, value in data.items() if key in _FIELDS}
     known["allowed"] = data["decision"] == "allow" and data.get("allowed") is True
     known["requires_approval"] = data["decision"] == "pending"
     known.setdefault("reason", "")
@@ -120,7 +120,7 @@ def path(*parts: str) -> str:
 
 def ask(method: str, *parts: str, json_body: Any = None, repeatable: bool | None = None, **query: Any) -> Request:
     """A request with JSON in it. Reading may be repeated."""
-    words = urlencode({key: value for key, value in query.items() if value is not None})
+    words = urlencode({key.rstrip("_"): value for key, value in query.items() if value is not None})
     body = None if json_body is None else json.dumps(json_body, allow_nan=False).encode()
     again = method == "GET" if repeatable is None else repeatable
     return Request(method, path(*parts) + (f"?{words}" if words else ""), body, again)

@@ -48,6 +48,7 @@ __all__ = ["ApiError", "CheckResult", "Portcullis"]
 T = TypeVar("T")
 Data = dict[str, Any]
 
+
 class Portcullis:
     """A client that blocks. One pool of connections; safe to use from any thread.
 
@@ -224,7 +225,8 @@ class Portcullis:
         cost_usd: Any = None,
         tokens: int | None = None,
     ) -> Data:
-        """Reports how an allowed action ended: `success`, `failed` or `cancelled`. The answer has the screened result."""
+        """Reports how an allowed action ended: `success`, `failed` or `cancelled`. The answer has the screened
+        result."""
         return cast(Data, self._send(Calls.outcome(decision_id, outcome_body(status, result, error, cost_usd, tokens))))
 
     def call_tool(self, agent_id: str, tool: str, args: Mapping[str, Any] | None = None, **named: Any) -> Data:
@@ -274,7 +276,8 @@ class Portcullis:
     def disable_agent(self, agent_id: str, reason: str) -> Data:
         """Switches an agent off: its next check is denied."""
         return cast(
-            Data, self._send(ask("POST", "v1", "agents", agent_id, "disable", json_body={"reason": reason}, repeatable=True))
+            Data,
+            self._send(ask("POST", "v1", "agents", agent_id, "disable", json_body={"reason": reason}, repeatable=True)),
         )
 
     def enable_agent(self, agent_id: str) -> Data:
@@ -295,7 +298,7 @@ class Portcullis:
 
     def ledger(self, start: int = 0, limit: int | None = None) -> Data:
         """Records."""
-        return cast(Data, self._send(ask("GET", "v1", "ledger", limit=limit, **{"from": start})))
+        return cast(Data, self._send(ask("GET", "v1", "ledger", limit=limit, from_=start)))
 
     def checkpoint(self) -> str:
         """The signed checkpoint that covers all records."""

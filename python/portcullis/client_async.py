@@ -180,7 +180,9 @@ class AsyncPortcullis:
         except BaseException as error:
             await self._failed(decision, error)
             raise
-        reply = await self._done(decision, outcome_body("success", result, cost_usd=cost_usd(result) if cost_usd else None))
+        reply = await self._done(
+            decision, outcome_body("success", result, cost_usd=cost_usd(result) if cost_usd else None)
+        )
         return cast(T, shown(reply, result, decision))
 
     async def wait_for_approval(self, asked: CheckResult, wait_s: float = 300.0) -> None:
@@ -220,8 +222,11 @@ class AsyncPortcullis:
         cost_usd: Any = None,
         tokens: int | None = None,
     ) -> Data:
-        """Reports how an allowed action ended: `success`, `failed` or `cancelled`. The answer has the screened result."""
-        return cast(Data, await self._send(Calls.outcome(decision_id, outcome_body(status, result, error, cost_usd, tokens))))
+        """Reports how an allowed action ended: `success`, `failed` or `cancelled`. The answer has the screened
+        result."""
+        return cast(
+            Data, await self._send(Calls.outcome(decision_id, outcome_body(status, result, error, cost_usd, tokens)))
+        )
 
     async def call_tool(self, agent_id: str, tool: str, args: Mapping[str, Any] | None = None, **named: Any) -> Data:
         """Has the gate itself carry out a declared tool. `wait_s`: seconds to wait for people, at most 60."""
@@ -249,11 +254,15 @@ class AsyncPortcullis:
 
     async def approve(self, approval_id: str, message: str | None = None) -> Data:
         """Says yes, as the person whose key it is."""
-        return cast(Data, await self._send(ask("POST", "v1", "approvals", approval_id, "approve", json_body=note(message))))
+        return cast(
+            Data, await self._send(ask("POST", "v1", "approvals", approval_id, "approve", json_body=note(message)))
+        )
 
     async def deny(self, approval_id: str, message: str | None = None) -> Data:
         """Says no."""
-        return cast(Data, await self._send(ask("POST", "v1", "approvals", approval_id, "deny", json_body=note(message))))
+        return cast(
+            Data, await self._send(ask("POST", "v1", "approvals", approval_id, "deny", json_body=note(message)))
+        )
 
     async def agents(self) -> Data:
         """All agents."""
@@ -270,12 +279,17 @@ class AsyncPortcullis:
     async def disable_agent(self, agent_id: str, reason: str) -> Data:
         """Switches an agent off: its next check is denied."""
         return cast(
-            Data, await self._send(ask("POST", "v1", "agents", agent_id, "disable", json_body={"reason": reason}, repeatable=True))
+            Data,
+            await self._send(
+                ask("POST", "v1", "agents", agent_id, "disable", json_body={"reason": reason}, repeatable=True)
+            ),
         )
 
     async def enable_agent(self, agent_id: str) -> Data:
         """Switches it on again."""
-        return cast(Data, await self._send(ask("POST", "v1", "agents", agent_id, "enable", json_body={}, repeatable=True)))
+        return cast(
+            Data, await self._send(ask("POST", "v1", "agents", agent_id, "enable", json_body={}, repeatable=True))
+        )
 
     async def policy(self) -> Any:
         """The policy in force."""
@@ -291,7 +305,7 @@ class AsyncPortcullis:
 
     async def ledger(self, start: int = 0, limit: int | None = None) -> Data:
         """Records."""
-        return cast(Data, await self._send(ask("GET", "v1", "ledger", limit=limit, **{"from": start})))
+        return cast(Data, await self._send(ask("GET", "v1", "ledger", limit=limit, from_=start)))
 
     async def checkpoint(self) -> str:
         """The signed checkpoint that covers all records."""

@@ -13,7 +13,7 @@ __all__ = ["HazardPolicy", "dangerous_commands", "production_access"]
 
 
 class HazardPolicy(Policy):
-    """Refuses what cannot be had back: trees removed, disks overwritten, tables dropped or emptied, rights given away."""
+    """Refuses what cannot be had back: trees removed, disks overwritten, tables dropped or emptied."""
 
     def evaluate(self, operation: str, context: dict[str, Any]) -> PolicyResult | None:
         """Reads every text as a command and as a statement."""

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from conftest import POLICY, Server
 
+from conftest import POLICY, Server
 from portcullis import Gate, Portcullis, SafetyViolation
 from portcullis.adapters import Calls
 
@@ -160,7 +160,9 @@ def agents_sdk(gate: Any, ran: list[Any], calls: list[tuple[str, dict[str, Any]]
                 )
             else:
                 text = ResponseOutputText(text="done", type="output_text", annotations=[])
-                out = ResponseOutputMessage(id="m", content=[text], role="assistant", status="completed", type="message")
+                out = ResponseOutputMessage(
+                    id="m", content=[text], role="assistant", status="completed", type="message"
+                )
             return ModelResponse(output=[out], usage=Usage(), response_id=None)
 
         def stream_response(self, *_: Any, **__: Any) -> Any:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import POLICY, Server, corpus, program
 
+from conftest import POLICY, Server, corpus, program
 from portcullis import Gate, Portcullis
 
 FILES = {
@@ -43,7 +43,9 @@ def actions() -> list[dict[str, Any]]:
                     found.append({"agent_id": "bot", "tool": tool, "args": {argument: text}})
     rng = random.Random(7)
     for _ in range(300):
-        amount: Any = rng.choice([0, 1, 199.99, 200, 200.01, 1000, 1000.01, 1e9, -1, "5", None, True, [5], {"a": 1}, 0.1 + 0.2])
+        amount: Any = rng.choice(
+            [0, 1, 199.99, 200, 200.01, 1000, 1000.01, 1e9, -1, "5", None, True, [5], {"a": 1}, 0.1 + 0.2]
+        )
         found.append({"agent_id": rng.choice(["bot", "nobody"]), "tool": "stripe.refund", "args": {"amount": amount}})
         tool = rng.choice(["crm.read", "users.delete", "unknown.tool", "a b", "../x", ""])
         found.append({"agent_id": "bot", "tool": tool, "args": {"n": rng.random()}})

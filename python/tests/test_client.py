@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import POLICY, Server, serve
 
+from conftest import POLICY, Server, serve
 from portcullis import (
     ApiError,
     ApprovalDenied,
@@ -238,13 +238,19 @@ def test_every_call(gate: Portcullis, root: Portcullis) -> None:
     assert root.tools() is not None and root.keys()["keys"] and root.openapi()["openapi"]
     assert root.health() and root.ready() and "portcullis" in root.metrics()
     assert root.decisions(agent_id="bot", limit=1)["decisions"] and "approvals" in root.approvals()
-    asked = {"subject": {"type": "agent", "id": "bot"}, "action": {"name": "crm.read"}, "resource": {"type": "x", "id": "y"}}
+    asked = {
+        "subject": {"type": "agent", "id": "bot"},
+        "action": {"name": "crm.read"},
+        "resource": {"type": "x", "id": "y"},
+    }
     assert gate.evaluate(asked)["decision"] is True
     assert len(gate.evaluate_all({"evaluations": [asked, asked]})["evaluations"]) == 2
 
 
 def test_many_at_once(gate: Portcullis) -> None:
-    asked: list[dict[str, Any]] = [{"agent_id": "bot", "tool": "crm.read"}] * 1_001 + [{"agent_id": "b/ot", "tool": "x"}]
+    asked: list[dict[str, Any]] = [{"agent_id": "bot", "tool": "crm.read"}] * 1_001 + [
+        {"agent_id": "b/ot", "tool": "x"}
+    ]
     results = gate.check_batch(asked)
     assert len(results) == 1_002 and all(it.allowed for it in results[:-1])
     assert (results[-1].allowed, results[-1].code) == (False, "invalid_action")

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import POLICY, program
 
 import portcullis
+from conftest import POLICY, program
 from portcullis import (
     ApprovalDenied,
     ApprovalRequired,
@@ -167,7 +167,9 @@ def test_sessions_are_on_record(tmp_path: Path) -> None:
         [program(), "ledger", "verify", "--store", store], capture_output=True, text=True, check=True
     )
     assert listed.returncode == 0
-    tail = subprocess.run([program(), "ledger", "tail", "--store", store, "--json"], capture_output=True, text=True, check=True)
+    tail = subprocess.run(
+        [program(), "ledger", "tail", "--store", store, "--json"], capture_output=True, text=True, check=True
+    )
     assert '"carol"' in tail.stdout and '"s1"' in tail.stdout, tail.stdout
 
 
@@ -328,7 +330,15 @@ def test_the_program(policy: Path) -> None:
 
 
 def test_importing_is_quick() -> None:
-    # CPU time: what else the machine does is not the import's.
-    code = "import time; t = time.process_time(); import portcullis; print(time.process_time() - t)"
-    times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
-    assert min(times) < 0.05, times
+    # CPU time: what else the machine does is not the import's. A machine that is slow today is slow at both.
+    def cost(module: str) -> float:
+        code = f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
+        return min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7))
+
+    quick, yardstick = cost("portcullis"), cost("asyncio")
+    assert quick < max(0.05, 2.0 * yardstick), (quick, yardstick)
+    loaded = "import sys, portcullis; print([it for it in ('asyncio', 'httpx', 'uuid', 'ctypes') if it in sys.modules])"
+    assert (
+        subprocess.check_output([sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {loaded}"])
+        == b"[]\n"
+    )

@@ -12,9 +12,10 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
@@ -517,7 +518,9 @@ def _(lib: Lib, _: Path) -> bool:
 
 @case("W51 create_safety_layer refuses what destroys and nothing else")
 def _(lib: Lib, _: Path) -> bool:
-    make = getattr(lib, "create_safety_layer", None) or importlib.import_module(f"{lib.__name__}.core").create_safety_layer
+    make = (
+        getattr(lib, "create_safety_layer", None) or importlib.import_module(f"{lib.__name__}.core").create_safety_layer
+    )
     safety = make()
     bad = [
         "rm --recursive --force /", "DROP SCHEMA public", "DELETE FROM users", "TRUNCATE users",

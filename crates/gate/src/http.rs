@@ -5,6 +5,7 @@
 //! sockets (that is [`crate::serve`]) and decides nothing.
 
 mod agents;
+mod agentwarden;
 mod approvals;
 mod auth;
 mod authzen;

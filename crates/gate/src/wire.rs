@@ -3,6 +3,7 @@
 //! Answerable for reading hostile text into stricter types, with messages that name the field, and for
 //! writing what the contract promises. Knows nothing of HTTP, keys or the ledger.
 
+pub mod agentwarden;
 mod answer;
 pub mod authzen;
 mod check;

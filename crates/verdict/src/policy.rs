@@ -4,6 +4,7 @@
 //! the rules that exist. Knows nothing of YAML (that is `load`) and takes no decision (that is `decide`).
 
 mod pattern;
+mod price;
 mod sandbox;
 
 use std::borrow::Cow;
@@ -465,10 +466,6 @@ impl Agent {
     /// Its rules, in the order they are considered.
     pub fn rules(&self) -> &[Rule] {
         &self.parts.rules
-    }
-    /// What a call of a tool costs it, if that is not the tool's own price.
-    pub fn price(&self, tool: &str) -> Option<Micros> {
-        self.parts.prices.iter().find(|(name, _)| name == tool).map(|(_, price)| *price)
     }
     /// Its limits.
     pub fn limits(&self) -> &[Limit] {

@@ -141,14 +141,14 @@ class Calls:
             decision = self.check(name, args, step=step, session_id=session_id, approval_id=decision.approval_id)
         if not decision.allowed:
             original: Any = getattr(decision, "original", None)
-            if isinstance(original, dict) and original.get("status") == "success":  # pyright: ignore
-                raise _Known(original.get("result"))  # pyright: ignore
+            if isinstance(original, dict) and original.get("status") == "success":
+                raise _Known(original.get("result"))
             raise violation_of(decision)
         return decision
 
     def _wait(self, asked: Decided) -> None:
         if not isinstance(self.gate, Gate):
-            self.gate.wait_for_approval(asked, self.wait_s or 0.0)  # type: ignore[arg-type]  # pyright: ignore
+            self.gate.wait_for_approval(asked, self.wait_s or 0.0)  # type: ignore[arg-type]
             return
         of, until = asked.approval_id or "", time.monotonic() + (self.wait_s or 0.0)
         while (status := self.gate.approval(of)) == "pending":
@@ -169,7 +169,7 @@ class Calls:
             reply = self._report(decision, "success", result=plain(result))
         except ValueError:
             reply = self._report(decision, "success", result=f"<{type(result).__name__}>")
-        return shown(reply, result, decision)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return shown(reply, result, decision)  # type: ignore[arg-type]
 
     def failed(self, decision: Decided, error: BaseException) -> None:
         """Reports a failure."""
@@ -179,7 +179,7 @@ class Calls:
 
     def _report(self, decision: Decided, status: str, **how: Any) -> dict[str, Any]:
         if isinstance(self.gate, Gate):
-            return self.gate.report(decision, status, **how)  # type: ignore[arg-type]  # pyright: ignore
+            return self.gate.report(decision, status, **how)  # type: ignore[arg-type]
         return self.gate.report(decision.decision_id or "", status, **how)
 
     def run(

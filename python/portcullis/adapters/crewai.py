@@ -1,6 +1,6 @@
 """CrewAI: tools that go through the gate.
 
-    agent = Agent(role="support", tools=guarded([refund, lookup], gate, "support-bot", user="alice"), ...)
+agent = Agent(role="support", tools=guarded([refund, lookup], gate, "support-bot", user="alice"), ...)
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ class GuardedTool(BaseTool):
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         given = self._given(args, kwargs)
         try:
-            return self._calls.run(self.name, given, lambda: self._inner._run(*args, **kwargs))  # pyright: ignore
+            return self._calls.run(self.name, given, lambda: self._inner._run(*args, **kwargs))
         except SafetyViolation as violation:
             return refusal(violation)
 
     async def _arun(self, *args: Any, **kwargs: Any) -> Any:
         given = self._given(args, kwargs)
         try:
-            return await self._calls.arun(self.name, given, lambda: self._inner._arun(*args, **kwargs))  # pyright: ignore
+            return await self._calls.arun(self.name, given, lambda: self._inner._arun(*args, **kwargs))
         except SafetyViolation as violation:
             return refusal(violation)
 
     def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         names = list(self.args_schema.model_fields)
-        return {**dict(zip(names, args)), **kwargs}
+        return {**dict(zip(names, args, strict=False)), **kwargs}
 
 
 def guarded(tools: Iterable[BaseTool], gate: Any, agent: str, **how: Any) -> list[BaseTool]:

@@ -131,4 +131,4 @@ def _step(state: Any) -> str | None:
     messages: Any = state.get("messages") if isinstance(state, dict) else getattr(state, "messages", None)
     if not isinstance(messages, list):
         return None
-    return str(sum(getattr(it, "type", "") == "ai" for it in messages))  # pyright: ignore
+    return str(sum(getattr(it, "type", "") == "ai" for it in messages))

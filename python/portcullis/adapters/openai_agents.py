@@ -35,7 +35,9 @@ def guarded(
 
 def _guarded(tool: Tool, calls: Calls, interrupts: bool) -> Tool:
     if not isinstance(tool, FunctionTool):
-        raise TypeError(f"`{tool.name}` is no function tool: it is not carried out here, so no gate can stand before it")
+        raise TypeError(
+            f"`{tool.name}` is no function tool: it is not carried out here, so no gate can stand before it"
+        )
     invoke, asked = tool.on_invoke_tool, dict[str, str]()
 
     def meaning(args: Any) -> str:
@@ -77,4 +79,4 @@ def _guarded(tool: Tool, calls: Calls, interrupts: bool) -> Tool:
 
 
 def _cancel(calls: Calls, decision: Any) -> None:
-    calls._report(decision, "cancelled")  # pyright: ignore[reportPrivateUsage]
+    calls._report(decision, "cancelled")

@@ -34,14 +34,14 @@ class GuardedToolset(WrapperToolset[Any]):
         step, session = str(ctx.run_step), self.calls.session_id or ctx.run_id
         aside = _asyncio().to_thread
         metadata: Any = ctx.tool_call_metadata if ctx.tool_call_approved else None
-        approval = metadata.get("approval_id") if isinstance(metadata, dict) else None  # pyright: ignore
+        approval = metadata.get("approval_id") if isinstance(metadata, dict) else None
         call = super().call_tool
         try:
             if approval is None:
                 return await self.calls.arun(
                     name, tool_args, lambda: call(name, tool_args, ctx, tool), step=step, session_id=session
                 )
-            decision = await aside(self.calls.check, name, tool_args, approval_id=str(approval))  # pyright: ignore
+            decision = await aside(self.calls.check, name, tool_args, approval_id=str(approval))
             if not decision.allowed:
                 raise SafetyViolation(decision.reason, code=decision.code, rule=decision.rule, decision=decision)
         except ApprovalRequired as asked:

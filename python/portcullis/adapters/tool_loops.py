@@ -43,7 +43,7 @@ class GuardedCall:
                 raise SafetyViolation(f"there is no function `{self.name}`", code="unknown_tool")
             if not isinstance(self.args, dict):
                 raise SafetyViolation("the arguments are no JSON object", code="invalid_action")
-            args: dict[str, Any] = self.args  # pyright: ignore[reportUnknownVariableType]
+            args: dict[str, Any] = self.args
             result = self.calls.run(self.name, args, lambda: fn(**args), step=self.step)
         except SafetyViolation as violation:
             self.violation = violation
@@ -81,7 +81,7 @@ def _data(response: Any) -> dict[str, Any]:
     data: Any = dump() if callable(dump) else response
     if not isinstance(data, dict):
         raise ValueError(f"a `{type(response).__name__}` is no response of a model")
-    return data  # pyright: ignore[reportUnknownVariableType]
+    return data
 
 
 def _calls(data: dict[str, Any]) -> list[tuple[str, str, str, Any]]:

@@ -3,6 +3,7 @@
 //! Answerable for the options, for what is printed, and for the exit code being the program's own. What holds it
 //! is the sandbox's; what it may do under a policy is the gate's.
 
+mod decided;
 mod show;
 
 use std::io::IsTerminal as _;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use clap::Args;
 use sandbox::{Guarantee, Mode, NotRun, Outcome, Spec, Stdin, Workspace};
 
-use super::{Done, Failure, print};
+use super::{Done, Failure, StoreArg, print};
 
 /// `portcullis run`
 #[derive(Debug, Args)]
@@ -21,6 +22,7 @@ use super::{Done, Failure, print};
   portcullis run -- python3 -c 'print(6 * 7)'
   portcullis run --workspace . -- make test
   portcullis run --workspace . --review -- ./agent-made-script.sh
+  portcullis run --policy portcullis.yaml --agent coder --workspace . -- make test
   portcullis run --read ~/.rustup --read ~/.cargo --env PATH --workspace . -- cargo build
 
 The program has no network, an empty environment, the system's programs and libraries, 30 s and 512 MiB.
@@ -29,6 +31,23 @@ files, settings of editors and agents) is held back unless --review takes it.
 
 Exit code: the program's own; 128 + N if signal N ended it, 124 if its time was over, 125 if it was not run.")]
 pub struct RunArgs {
+    /// Decide it by this policy, run it within the policy's bounds, and record it
+    #[arg(long, value_name = "FILE", requires = "agent", conflicts_with_all = BOUNDS)]
+    policy: Option<PathBuf>,
+    /// With --policy: who wants to act
+    #[arg(long, value_name = "ID", requires = "policy")]
+    agent: Option<String>,
+    /// With --policy: what the run is called in its rules
+    #[arg(long, value_name = "NAME", default_value = "shell.run")]
+    tool: String,
+    /// With --policy: on whose behalf
+    #[arg(long, value_name = "NAME", requires = "policy")]
+    user: Option<String>,
+    /// With --policy: in which run of the agent
+    #[arg(long, value_name = "ID", requires = "policy")]
+    session: Option<String>,
+    #[command(flatten)]
+    store: StoreArg,
     /// The folder that it works in; without one it has only an empty /tmp
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
@@ -79,6 +98,22 @@ pub struct RunArgs {
     command: Vec<String>,
 }
 
+/// What the policy says where there is one: nothing on a command line widens it.
+const BOUNDS: [&str; 12] = [
+    "discard",
+    "in_place",
+    "read",
+    "write",
+    "env",
+    "timeout",
+    "memory",
+    "cpu",
+    "processes",
+    "output",
+    "disk",
+    "accept_missing",
+];
+
 /// The exit code of a run whose time was over, as `timeout` has it.
 const LATE: u8 = 124;
 /// The exit code of a run that did not take place.
@@ -86,6 +121,35 @@ const NOT_RUN: u8 = 125;
 
 /// Runs the command.
 pub fn run(args: RunArgs) -> Done {
+    let args = match args {
+        RunArgs {
+            policy: Some(policy),
+            agent: Some(agent),
+            tool,
+            user,
+            session,
+            workspace,
+            review,
+            command,
+            store,
+            ..
+        } => {
+            let argv = command;
+            let store = store.find()?;
+            return decided::run(decided::Wanted {
+                policy,
+                agent,
+                tool,
+                user,
+                session,
+                workspace,
+                review,
+                argv,
+                store,
+            });
+        }
+        args => args,
+    };
     let spec = spec_of(&args)?;
     let ran = sandbox::run(&spec, None, stdin()?, &mut show::Printer::default());
     match ran {

@@ -91,14 +91,14 @@ fn scope(call: &Call) -> Result<Scope, Problem> {
     Scope::parse(query.text("scope").unwrap_or("global")).map_err(Problem::request)
 }
 
-fn declared(call: &Call, scope: &Scope, name: &str) -> Result<DeclaredTool, Problem> {
+pub(super) fn declared(call: &Call, scope: &Scope, name: &str) -> Result<DeclaredTool, Problem> {
     let all = views::declared(&call.app.gate.desk.policy());
     let found = all.into_iter().find(|tool| tool.name == name && tool.scope == scope.text());
     found
         .ok_or_else(|| Problem::not_found(format!("there is no tool `{}` for {}", short(name), scope.text())))
 }
 
-fn editing(call: &Call) -> Result<Editing<'_>, Problem> {
+pub(super) fn editing(call: &Call) -> Result<Editing<'_>, Problem> {
     let app = &call.app;
     let by = &call.caller()?.name;
     Ok(Editing { desk: &app.gate.desk, reading: &app.reading, line: &app.line, by })
@@ -116,7 +116,7 @@ fn not_stored(why: NotStored) -> Problem {
     }
 }
 
-fn not_registered(why: NotRegistered) -> Problem {
+pub(super) fn not_registered(why: NotRegistered) -> Problem {
     match why {
         NotRegistered::Odd(why) => odd(why),
         NotRegistered::NotFound(why) => Problem::not_found(why),

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod agentwarden;
 mod authzen;
 mod chaos;
 mod cli;

@@ -412,6 +412,76 @@ fn a_governed_tool_is_decided_like_any_action() {
 }
 
 #[test]
+fn a_registered_tool_is_one_of_the_policy_and_its_secret_stays_inside() {
+    let served = Served::start();
+    let admin = Client::new(&served, KeyRole::Admin);
+    let tool = json!({
+        "name": "send_email",
+        "scope_id": "global",
+        "url": "https://tools.example.com/send",
+        "auth": {"type": "hmac_sha256", "secret": "a-very-secret-key"},
+        "timeout_ms": 5_000,
+        "max_retries": 1,
+        "enabled": true,
+        "description": "Sends mail",
+    });
+    let made = admin.post("/tools", &tool);
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    assert_eq!(
+        (&made["name"], &made["scope_id"], &made["enabled"]),
+        (&tool["name"], &tool["scope_id"], &json!(true))
+    );
+    assert_eq!(
+        (&made["has_secret"], &made["timeout_ms"], &made["max_retries"]),
+        (&json!(true), &json!(5_000), &json!(1))
+    );
+    assert!(made["secret_id"].as_str().unwrap().starts_with("sec_") && made["secret_mask"] == "***");
+    assert_eq!(admin.post("/tools", &tool).status, 201, "registered again");
+    assert_eq!(admin.get("/tools?scope_id=global"), json!([made]));
+    assert_eq!(admin.get("/tools/send_email"), made);
+    assert_eq!(admin.get("/tools?scope_id=agent:support-bot"), json!([]));
+    let own =
+        json!({"name": "notes", "scope_id": "agent:support-bot", "url": "https://tools.example.com/notes"});
+    assert_eq!(admin.post("/tools", &own).json()["has_secret"], false);
+    assert_eq!(admin.get("/tools/notes?scope_id=agent:support-bot")["scope_id"], "agent:support-bot");
+    assert_eq!(served.get(&format!("{BASE}/tools/notes"), &admin.key).status, 404);
+
+    assert_eq!(
+        admin.ok("/tools/send_email/toggle?scope_id=global", &json!({"enabled": false}))["enabled"],
+        false
+    );
+    assert_eq!(admin.ok("/tools/send_email/toggle", &json!({"enabled": true}))["enabled"], true);
+    let deleted =
+        served.call("DELETE", &format!("{BASE}/tools/send_email?scope_id=global"), &admin.key, None);
+    assert_eq!(deleted.json(), json!({"ok": true, "deleted": "send_email"}));
+    assert_eq!(served.get(&format!("{BASE}/tools/send_email"), &admin.key).status, 404);
+    for ledger in
+        [served.get("/v1/ledger?limit=500", &admin.key).text(), served.get("/v1/policy", &admin.key).text()]
+    {
+        assert!(!ledger.contains("a-very-secret-key"));
+    }
+    for (field, odd) in [
+        ("name", json!("a b")),
+        ("scope_id", json!("team:x")),
+        ("scope_id", json!("agent:nobody")),
+        ("url", json!("ftp://x")),
+        ("auth", json!({"type": "basic", "secret": "12345678"})),
+        ("auth", json!({"type": "hmac_sha256", "secret": "short"})),
+        ("timeout_ms", json!(100)),
+        ("max_retries", json!(11)),
+        ("description", json!("x".repeat(513))),
+        ("headers", json!({})),
+    ] {
+        let mut bad = tool.clone();
+        bad[field] = odd;
+        let answer = admin.post("/tools", &bad);
+        assert_eq!(answer.status, 422, "{field}: {}", answer.text());
+        assert!(!answer.text().contains("a-very-secret-key"));
+    }
+}
+
+#[test]
 fn runs_keep_what_was_said_of_them() {
     let served = Served::start();
     let app = Client::new(&served, KeyRole::Agent);

@@ -13,7 +13,7 @@ use crate::tool_call::{called, gate};
 use crate::upstream::{Arrived, Deed, Upstream};
 
 #[path = "../../../../docs/verifiers/portcullis_verify.rs"]
-mod portcullis_verify;
+pub mod portcullis_verify;
 use portcullis_verify::Verifier;
 
 const SECRET: &str = "the tool's own secret";
@@ -155,7 +155,7 @@ fn the_verifier_in_rust_does_so_too() {
         let body = base64::engine::general_purpose::STANDARD.decode(case["body"].as_str().unwrap()).unwrap();
         let (method, path) = (case["method"].as_str().unwrap(), case["path"].as_str().unwrap());
         let header = |name: &str| case["headers"][name].as_str();
-        let said = verifier.check_at(case["now"].as_u64().unwrap(), method, path, header, &body);
+        let said = verifier.check_at(case["now"].as_u64().unwrap(), (method, path), header, &body);
         assert_eq!(said.err().unwrap_or_default(), case["said"], "{case}");
     }
 }

@@ -179,6 +179,15 @@ impl Changes {
         left
     }
 
+    /// The new contents of a changed file.
+    pub fn open(&self, change: &Change) -> io::Result<File> {
+        if !matches!(change.kind, Kind::Created | Kind::Changed) {
+            return Err(io::Error::other("it is no file"));
+        }
+        let flags = libc::O_RDONLY | libc::O_NONBLOCK;
+        sys::open(Some(self.upper.as_fd()), &change.path, flags, BENEATH).map(File::from)
+    }
+
     fn carry(&self, change: &Change) -> io::Result<()> {
         let (folder, name) = self.home_of(&change.path)?;
         let here = at(&folder, &name);

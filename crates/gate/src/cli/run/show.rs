@@ -31,6 +31,14 @@ impl Sink for Printer {
     }
 }
 
+/// What a program printed, once it may be shown.
+pub fn hand_over(out: &str, err: &str) -> Result<(), Failure> {
+    let mut printer = Printer::default();
+    printer.printed(Stream::Out, out.as_bytes());
+    printer.printed(Stream::Err, err.as_bytes());
+    if printer.unread { Err(Failure::Unread) } else { Ok(()) }
+}
+
 fn hand_on(to: &mut dyn io::Write, terminal: bool, bytes: &[u8]) -> io::Result<()> {
     if terminal {
         let text = String::from_utf8_lossy(bytes);
@@ -103,7 +111,7 @@ fn agreed(changes: &Changes) -> Result<bool, Failure> {
 }
 
 /// A change as a person reads it.
-fn line(change: &Change) -> String {
+pub fn line(change: &Change) -> String {
     let word = match change.kind {
         Kind::Created => "new",
         Kind::Changed => "changed",
@@ -119,7 +127,8 @@ fn line(change: &Change) -> String {
     }
 }
 
-fn say(line: &str) -> Result<(), Failure> {
+/// A line on stderr: stdout is the program's.
+pub fn say(line: &str) -> Result<(), Failure> {
     let mut err = io::stderr().lock();
     err.write_all(line.as_bytes()).and_then(|()| err.write_all(b"\n")).map_err(|_| Failure::Unread)
 }

@@ -14,7 +14,7 @@ use crate::{views, wire};
 pub(super) const EVERYONE: &[KeyRole] = &[Agent, Approver, Auditor, Admin];
 pub(super) const ACTORS: &[KeyRole] = &[Agent, Admin];
 pub(super) const READERS: &[KeyRole] = &[Auditor, Admin];
-const ANSWERERS: &[KeyRole] = &[Approver, Admin];
+pub(super) const ANSWERERS: &[KeyRole] = &[Approver, Admin];
 pub(super) const ADMINS: &[KeyRole] = &[Admin];
 
 const CURSOR: (&str, &str) = ("cursor", "where to go on, as the page before said");

@@ -1,10 +1,10 @@
-//! The routes of other products' unmodified clients. A table; it does nothing.
+//! The routes of OnceOnly's clients. A table; it does nothing.
 
 use hyper::Method;
 
 use super::table::{ACTORS, ADMINS, EVERYONE, LIMIT, PLAIN, READERS};
 use super::{Gives, May, Route, Takes};
-use crate::http::onceonly::{account, agents, leases, locks, policies, policy_form, run, runs};
+use crate::http::onceonly::{account, agents, leases, locks, policies, policy_form, run, runs, tools};
 use crate::wire::onceonly as wire;
 
 macro_rules! shape {
@@ -19,6 +19,7 @@ macro_rules! handler {
 }
 
 const OFFSET: (&str, &str) = ("offset", "how many to pass over");
+const SCOPE: (&str, &str) = ("scope_id", "global, or agent: and the agent's id; without it, global");
 const KEY: (&str, &str) = ("key", "what is held");
 
 /// A route that takes and gives JSON as the other product has it.
@@ -26,7 +27,7 @@ const JSON: Route = Route { gives: Gives::Json(shape!(serde_json::Value)), ..PLA
 const POST: Route = Route { method: Method::POST, may: May::Roles(ACTORS), ..JSON };
 
 /// The routes of OnceOnly's clients. The busiest come first.
-pub static COMPAT: [Route; 27] = [
+pub static ONCEONLY: [Route; 32] = [
     Route {
         path: "/onceonly/v1/check-lock",
         summary: "OnceOnly: who was first for a key; the same X-Request-Id gets the same answer",
@@ -166,6 +167,50 @@ pub static COMPAT: [Route; 27] = [
         summary: "OnceOnly: a run's events, oldest first; a key with the role agent sees its own",
         query: &[LIMIT, OFFSET],
         handler: handler!(runs::one),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/tools",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: register a tool that the gate calls, or replace it: a new version of the policy",
+        takes: Takes::Json(shape!(wire::ToolFields)),
+        handler: handler!(tools::put),
+        ..POST
+    },
+    Route {
+        path: "/onceonly/v1/tools",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: the tools of a scope, without their secrets",
+        query: &[SCOPE],
+        handler: handler!(tools::list),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/tools/{name}",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: one tool",
+        query: &[SCOPE],
+        handler: handler!(tools::one),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/tools/{name}/toggle",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: switch a tool off or on",
+        query: &[SCOPE],
+        takes: Takes::Json(shape!(wire::Toggle)),
+        handler: handler!(tools::toggle),
+        ..POST
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/onceonly/v1/tools/{name}",
+        live_only: true,
+        summary: "OnceOnly: take a tool out of the policy, and its secret with it",
+        query: &[SCOPE],
+        handler: handler!(tools::remove),
         ..JSON
     },
     Route {
