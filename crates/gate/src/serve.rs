@@ -72,22 +72,26 @@ pub async fn run(options: Options) -> Result<(), String> {
     if !local.ip().is_loopback() {
         tracing::warn!(%local, "keys and arguments travel unencrypted; put TLS in front of this address");
     }
-    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone()));
+    let metrics = Arc::new(Metrics::new());
+    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
     let behind = Behind { hub: hub.clone(), tools: tools.clone() };
-    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), behind);
+    let app = App::new(gate.clone(), line, reading, metrics, behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
     let telling = Telling { desk: gate.desk.clone(), reading: telling_reads, tools: telling_sends };
     let telling = tokio::spawn(telling.run());
-    let tidy = hub.map(|hub| tokio::spawn(hub.tidy()));
+    let tidy = hub.clone().map(|hub| tokio::spawn(hub.tidy()));
     on_ready(local);
     accept(listener, &app, stop).await;
     tools.finish(LAST_PATIENCE).await;
     keys.abort();
     telling.abort();
+    if let Some(hub) = &hub {
+        hub.ended().await;
+    }
     if let Some(tidy) = tidy {
         tidy.abort();
     }
