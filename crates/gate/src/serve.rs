@@ -172,9 +172,12 @@ async fn converse(
             let mut reply = http::answer(app, request, watch).await;
             let length = reply.body().size_hint().lower();
             watch.answered(HEAD_PATIENCE.saturating_add(Duration::from_secs(length / SLOWEST)));
-            if let Payload::Feed(feed) = reply.body_mut() {
-                let shared = Arc::clone(&shared);
-                feed.told(Box::new(move || shared.1.answered(FEED_PATIENCE)));
+            let kept = Arc::clone(&shared);
+            let taken = Box::new(move || kept.1.answered(FEED_PATIENCE));
+            match reply.body_mut() {
+                Payload::Whole(_) => (),
+                Payload::Feed(feed) => feed.told(taken),
+                Payload::Events(coming) => coming.told(taken),
             }
             Ok::<_, Infallible>(reply)
         }

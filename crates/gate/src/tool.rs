@@ -17,6 +17,7 @@ mod request;
 mod sealed;
 mod secret;
 mod sign;
+mod stream;
 mod trust;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
 pub use fetch::fetch;
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
+pub use stream::Sink;
 
 /// What all calls of tools share: connections, trusted certificates, secrets. Cheap to clone.
 #[derive(Clone)]

@@ -17,6 +17,7 @@ mod pipes;
 mod remote;
 mod sessionless;
 mod streams;
+mod turned;
 mod visit;
 
 pub use feed::Feed;

@@ -33,8 +33,13 @@ pub async fn fetch(url: &str) -> Result<Bytes, String> {
         .body(Full::new(Bytes::new()))
         .map_err(|_| "it cannot be asked for".to_owned())?;
     let endpoint = plain(address.clone());
-    let way =
-        Way { endpoint: &endpoint, address: &address, purpose: "", deadline: Instant::now() + PATIENCE };
+    let way = Way {
+        endpoint: &endpoint,
+        address: &address,
+        purpose: "",
+        deadline: Instant::now() + PATIENCE,
+        sink: None,
+    };
     match attempt::send(&Lines::default(), &way, request).await {
         Attempt::Never(fault) | Attempt::Lost(fault) => Err(fault.message),
         Attempt::Answer(answer) if answer.status == 200 => answer.body.map_err(|fault| fault.message),

@@ -14,7 +14,7 @@ use super::{Dollars, decision_id};
 use crate::tool::Told;
 
 const KNOWN: &str = "agent_id, args, context, user, session_id, step, environment, estimated_cost_usd, \
-                     idempotency_key, approval_id, wait_s";
+                     idempotency_key, approval_id, wait_s, stream";
 
 /// The longest that a caller may wait for people, or for another call with its key.
 pub const LONGEST_WAIT_S: u64 = 60;
@@ -48,6 +48,8 @@ pub struct ToolCallRequest {
     pub approval_id: Option<String>,
     /// Seconds to wait, at most 60, while a person must agree or another call with the same key is under way.
     pub wait_s: Option<u64>,
+    /// True: an answer of the tool that comes in pieces (server-sent events, lines of JSON) is passed on as it comes.
+    pub stream: Option<bool>,
 }
 
 impl ToolCallRequest {
@@ -65,6 +67,7 @@ impl ToolCallRequest {
                 idempotency_key: fields.text("idempotency_key")?,
                 approval_id: fields.text("approval_id")?,
                 wait_s: wait(fields.integer("wait_s")?)?,
+                stream: fields.flag("stream")?,
             })
         };
         let request = read(&mut fields).map_err(|malformed| malformed.to_string())?;
@@ -86,6 +89,7 @@ impl ToolCallRequest {
             idempotency_key,
             approval_id,
             wait_s: _,
+            stream: _,
         } = self;
         CheckRequest {
             agent_id,
@@ -259,6 +263,15 @@ impl ToolCallReply {
             attempts,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }))
+    }
+
+    /// The same without the result, which has been passed on already.
+    #[must_use]
+    pub fn passed_on(self) -> Self {
+        match self {
+            Self::Carried(reply) => Self::Carried(Box::new(CarriedReply { result: None, ..*reply })),
+            refused @ Self::Refused(_) => refused,
+        }
     }
 
     /// The answer that a refusal gives. `original` is what became of the call that it repeats.

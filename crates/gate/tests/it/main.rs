@@ -27,6 +27,7 @@ mod http_races;
 mod http_roles;
 mod inspection;
 mod mcp;
+mod mcp_eras;
 mod mcp_http;
 mod mcp_rig;
 mod model;

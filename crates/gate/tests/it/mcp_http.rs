@@ -99,7 +99,7 @@ pub struct Client {
 
 /// An answer that may go on.
 pub struct Reading {
-    status: u16,
+    pub status: u16,
     headers: Vec<String>,
     from: BufReader<TcpStream>,
 }
@@ -188,7 +188,7 @@ impl Reading {
     }
 
     /// The next event with something in it: its id and its message; nothing at the end.
-    fn event(&mut self) -> Option<(String, Value)> {
+    pub fn event(&mut self) -> Option<(String, Value)> {
         assert_eq!(self.header("content-type").as_deref(), Some("text/event-stream"));
         let mut id = String::new();
         loop {
@@ -228,7 +228,7 @@ fn sole() -> (Served, Upstream, Client) {
     (served, upstream, client)
 }
 
-fn records(served: &Served) -> Vec<Record> {
+pub fn records(served: &Served) -> Vec<Record> {
     let reader = ledger::Reader::open(&served.folder.0.join("ledger.db")).unwrap();
     reader.read(0, 10_000).unwrap().iter().map(|it| serde_json::from_slice(&it.body).unwrap()).collect()
 }

@@ -13,7 +13,7 @@ use crate::tool_call::{called, gate};
 use crate::upstream::{Arrived, Deed, Upstream};
 
 #[path = "../../../../docs/verifiers/portcullis_verify.rs"]
-mod portcullis_verify;
+pub mod portcullis_verify;
 use portcullis_verify::Verifier;
 
 const SECRET: &str = "the tool's own secret";

@@ -128,6 +128,12 @@ fn said(answer: &Value) -> Said {
     (text("decision").unwrap(), text("code").unwrap(), text("rule"))
 }
 
+/// What the ledger says of an answer's decision.
+fn recorded(served: &Served, key: &str, answer: &Value) -> Said {
+    let id = answer["decision_id"].as_str().unwrap_or_else(|| panic!("no decision: {answer}"));
+    said(&served.get(&format!("/v1/decisions/{id}"), key).json())
+}
+
 /// The same through `/mcp`, with the decision, code and rule of each.
 fn over_mcp_http(actions: &[(&'static str, Value)], expected: &[Said]) {
     let folder = std::sync::Arc::new(Folder::new());
@@ -200,6 +206,21 @@ fn every_way_in_decides_alike() {
             (because["code"].as_str(), because["rule"].as_str()),
             (Some(expected.1.as_str()), expected.2.as_deref())
         );
+
+        // Each answers in another product's words: what was decided is what is on record.
+        let onceonly = json!({"agent_id": "bot", "tool": tool, "args": args});
+        let answer = served.post("/onceonly/v1/ai/run", &key, &onceonly).json();
+        assert_eq!(answer["allowed"], expected.0 == "allow", "OnceOnly: {tool} {args}: {answer}");
+        assert_eq!(&recorded(&served, &key, &answer), expected, "OnceOnly: {tool} {args}");
+        let warden = json!({"agent_id": "bot", "action": tool, "context": args});
+        let answer = served.post("/agentwarden/sdk/check", &key, &warden).json();
+        assert_eq!(answer["allowed"], expected.0 == "allow", "AgentWarden: {tool} {args}: {answer}");
+        assert_eq!(
+            answer["requires_approval"],
+            expected.0 == "pending",
+            "AgentWarden: {tool} {args}: {answer}"
+        );
+        assert_eq!(&recorded(&served, &key, &answer), expected, "AgentWarden: {tool} {args}");
 
         let args_text = args.to_string();
         let line = [

@@ -14,5 +14,7 @@
 mod attacks;
 mod death;
 mod defaults;
+mod degraded;
 mod faults;
+mod programs;
 mod rig;

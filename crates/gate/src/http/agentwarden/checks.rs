@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::json;
-use verdict::{Action, Answer, Code, Draft, Index, Json, Micros, Receipt, Standing};
+use verdict::{Action, Answer, Code, Draft, Index, Json, Receipt, Standing};
 
 use super::{agent_of, no_agent, permissions};
 use crate::http::Call;
@@ -68,7 +68,7 @@ async fn question_for(call: &Call, draft: &Draft) -> Result<Option<Index>, Probl
     found.await.map_err(|halt| halted(&halt))
 }
 
-fn answer(receipt: &Receipt, amount: Option<Micros>) -> Result<Reply, Problem> {
+fn answer(receipt: &Receipt, amount: Option<Json>) -> Result<Reply, Problem> {
     let it = receipt.decided();
     // On record like any denial; its client has an error of its own for it.
     if it.code == Code::UnknownAgent {
@@ -79,8 +79,10 @@ fn answer(receipt: &Receipt, amount: Option<Micros>) -> Result<Reply, Problem> {
         (Some(id), _) => Some(format!("This action requires human approval ({id})")),
         (None, Answer::Allow) => None,
         (None, _) => {
-            let too_much =
-                it.rule.as_deref().and_then(|rule| permissions::exceeded(rule, it.reason.as_deref(), amount));
+            let too_much = it
+                .rule
+                .as_deref()
+                .and_then(|rule| permissions::exceeded(rule, it.reason.as_deref(), amount.as_ref()));
             too_much.or_else(|| it.reason.clone())
         }
     };
@@ -93,8 +95,10 @@ fn answer(receipt: &Receipt, amount: Option<Micros>) -> Result<Reply, Problem> {
     }))
 }
 
-/// The amount, if it is one.
-fn amount_of(context: &Json) -> Option<Micros> {
-    let Json::Map(map) = context else { return None };
-    Micros::from_json(map.get("amount")?).ok()
+/// What is meant as the amount, whatever it is.
+fn amount_of(context: &Json) -> Option<Json> {
+    match context {
+        Json::Map(map) => map.get("amount").cloned(),
+        _ => None,
+    }
 }

@@ -24,16 +24,32 @@ const MAX: &str = "agentwarden max: ";
 const EXCEEDS: &str = "Amount exceeds maximum allowed ";
 
 /// The sentence of AgentWarden's contract for a denial by a permission's maximum.
-pub(super) fn exceeded(rule: &str, reason: Option<&str>, amount: Option<Micros>) -> Option<String> {
+pub(super) fn exceeded(rule: &str, reason: Option<&str>, amount: Option<&Json>) -> Option<String> {
     rule.strip_prefix(MAX)?;
     let most = reason?.rsplit_once(EXCEEDS).map(|(_, most)| most.trim_end_matches('.'));
-    let (Some(most), Some(amount)) = (most, amount) else {
-        return Some("Amount is missing or is no number, and a maximum is allowed".to_owned());
+    Some(match (amount, most) {
+        (Some(number @ (Json::Int(_) | Json::Float(_))), Some(most)) => {
+            let amount = in_words(number);
+            match amount.starts_with('-') {
+                true => format!("Amount {amount} is negative"),
+                false => format!("Amount {amount} exceeds maximum allowed {most}"),
+            }
+        }
+        (None | Some(Json::Null), _) => "Amount is missing, and a maximum is set".to_owned(),
+        (Some(other), _) => format!("Amount must be a number, not {}", other.kind()),
+    })
+}
+
+/// A number as amounts are written; one that is no amount, as it came.
+fn in_words(number: &Json) -> String {
+    let positive = match number {
+        Json::Int(n) => Json::Int(n.saturating_abs()),
+        Json::Float(x) => Json::Float(x.abs()),
+        other => other.clone(),
     };
-    match amount.0 < 0 {
-        true => Some(format!("Amount {} is negative", cents(amount))),
-        false => Some(format!("Amount {} exceeds maximum allowed {most}", cents(amount))),
-    }
+    let sign = if positive == *number { "" } else { "-" };
+    let written = Micros::from_json(&positive).map(|amount| format!("{sign}{}", cents(amount)));
+    written.unwrap_or_else(|_| number.canonical())
 }
 
 /// At least two decimal places, and more where there are more.
@@ -170,15 +186,14 @@ mod tests {
 
     #[test]
     fn a_denial_by_a_maximum_says_what_was_asked_and_what_is_allowed() {
-        let say =
-            |amount| exceeded("agentwarden max: a", Some("Amount exceeds maximum allowed 100.00"), amount);
-        assert_eq!(say(Some(Micros(150_000_000))).unwrap(), "Amount 150.00 exceeds maximum allowed 100.00");
-        assert_eq!(
-            say(Some(Micros(100_000_001))).unwrap(),
-            "Amount 100.000001 exceeds maximum allowed 100.00"
-        );
-        assert_eq!(say(Some(Micros(-1_500_000))).unwrap(), "Amount -1.50 is negative");
-        assert!(say(None).unwrap().starts_with("Amount is missing"));
+        let reason = Some("Amount exceeds maximum allowed 100.00");
+        let say = |amount: Option<Json>| exceeded("agentwarden max: a", reason, amount.as_ref()).unwrap();
+        assert_eq!(say(Some(Json::Int(150))), "Amount 150.00 exceeds maximum allowed 100.00");
+        assert_eq!(say(Some(Json::Float(100.000_001))), "Amount 100.000001 exceeds maximum allowed 100.00");
+        assert_eq!(say(Some(Json::Float(-1.5))), "Amount -1.50 is negative");
+        assert_eq!(say(Some(Json::Int(-1))), "Amount -1.00 is negative");
+        assert_eq!(say(Some(Json::Str("50".to_owned()))), "Amount must be a number, not a string");
+        assert!(say(None).starts_with("Amount is missing"));
         assert_eq!(exceeded("other", Some("x"), None), None);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OnceCell, broadcast, mpsc};
 
 use super::hub::{Answer, Heads, Hub, Principal};
-use super::modern::{self, REVISION};
+use super::modern::{self, LEVEL, REVISION};
 use super::once::completed;
 use super::sessionless::{error, refused, status_of, stream};
 use super::streams::{Event, Events};
@@ -28,8 +28,6 @@ const HELD: [&str; 5] =
     ["tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"];
 /// Where a notification says to which stream it belongs.
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-/// Where a request says what of the log it wants.
-const LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// Messages that wait for a client.
 const MOST_WAITING: usize = 256;
 /// The most principals that sessions are kept for.

@@ -92,7 +92,7 @@ pub enum Answer {
         /// The session that began with it.
         session: Option<String>,
         /// The messages.
-        feed: Feed,
+        feed: Box<Feed>,
     },
     /// No session, and why.
     NoSession(String),
@@ -205,10 +205,10 @@ impl Hub {
             Ok(Some(event)) if event.is_whole() && heads.json => {
                 Answer::Message { status: event.status, session, body: event.message }
             }
-            Ok(first) => Answer::Events { session, feed: Feed::new(first, events) },
+            Ok(first) => Answer::Events { session, feed: Box::new(Feed::new(first, events)) },
             Err(_) => {
                 visit.streams.prime(number);
-                Answer::Events { session, feed: Feed::new(None, events) }
+                Answer::Events { session, feed: Box::new(Feed::new(None, events)) }
             }
         }
     }
@@ -253,7 +253,7 @@ impl Hub {
             Some(last) => visit.streams.resume(last).or_else(|| visit.streams.stand()),
         };
         match events {
-            Some(events) => Answer::Events { session: None, feed: Feed::new(None, events) },
+            Some(events) => Answer::Events { session: None, feed: Box::new(Feed::new(None, events)) },
             None => Answer::NoSession("the session is over".to_owned()),
         }
     }

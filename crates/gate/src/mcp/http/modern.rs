@@ -5,6 +5,7 @@
 //! metadata and server validation.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,6 +24,9 @@ pub(super) const REVISION: &str = "2026-07-28";
 /// Where a request says its revision, and what its client can do.
 pub(super) const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub(super) const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+pub(super) const INFO: &str = "io.modelcontextprotocol/clientInfo";
+pub(super) const LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// Error codes of the protocol.
 pub(super) const HEADERS_DIFFER: i32 = -32020;
@@ -47,6 +51,8 @@ const ERA: Duration = Duration::from_secs(300);
 pub(super) struct Known {
     offers: Mutex<Option<(Offers, Instant)>>,
     modern: Mutex<Option<(bool, Instant)>>,
+    /// It speaks no others.
+    only: AtomicBool,
 }
 
 impl Known {
@@ -68,6 +74,16 @@ impl Known {
         if let Ok(mut known) = self.offers.lock() {
             *known = None;
         }
+    }
+
+    /// True if it speaks no revision with sessions, as far as is known.
+    pub(super) fn is_only_modern(&self) -> bool {
+        self.only.load(Ordering::Relaxed)
+    }
+
+    /// It speaks no revision with sessions, or does.
+    pub(super) fn only_modern(&self, only: bool) {
+        self.only.store(only, Ordering::Relaxed);
     }
 
     /// Whether it speaks these revisions, if that is known.
@@ -220,7 +236,12 @@ fn decoded(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test fails by panicking"
+    )]
     use super::*;
 
     #[test]
@@ -237,7 +258,9 @@ mod tests {
     #[test]
     fn headers_that_say_something_else_are_refused() {
         let line = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-        let Ok(Message::Request { method, params, .. }) = text(line).and_then(read) else { unreachable!() };
+        let Ok(Message::Request { method, params, .. }) = text(line).and_then(read) else {
+            panic!("no request")
+        };
         let agrees = |version: &str, pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {

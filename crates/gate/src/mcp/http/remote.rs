@@ -22,6 +22,7 @@ use super::dial::Dialer;
 use super::events::{Happening, Reading};
 use super::modern;
 use super::streams::Streams;
+use super::turned::Turned;
 use super::visit::one_line;
 use crate::mcp::LONGEST_MESSAGE;
 use crate::mcp::envelope::{Fields, Id, Message, read, text};
@@ -118,6 +119,20 @@ pub(super) fn connect_once(
     (mouth, ear)
 }
 
+/// The same for a server that has no sessions, and clients that have one.
+pub(super) fn connect_turned(
+    client: Dialer,
+    (url, headers): (&Uri, &[(HeaderName, HeaderValue)]),
+) -> (Mouth, Turned) {
+    let version = HeaderValue::from_static(modern::REVISION);
+    let agreed = Mutex::new(Agreed { session: None, version: Some(version.clone()) });
+    let stateless = Some(Stateless { version, asked: Id::Int(0), params: Vec::new() });
+    let (url, headers) = (url.clone(), headers.to_vec());
+    let remote = Arc::new(Remote { client, url, headers, agreed, stateless });
+    let (to, sent) = mpsc::channel(MOST_WAITING);
+    (Mouth(to), Turned { remote, sent })
+}
+
 fn with_ends(remote: Remote, streams: Arc<Streams>) -> (Mouth, Ear, Arc<Remote>) {
     let remote = Arc::new(remote);
     let (to, sent) = mpsc::channel(MOST_WAITING);
@@ -134,11 +149,13 @@ struct Desk {
 }
 
 /// A message to the server.
-struct Letter {
-    line: Vec<u8>,
+pub(super) struct Letter {
+    /// As it is sent.
+    pub(super) line: Vec<u8>,
     /// The request that it is, and its method.
-    asks: Option<(Id, String)>,
-    method: Option<String>,
+    pub(super) asks: Option<(Id, String)>,
+    /// Its method, if it is a request or a notification.
+    pub(super) method: Option<String>,
 }
 
 /// Why the server is none any more.
@@ -161,17 +178,15 @@ impl Ear {
                     }
                     // In their order: a request that comes after the client said that it is ready finds it said.
                     let is_ready = letter.method.as_deref() == Some("notifications/initialized");
-                    match timeout(ACCEPTING, desk.tell(letter)).await {
-                        Ok(Err(Over(why))) => return why,
-                        Ok(Ok(())) | Err(_) => (),
+                    if let Ok(Err(Over(why))) = timeout(ACCEPTING, desk.tell(letter)).await {
+                        return why;
                     }
                     if is_ready {
                         tasks.spawn(desk.clone().stand());
                     }
                 }
-                Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
-                    Ok(Err(Over(why))) => return why,
-                    Ok(Ok(())) | Err(_) => (),
+                Some(done) = tasks.join_next(), if !tasks.is_empty() => if let Ok(Err(Over(why))) = done {
+                    return why;
                 }
             }
         }
@@ -179,7 +194,8 @@ impl Ear {
 }
 
 impl Letter {
-    fn of(line: Vec<u8>) -> Self {
+    /// Reads a message.
+    pub(super) fn of(line: Vec<u8>) -> Self {
         let (asks, method) = match text(&line).and_then(read) {
             Ok(Message::Request { id, method, .. }) => (Some((id, method.clone())), Some(method)),
             Ok(Message::Notification { method, .. }) => (None, Some(method)),
@@ -190,7 +206,7 @@ impl Letter {
 }
 
 /// How a request to the server went.
-enum Went {
+pub(super) enum Went {
     /// It never reached the server.
     NotSent(String),
     /// Nobody knows whether it did.
@@ -204,7 +220,8 @@ impl Remote {
         self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn send(&self, method: Method, body: Bytes, more: &[(HeaderName, HeaderValue)]) -> Went {
+    /// Sends a request.
+    pub(super) async fn send(&self, method: Method, body: Bytes, more: &[(HeaderName, HeaderValue)]) -> Went {
         let Agreed { session, version } = self.agreed();
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
@@ -226,7 +243,7 @@ impl Remote {
     }
 
     /// What stands above a message.
-    fn heads(&self, letter: &Letter) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn heads(&self, letter: &Letter) -> Vec<(HeaderName, HeaderValue)> {
         let mut heads = vec![(CONTENT_TYPE, JSON), (ACCEPT, BOTH)];
         let (Some(stateless), Some(method)) = (&self.stateless, &letter.method) else { return heads };
         heads.extend(Some(METHOD).zip(HeaderValue::from_str(method).ok()));

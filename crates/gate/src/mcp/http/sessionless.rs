@@ -4,20 +4,21 @@
 //! goes into a session that the gate keeps (`bridge`). Answerable for every such
 //! request being checked before it is decided on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::feed::Feed;
-use super::hub::{AT_ONCE, Answer, Heads, Hub, Principal};
+use super::hub::{AT_ONCE, Answer, Heads, Hub, Principal, Shared};
 use super::modern::{HEADERS_DIFFER, OTHER_REVISION, REVISION, Said};
 use super::once::{self, To};
 use super::streams::Events;
 use super::visit::one_line;
 use crate::mcp::envelope::{Message, read, text};
 use crate::mcp::reply;
-use crate::mcp::servers::{Reach, Server};
+use crate::mcp::servers::Reach;
 
 /// How long a server may take to say which revisions it speaks.
 const PROBING: Duration = Duration::from_secs(10);
@@ -47,59 +48,58 @@ impl Hub {
             // Nothing is decided on, and whoever it is for checks it.
             Message::Notification { .. } => (),
         }
-        let Some((server, url, headers)) = self.sole() else { return Answer::Accepted };
-        match once::send(&self.shared, &who, To { at: 0, server, url, headers }, &said, &line) {
+        let Some(to) = self.sole() else { return Answer::Accepted };
+        match once::send(&self.shared, &who, to, &said, &line) {
             Ok((events, once)) => first(events, once, heads).await,
             Err(why) => refused(503, reply::error(None, -32603, &why)),
         }
     }
 
-    fn sole(
-        &self,
-    ) -> Option<(&Server, &hyper::Uri, &[(hyper::header::HeaderName, hyper::header::HeaderValue)])> {
-        match self.shared.servers.list.as_slice() {
-            [server] => match &server.reach {
-                Reach::Url { url, headers } => Some((server, url, headers)),
-                Reach::Command { .. } => None,
-            },
-            _ => None,
-        }
+    fn sole(&self) -> Option<To<'_>> {
+        if self.shared.servers.list.len() > 1 { None } else { elsewhere(&self.shared, 0) }
     }
 
     /// Whether the one server behind speaks revisions without sessions.
     async fn is_modern(&self) -> bool {
-        let (Some((server, url, headers)), Some(known)) = (self.sole(), self.shared.known.first()) else {
-            return false;
-        };
-        if let Some(modern) = known.is_modern() {
-            return modern;
-        }
-        let meta = json!({super::modern::VERSION: REVISION, super::modern::CAPABILITIES: {}});
-        let ask = json!({"jsonrpc": "2.0", "id": "portcullis-discover", "method": "server/discover", "params": {"_meta": meta}});
-        let who = Principal::nobody();
-        let to = To { at: 0, server, url, headers };
-        let line = format!("{ask}\n");
-        let Ok((mut events, _once)) = once::send(&self.shared, &who, to, &Said::default(), line.as_bytes())
-        else {
-            return false;
-        };
-        let spoken = async {
-            while let Some(event) = events.recv().await {
-                if event.last {
-                    return serde_json::from_slice::<Value>(&event.message).ok();
-                }
-            }
-            None
-        };
-        let Ok(Some(answer)) = timeout(PROBING, spoken).await else { return false };
-        let speaks = |it: &Value| it.as_str().is_some_and(|version| version >= REVISION);
-        let modern = answer
-            .pointer("/result/supportedVersions")
-            .and_then(Value::as_array)
-            .is_some_and(|versions| versions.iter().any(speaks));
-        known.found(modern);
-        modern
+        self.sole().is_some() && speaks(&self.shared, 0).await
     }
+}
+
+/// Server `at`, if it is behind a URL.
+fn elsewhere(shared: &Shared, at: usize) -> Option<To<'_>> {
+    let server = shared.servers.list.get(at)?;
+    match &server.reach {
+        Reach::Url { url, headers } => Some(To { at, server, url, headers }),
+        Reach::Command { .. } => None,
+    }
+}
+
+/// Whether server `at` speaks revisions without sessions. It is asked where that is not known.
+pub(super) async fn speaks(shared: &Arc<Shared>, at: usize) -> bool {
+    let (Some(to), Some(known)) = (elsewhere(shared, at), shared.known.get(at)) else { return false };
+    if let Some(modern) = known.is_modern() {
+        return modern;
+    }
+    let meta = json!({super::modern::VERSION: REVISION, super::modern::CAPABILITIES: {}});
+    let ask = json!({"jsonrpc": "2.0", "id": "portcullis-discover", "method": "server/discover", "params": {"_meta": meta}});
+    let (who, line) = (Principal::nobody(), format!("{ask}\n"));
+    let Ok((mut events, _once)) = once::send(shared, &who, to, &Said::default(), line.as_bytes()) else {
+        return false;
+    };
+    let spoken = async {
+        while let Some(event) = events.recv().await {
+            if event.last {
+                return serde_json::from_slice::<Value>(&event.message).ok();
+            }
+        }
+        None
+    };
+    let Ok(Some(answer)) = timeout(PROBING, spoken).await else { return false };
+    let new = |it: &Value| it.as_str().is_some_and(|version| version >= REVISION);
+    let versions = answer.pointer("/result/supportedVersions").and_then(Value::as_array);
+    let modern = versions.is_some_and(|versions| versions.iter().any(new));
+    known.found(modern);
+    modern
 }
 
 /// One message as the answer.
@@ -115,8 +115,8 @@ pub(super) async fn stream(mut events: Events, heads: Heads<'_>) -> Answer {
             Answer::Message { status: event.status, session: None, body: event.message }
         }
         Ok(None) => Answer::Accepted,
-        Ok(first) => Answer::Events { session: None, feed: Feed::unnamed(first, events) },
-        Err(_) => Answer::Events { session: None, feed: Feed::unnamed(None, events) },
+        Ok(first) => Answer::Events { session: None, feed: Box::new(Feed::unnamed(first, events)) },
+        Err(_) => Answer::Events { session: None, feed: Box::new(Feed::unnamed(None, events)) },
     }
 }
 
@@ -127,8 +127,8 @@ async fn first(mut events: Events, once: once::Once, heads: Heads<'_>) -> Answer
             Answer::Message { status: event.status, session: None, body: event.message }
         }
         Ok(None) => Answer::Accepted,
-        Ok(first) => Answer::Events { session: None, feed: Feed::of_once(first, events, once) },
-        Err(_) => Answer::Events { session: None, feed: Feed::of_once(None, events, once) },
+        Ok(first) => Answer::Events { session: None, feed: Box::new(Feed::of_once(first, events, once)) },
+        Err(_) => Answer::Events { session: None, feed: Box::new(Feed::of_once(None, events, once)) },
     }
 }
 

@@ -15,6 +15,7 @@ use super::dial::Dialer;
 use super::hub::{Principal, Shared};
 use super::link::{Link, State, is_request, keep};
 use super::many;
+use super::modern::Known;
 use super::streams::{Events, Streams, Wanted};
 use crate::mcp::envelope::{Fields, Id, Message, Odd, id_of, read, text};
 use crate::mcp::pump::client_line;
@@ -94,6 +95,16 @@ impl Visit {
     /// A server of the client's, and its name.
     pub(super) fn link(&self, at: usize) -> Option<(&Link, &str)> {
         Some((self.links.get(at)?, &self.server(at)?.name))
+    }
+
+    /// What is known of server `at` beside this session.
+    pub(super) fn known(&self, at: usize) -> Option<&Known> {
+        self.shared.known.get(at)
+    }
+
+    /// All that sessions share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// What requests to servers elsewhere are made with.
