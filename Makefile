@@ -4,7 +4,7 @@ CARGO ?= cargo
 BIN := target/release/portcullis
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit fuzz e2e bench eval clean rust
+.PHONY: help run build test lint unit fuzz e2e python bench eval clean rust
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -15,7 +15,7 @@ run: build ## Builds the release and starts a gate to try: sample policy, embedd
 build: rust ## Builds the release: target/release/portcullis.
 	$(CARGO) build --release --locked --bin portcullis
 
-test: lint unit e2e ## Installs what the tests need and runs all of them.
+test: lint unit e2e python ## Installs what the tests need and runs all of them.
 
 lint: rust ## Formatting and lints.
 	$(CARGO) fmt --all --check
@@ -36,6 +36,9 @@ e2e: rust ## The real MCP client and server, through the gate.
 	$(CARGO) build --locked --bin portcullis
 	tests/e2e/install
 	tests/e2e/run
+
+python: rust ## Builds the Python wheel, installs it into clean environments and runs its tests, adapters included.
+	python/tests/run
 
 bench: build ## Prints each figure of the README with its peer, measured in the same run.
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml -- all

@@ -13,6 +13,7 @@ mod inspect;
 mod load;
 mod machine;
 mod mcp;
+mod mcp_http;
 mod memory;
 mod policies;
 mod portcullis;
@@ -39,6 +40,7 @@ const PARTS: [Part; 8] = [
     ),
     ("http", http::measure, "durable checks over HTTP, against a bare axum echo"),
     ("mcp", mcp::measure, "what the gate adds to an MCP tool call over stdio"),
+    ("mcp-http", mcp_http::measure, "what the gate adds to an MCP tool call over HTTP"),
     ("start", start::measure, "start over 1,000,000 records"),
     ("memory", memory::measure, "memory idle and after 1,000,000 decisions over 10,000 agents"),
 ];
@@ -62,6 +64,7 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("echo") => return echo::serve(args.get(1).expect("echo needs a file with the body to answer")),
         Some("mcp-echo") => return mcp::echo(),
+        Some("mcp-http-echo") => return mcp_http::echo(),
         Some("--help" | "-h" | "help") => return help(),
         _ => (),
     }
@@ -107,7 +110,7 @@ fn help() {
         println!("  {name:<8} {what}");
     }
     println!(
-        "\nThe parts http, mcp, start and memory run the release binary: ../target/release/portcullis, or"
+        "\nThe parts http, mcp, mcp-http, start and memory run the release binary: ../target/release/portcullis, or"
     );
     println!(
         "what PORTCULLIS_BIN names. Files are kept in BENCH_FOLDER, or beside the built bench in bench-data;"

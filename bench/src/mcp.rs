@@ -12,7 +12,7 @@ use crate::portcullis::{command, store};
 use crate::report::Section;
 use crate::rounds::{Contender, Result, Round, alternate};
 
-const POLICY: &str = r"
+pub const POLICY: &str = r"
 version: 1
 tools:
   echo: {args: {amount: money}, effects: [payment]}
@@ -27,6 +27,28 @@ agents:
       - {meter: args.amount, tools: [echo], max: 1000000000000, per: 1d}
 ";
 
+/// What a server with one tool, `echo`, answers; nothing, if nothing is to be answered.
+pub fn answered(message: &Value) -> Option<String> {
+    let result = match message["method"].as_str() {
+        Some("initialize") => json!({
+            "protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
+            "serverInfo": {"name": "bench-echo", "version": "1"},
+        }),
+        Some("tools/list") => json!({"tools": [{
+            "name": "echo", "description": "says what it was told",
+            "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}, "amount": {"type": "number"}}},
+        }]}),
+        Some("tools/call") => {
+            json!({"content": [{"type": "text", "text": message["params"]["arguments"]["text"]}], "isError": false})
+        }
+        _ => json!({}),
+    };
+    if message["id"].is_null() {
+        return None;
+    }
+    Some(json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string())
+}
+
 /// A server with one tool, `echo`, on standard input and output.
 pub fn echo() {
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -34,24 +56,7 @@ pub fn echo() {
         let Ok(message) = serde_json::from_str::<Value>(&line.expect("the client writes text")) else {
             continue;
         };
-        let result = match message["method"].as_str() {
-            Some("initialize") => json!({
-                "protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
-                "serverInfo": {"name": "bench-echo", "version": "1"},
-            }),
-            Some("tools/list") => json!({"tools": [{
-                "name": "echo", "description": "says what it was told",
-                "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}, "amount": {"type": "number"}}},
-            }]}),
-            Some("tools/call") => {
-                json!({"content": [{"type": "text", "text": message["params"]["arguments"]["text"]}], "isError": false})
-            }
-            _ => json!({}),
-        };
-        if message["id"].is_null() {
-            continue;
-        }
-        let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
+        let Some(answer) = answered(&message) else { continue };
         writeln!(out, "{answer}").and_then(|()| out.flush()).expect("the client reads");
     }
 }

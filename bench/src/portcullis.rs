@@ -64,11 +64,17 @@ pub struct Server {
 impl Server {
     /// `portcullis serve`, waited for.
     pub fn start(policy: &Path, store_path: &Path) -> Self {
+        Self::start_with(policy, store_path, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(policy: &Path, store_path: &Path, more: &[&str]) -> Self {
         let start = Instant::now();
         let mut child = command()
             .args(["serve", "--listen", "127.0.0.1:0", "--policy"])
             .arg(policy)
             .args(["--store", &store(store_path)])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -55,12 +55,13 @@ from .replay import RecordedOperation, RecordedSession, ReplayResult, SessionRec
 from .tracing import Trace, TraceEntry, TraceExporter, TraceLevel, Tracer, TraceStatus
 
 if TYPE_CHECKING:
-    from .client import ApiError, AsyncPortcullis, Portcullis
+    from .client import ApiError, CheckResult, Portcullis
+    from .client_async import AsyncPortcullis
 
 __version__ = "0.1.0"
 
 # The client brings an HTTP library: whoever only decides in process does not wait for it.
-_LATER = {"ApiError": "client", "AsyncPortcullis": "client", "Portcullis": "client"}
+_LATER = {"ApiError": "client", "AsyncPortcullis": "client_async", "CheckResult": "client", "Portcullis": "client"}
 
 __all__ = [
     "ApiError",
@@ -79,6 +80,7 @@ __all__ = [
     "Boundary",
     "BoundaryViolation",
     "BudgetExceeded",
+    "CheckResult",
     "CustomPolicy",
     "Decision",
     "Gate",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ._later import asyncio as _asyncio
 from . import _engine
+from ._later import asyncio as _asyncio
 from ._roles import Leaf, leaves
 from .approval import ApprovalGate, ApprovalRequest, AsyncApprovalGate
 from .boundaries import BoundaryViolation
@@ -210,7 +210,9 @@ def approve(gate: Approvals, result: SafetyCheckResult, operation: str, agent: s
         if not isinstance(gate, ApprovalGate):
             why = _NO_GATE.format(reason=asked.reason)
             if gate is not None:
-                why = f"a person must agree ({asked.reason}), and an AsyncApprovalGate can only be asked from async code"
+                why = (
+                    f"a person must agree ({asked.reason}), and an AsyncApprovalGate can only be asked from async code"
+                )
             return _refuse(result, why)
         request = gate.request_approval(**_question(gate, result, asked, operation, agent))
         if not _answered(result, request):

@@ -7,10 +7,7 @@ than it did when it was looked at.
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import os
-import pickle
-import select
 import signal
 import sys
 import threading
@@ -71,6 +68,8 @@ def run_in_thread(call: Callable[[], Any], seconds: float) -> Any:
     if thread.is_alive():
         taken = time.monotonic() - start
         if thread.ident is not None:
+            import ctypes
+
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop))
         thread.join(_GRACE)
         raise Exceeded("time", taken, thread.is_alive())
@@ -87,6 +86,8 @@ def run_in_process(call: Callable[[], Any], limits: Limits) -> tuple[Any, float]
     """
     if not hasattr(os, "fork"):
         raise RuntimeError("this system cannot fork: memory and CPU limits need the sandbox (`portcullis run`)")
+    import pickle
+
     read, write = os.pipe()
     start = time.monotonic()
     child = os.fork()
@@ -116,6 +117,8 @@ def run_in_process(call: Callable[[], Any], limits: Limits) -> tuple[Any, float]
 
 def _read_all(read: int, until: float | None) -> bytes | None:
     """Everything until the other side is closed; nothing if that takes too long."""
+    import select
+
     pieces: list[bytes] = []
     while True:
         left = None if until is None else until - time.monotonic()
@@ -145,6 +148,8 @@ def _reaped(child: int) -> int:
 
 
 def _be_the_child(call: Callable[[], Any], limits: Limits, write: int) -> None:
+    import pickle
+
     answer: tuple[str, Any, float]
     try:
         _limit(limits)
@@ -192,9 +197,15 @@ _Held = tuple[frozenset[str], Callable[[str], None]]
 _held: contextvars.ContextVar[_Held | None] = contextvars.ContextVar("portcullis_held", default=None)
 _hooked = threading.Lock()
 _is_hooked = False
-_EVENTS = frozenset(
-    "open os.listdir os.scandir os.remove os.rename os.mkdir os.rmdir os.link os.symlink os.truncate os.chmod"
-    " os.chown shutil.copyfile shutil.move shutil.rmtree".split()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_EVENTS = _words(
+    "open os.listdir os.scandir os.remove os.rename os.mkdir os.rmdir os.link os.symlink os.truncate "
+    "os.chmod os.chown shutil.copyfile shutil.move shutil.rmtree"
 )
 
 

@@ -6,17 +6,15 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ._later import asyncio as _asyncio
 from ._contain import Exceeded, Limits, run_in_process, run_in_thread
+from ._later import asyncio as _asyncio
 from .boundaries import BoundaryViolation, ResourceBoundary, TimeBoundary
 from .errors import SafetyViolation
 
 __all__ = ["carried_out", "carried_out_async"]
 
 
-def carried_out(
-    call: Callable[[], Any], times: Sequence[TimeBoundary], resources: Sequence[ResourceBoundary]
-) -> Any:
+def carried_out(call: Callable[[], Any], times: Sequence[TimeBoundary], resources: Sequence[ResourceBoundary]) -> Any:
     """Carries it out under all of them. Raises `SafetyViolation` for the first that is crossed."""
     if not times and not resources:
         return call()

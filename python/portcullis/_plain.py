@@ -10,7 +10,6 @@ import dataclasses
 import enum
 import inspect
 import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
@@ -36,7 +35,10 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     if depth > _DEEPEST or left[0] < 0:
         return value
     if kind is dict:
-        return {key if type(key) is str else _plain(key, depth + 1, left): _plain(item, depth + 1, left) for key, item in value.items()}
+        return {
+            key if type(key) is str else _plain(key, depth + 1, left): _plain(item, depth + 1, left)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
         return [_plain(item, depth + 1, left) for item in value]
     if isinstance(value, enum.Enum):
@@ -45,7 +47,7 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
         return os.fspath(value)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
-    if isinstance(value, uuid.UUID):
+    if kind.__name__ == "UUID" and kind.__module__ == "uuid":
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {it.name: _plain(getattr(value, it.name), depth + 1, left) for it in dataclasses.fields(value)}
@@ -56,7 +58,9 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
         return {key: _plain(item, depth + 1, left) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):
         return sorted((_plain(item, depth + 1, left) for item in value), key=repr)
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview)):
+    is_text = isinstance(value, (str, bytes, bytearray, memoryview))
+    # `range(10**9)` is short to say and long to write.
+    if isinstance(value, Sequence) and not is_text and len(value) <= left[0]:
         return [_plain(item, depth + 1, left) for item in value]
     return value
 
@@ -92,7 +96,7 @@ class Binder:
         """
         names = self._names
         if names is not None and len(args) <= len(names):
-            bound = dict(zip(names, args))
+            bound = dict(zip(names, args, strict=False))
             if kwargs:
                 bound.update(kwargs)
             if self._defaults and len(bound) < len(names) + len(self._defaults):

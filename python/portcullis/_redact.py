@@ -31,11 +31,11 @@ def redacted(value: Any, depth: int = 0) -> Any:
         return {"$omitted": "nested too deeply"}
     if isinstance(value, dict):
         out: dict[str, Any] = {}
-        for key, item in list(value.items()):  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-            name = str(key)  # pyright: ignore[reportUnknownArgumentType]
+        for key, item in list(value.items()):
+            name = str(key)
             hide = _SECRET.search(name) is not None and item not in (None, "")
             out[name] = "[redacted]" if hide else redacted(item, depth + 1)
         return out
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [redacted(item, depth + 1) for item in list(value)]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        return [redacted(item, depth + 1) for item in list(value)]
     return {"$type": f"{type(value).__module__}.{type(value).__qualname__}"}

@@ -14,18 +14,25 @@ __all__ = ["Leaf", "leaves", "role_of", "texts_of"]
 # Where the value came from (`args.path[0]`), its role, and the value.
 Leaf = tuple[str, str, Any]
 
-_PATHS = frozenset(
-    "path paths file files filename filenames filepath file_path filepaths pathname dir dirname directory directories"
-    " folder folders src dst source dest destination target input_file output_file infile outfile cwd workdir root"
-    " working_directory location save_path log_file config_file old_path new_path from_path to_path".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PATHS = _words(
+    "path paths file files filename filenames filepath file_path filepaths pathname dir dirname "
+    "directory directories folder folders src dst source dest destination target input_file "
+    "output_file infile outfile cwd workdir root working_directory location save_path log_file "
+    "config_file old_path new_path from_path to_path"
 )
-_NETS = frozenset(
-    "url urls uri uris href link links host hosts hostname endpoint endpoints address server domain base_url site"
-    " webhook webhook_url callback_url origin proxy ip ip_address remote api_url image_url download_url".split()
+_NETS = _words(
+    "url urls uri uris href link links host hosts hostname endpoint endpoints address server domain "
+    "base_url site webhook webhook_url callback_url origin proxy ip ip_address remote api_url "
+    "image_url download_url"
 )
-_COMMANDS = frozenset("cmd cmds command commands shell script bash sh shell_command cmdline command_line".split())
-_STATEMENTS = frozenset("sql query queries statement statements".split())
-_CODE = frozenset("code python source_code program expression expr snippet".split())
+_COMMANDS = _words("cmd cmds command commands shell script bash sh shell_command cmdline command_line")
+_STATEMENTS = _words("sql query queries statement statements")
+_CODE = _words("code python source_code program expression expr snippet")
 _TEXTUAL = frozenset(("command", "sql", "code"))
 _PORT = frozenset(("port", "ports"))
 _LOOKS_LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
@@ -68,15 +75,15 @@ def leaves(values: dict[str, Any]) -> Iterator[Leaf]:
             return
         if isinstance(value, dict):
             inner: list[tuple[str, str, Any, int]] = []
-            for key, item in list(value.items()):  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-                name = str(key)  # pyright: ignore[reportUnknownArgumentType]
+            for key, item in list(value.items()):
+                name = str(key)
                 inner.append((f"{place}.{name}", role_of(name) or role, item, depth + 1))
             stack.extend(reversed(inner))
         elif isinstance(value, (list, tuple, set, frozenset)):
-            items = list(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-            if role == "command" and items and all(isinstance(it, str) for it in items):  # pyright: ignore[reportUnknownVariableType]
-                yield place, "command", " ".join(_quoted(str(it)) for it in items)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-            for n, item in reversed(list(enumerate(items))):  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+            items = list(value)
+            if role == "command" and items and all(isinstance(it, str) for it in items):
+                yield place, "command", " ".join(_quoted(str(it)) for it in items)
+            for n, item in reversed(list(enumerate(items))):
                 stack.append((f"{place}[{n}]", role, item, depth + 1))
         else:
             yield place, role or _look(value), value

@@ -18,7 +18,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from ._later import asyncio as _asyncio, new_id
+from ._later import asyncio as _asyncio
+from ._later import new_id
 from ._redact import redacted
 
 __all__ = [
@@ -249,7 +250,13 @@ class ApprovalGate:
     ) -> ApprovalRequest:
         """Asks, and blocks until there is an answer or the time is over. `timeout=0`: nobody is waited for."""
         request = _request(
-            operation, reason, context, self.default_timeout if timeout is None else timeout, metadata, digest, requester
+            operation,
+            reason,
+            context,
+            self.default_timeout if timeout is None else timeout,
+            metadata,
+            digest,
+            requester,
         )
         self.queue.submit(request)
         token = _asking.set((*_asking.get(), request.id))

@@ -122,7 +122,7 @@ class PathBoundary(Boundary):
         if isinstance(value, bytes):
             value = os.fsdecode(value)
         if isinstance(value, os.PathLike):
-            value = os.fspath(value)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+            value = os.fspath(value)
         if not isinstance(value, str):
             return self._no(place, f"is a `{type(value).__name__}` where a path belongs", repr(value)[:200])
         try:
@@ -272,7 +272,12 @@ class NetworkBoundary(Boundary):
 
     def _host(self, place: str, host: str, port: int | None, address: str | None) -> BoundaryViolation | None:
         if not self.allow_private_ips and (is_private(address) or _is_inside(host)):
-            return self._no(place, f"leads to this network, and Private IP addresses are not allowed: `{host}`", host, is_private_ip=True)
+            return self._no(
+                place,
+                f"leads to this network, and Private IP addresses are not allowed: `{host}`",
+                host,
+                is_private_ip=True,
+            )
         names = {host} if address is None else {host, address}
         for pattern in self.blocked_hosts:
             if any(_host_matches(it, pattern) for it in names):

@@ -1,12 +1,12 @@
 """A gate inside this process: the same policy file, decisions and records as a server's.
 
-    gate = Gate.from_policy("portcullis.yaml", agent="support-bot")
+gate = Gate.from_policy("portcullis.yaml", agent="support-bot")
 
-    @gate.tool("stripe.refund")
-    def refund(charge: str, amount: float) -> str: ...
+@gate.tool("stripe.refund")
+def refund(charge: str, amount: float) -> str: ...
 
-    with gate.session(user="alice"):
-        refund("ch_1", 20)          # raises SafetyViolation if the policy says no
+with gate.session(user="alice"):
+    refund("ch_1", 20)          # raises SafetyViolation if the policy says no
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from ._later import asyncio as _asyncio, new_id
 from . import _engine
 from ._engine import Decision
+from ._later import asyncio as _asyncio
+from ._later import new_id
 from ._plain import Binder, plain
 from .errors import ApprovalDenied, GateUnavailable, PolicyError, SafetyViolation, violation_of
 
@@ -57,9 +58,7 @@ class Gate:
         self.by = by if by is not None else f"process:{os.getpid()}"
 
     @classmethod
-    def from_policy(
-        cls, policy: str | os.PathLike[str], store: str | None = None, *, agent: str | None = None
-    ) -> Gate:
+    def from_policy(cls, policy: str | os.PathLike[str], store: str | None = None, *, agent: str | None = None) -> Gate:
         """Opens a gate with a policy file. `store` is `sqlite:PATH`; without one nothing outlives the process.
 
         Raises `PolicyError` with every mistake of the policy, `GateUnavailable` if the store cannot be opened.
@@ -100,20 +99,20 @@ class Gate:
         request: dict[str, Any] = {
             "agent_id": agent or around.agent or self.agent or "",
             "tool": tool,
-            "args": args if args is None or type(args) is dict else plain(args),
+            "args": None if args is None else plain(args),
         }
         for key, value in (
             ("user", user if user is not None else around.user),
             ("session_id", session_id if session_id is not None else around.session_id),
             ("step", step if step is not None else around.step),
             ("environment", environment if environment is not None else around.environment),
-            ("context", {**around.context, **context} if context else around.context),
+            ("context", _context(around.context, context)),
             ("estimated_cost_usd", estimated_cost_usd),
             ("estimated_tokens", estimated_tokens),
             ("idempotency_key", idempotency_key),
             ("approval_id", approval_id),
         ):
-            if value is not None and value != {}:
+            if value is not None:
                 request[key] = value
         return self._decide(request)
 
@@ -167,17 +166,17 @@ class Gate:
 
     def _answer(self, of: str, yes: bool, by: str, groups: Iterable[str], message: str | None) -> None:
         try:
-            self._engine.answer(of, yes, by, list(groups), message)
+            self._engine.answer(of, (by, list(groups)), (yes, message))
         except _engine.Halted as halt:
             raise GateUnavailable(str(halt)) from None
 
     def disable(self, agent: str, reason: str, by: str) -> None:
         """Switches an agent off: its next check is denied."""
-        self._engine.switch(agent, False, reason, by)
+        self._engine.switch(agent, False, (reason, by))
 
     def enable(self, agent: str, reason: str, by: str) -> None:
         """Switches an agent on again."""
-        self._engine.switch(agent, True, reason, by)
+        self._engine.switch(agent, True, (reason, by))
 
     def reload(self) -> None:
         """Reads the policy file again. A file with mistakes raises `PolicyError` and changes nothing."""
@@ -215,9 +214,7 @@ class Gate:
         finally:
             _session.reset(token)
 
-    def tool(
-        self, name: str | None = None, *, wait_s: float | None = None, screen: bool = False
-    ) -> Callable[[F], F]:
+    def tool(self, name: str | None = None, *, wait_s: float | None = None, screen: bool = False) -> Callable[[F], F]:
         """Puts a function behind the gate: checked with its arguments, run if allowed, and its end recorded.
 
         `name` is the tool in the policy (default: the function's own). `wait_s`: how long to wait for people if one
@@ -269,7 +266,7 @@ class Gate:
         return decision
 
     async def _agreed_async(self, tool: str, args: dict[str, Any], wait_s: float | None) -> Decision:
-        decision = await _asyncio().to_thread(self.check, tool, args)
+        decision: Decision = await _asyncio().to_thread(self.check, tool, args)
         if decision.requires_approval and wait_s is not None and decision.approval_id:
             until = time.monotonic() + wait_s
             while (status := self.approval(decision.approval_id)) == "pending" and time.monotonic() < until:
@@ -319,6 +316,15 @@ class Gate:
 
 
 _NOBODY = Session()
+
+
+def _context(around: Mapping[str, Any], own: Any) -> Any:
+    """The session's context and the call's own. What is no object stays what it is: the engine says so."""
+    if own is None:
+        return dict(around) or None
+    if not isinstance(own, Mapping):
+        return own
+    return plain({**around, **own})
 
 
 def _open(policy: str, store: str | None, is_text: bool) -> _engine.Engine:

@@ -13,7 +13,7 @@ __all__ = ["HazardPolicy", "dangerous_commands", "production_access"]
 
 
 class HazardPolicy(Policy):
-    """Refuses what cannot be had back: trees removed, disks overwritten, tables dropped or emptied, rights given away."""
+    """Refuses what cannot be had back: trees removed, disks overwritten, tables dropped or emptied."""
 
     def evaluate(self, operation: str, context: dict[str, Any]) -> PolicyResult | None:
         """Reads every text as a command and as a statement."""
@@ -22,7 +22,9 @@ class HazardPolicy(Policy):
         texts = known if known is not None else [operation, *(v for _, _, v in leaves(context) if isinstance(v, str))]
         for text in texts:
             sound = text if text.isascii() else text.encode("utf-8", "replace").decode()
-            for kind, _, target, destroys, note in (*_engine.shell(sound, None, home), *_engine.sql(sound)):
+            # A command is no statement: `rm x` would remove a stage, if a database were asked.
+            statements = [it for it in _engine.sql(sound) if it[0].startswith("sql.")]
+            for kind, _, target, destroys, note in (*_engine.shell(sound, None, home), *statements):
                 if destroys:
                     what = f"{kind} `{target}`" if target else kind
                     reason = f"it cannot be had back: {note or what}"

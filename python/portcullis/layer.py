@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast, overload
@@ -20,11 +19,11 @@ from ._limits import carried_out, carried_out_async
 from ._plain import Binder, plain
 from .approval import ApprovalGate, AsyncApprovalGate, InMemoryApprovalQueue
 from .boundaries import Boundary, BoundarySet, NetworkBoundary, PathBoundary, ResourceBoundary, TimeBoundary
-from .errors import ApprovalDenied, SafetyViolation
+from .errors import SafetyViolation
 from .hazards import dangerous_commands, production_access
 from .policies import Policy, PolicySet
 from .replay import RecordedSession, SessionRecorder
-from .tracing import Trace, TraceEntry, TraceLevel, Tracer, TraceStatus
+from .tracing import Trace, TraceLevel, Tracer, TraceStatus
 
 __all__ = ["SafetyCheckResult", "SafetyLayer", "SafetySession", "create_safety_layer"]
 
@@ -137,9 +136,9 @@ class SafetyLayer:
 
     def _guarded(self, fn: Any, operation: str | None, context: dict[str, Any] | None) -> Any:
         if isinstance(fn, (staticmethod, classmethod)):
-            inner = self._guarded(fn.__func__, operation, context)  # pyright: ignore[reportUnknownMemberType]
-            return type(fn)(inner)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-        name = operation or getattr(fn, "__name__", type(fn).__name__)
+            inner = self._guarded(fn.__func__, operation, context)
+            return type(fn)(inner)
+        name: str = operation or str(getattr(fn, "__name__", type(fn).__name__))
         call = _Call(self, name, context, Binder(fn))
         if inspect.isasyncgenfunction(fn):
 
@@ -266,7 +265,7 @@ class _Call:
         """Checks, and starts the trace's entry."""
         layer = self.layer
         seen = self._look(args, kwargs)
-        result = layer._decide(self.name, seen)  # pyright: ignore[reportPrivateUsage]
+        result = layer._decide(self.name, seen)
         if result.requires_approval and result.allowed:
             approve(layer.approval_gate, result, self.name, layer.agent)
             self._still(result, args, kwargs)
@@ -276,7 +275,7 @@ class _Call:
         """The same without blocking the loop while people think."""
         layer = self.layer
         seen = self._look(args, kwargs)
-        result = layer._decide(self.name, seen)  # pyright: ignore[reportPrivateUsage]
+        result = layer._decide(self.name, seen)
         if result.requires_approval and result.allowed:
             await approve_async(layer.approval_gate, result, self.name, layer.agent)
             self._still(result, args, kwargs)
@@ -293,11 +292,11 @@ class _Call:
 
     def _opened(self, result: SafetyCheckResult, seen: Seen) -> Any:
         layer = self.layer
-        tracer = layer._tracer  # pyright: ignore[reportPrivateUsage]
+        tracer = layer._tracer
         if result.allowed and len(layer.boundary_set):
-            layer._count(result, None)  # pyright: ignore[reportPrivateUsage]
+            layer._count(result, None)
         if not result.allowed:
-            layer._told(result)  # pyright: ignore[reportPrivateUsage]
+            layer._told(result)
             if tracer is not None:
                 tracer.log_blocked(self.name, result.blocked_reason or "", seen.shown, result.noted())
             if layer.raise_on_violation:
@@ -311,18 +310,18 @@ class _Call:
         layer = self.layer
         try:
             if len(layer.boundary_set):
-                output = layer._perform(seen, lambda: fn(*args, **kwargs))  # pyright: ignore[reportPrivateUsage]
+                output = layer._perform(seen, lambda: fn(*args, **kwargs))
             else:
                 output = fn(*args, **kwargs)
         except BaseException as error:
             return self._failed(entry, error)
         if entry is not None:
-            layer._tracer.end_operation(entry, TraceStatus.COMPLETED, output)  # type: ignore[union-attr]  # pyright: ignore
+            layer._tracer.end_operation(entry, TraceStatus.COMPLETED, output)  # type: ignore[union-attr]
         return output
 
     async def run_async(self, entry: Any, seen: Seen, run: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            output = await self.layer._perform_async(seen, run)  # pyright: ignore[reportPrivateUsage]
+            output = await self.layer._perform_async(seen, run)
         except BaseException as error:
             return self._failed(entry, error)
         self._end(entry, TraceStatus.COMPLETED, output)
@@ -337,7 +336,7 @@ class _Call:
             raise error
 
     def _end(self, entry: Any, status: TraceStatus, output: Any = None, error: str | None = None) -> None:
-        tracer = self.layer._tracer  # pyright: ignore[reportPrivateUsage]
+        tracer = self.layer._tracer
         if entry is not None and tracer is not None:
             tracer.end_operation(entry, status, output, error)
 
@@ -388,15 +387,16 @@ class SafetySession:
         """Carries something out if it is allowed. With `raise_on_violation=False`, a refusal gives `None`."""
         layer = self.safety_layer
         seen, started = self._start(operation, context, operation_type)
-        result = layer._decide(operation, seen)  # pyright: ignore[reportPrivateUsage]
+        result = layer._decide(operation, seen)
         if result.requires_approval and result.allowed:
             approve(layer.approval_gate, result, operation, layer.agent)
         if not self._passed(result, started):
             return None
         try:
-            output = layer._perform(seen, func)  # pyright: ignore[reportPrivateUsage]
+            output = layer._perform(seen, func)
         except BaseException as error:
-            return self._failed(started, result, error)
+            self._failed(started, result, error)
+            return None
         if inspect.iscoroutine(output):
             return cast(T, self._awaiting(output, started, result))
         self._end(started, result, TraceStatus.COMPLETED, output)
@@ -412,15 +412,16 @@ class SafetySession:
         """The same for something to await."""
         layer = self.safety_layer
         seen, started = self._start(operation, context, operation_type)
-        result = layer._decide(operation, seen)  # pyright: ignore[reportPrivateUsage]
+        result = layer._decide(operation, seen)
         if result.requires_approval and result.allowed:
             await approve_async(layer.approval_gate, result, operation, layer.agent)
         if not self._passed(result, started):
             return None
         try:
-            output = await layer._perform_async(seen, func)  # pyright: ignore[reportPrivateUsage]
+            output = await layer._perform_async(seen, func)
         except BaseException as error:
-            return self._failed(started, result, error)
+            self._failed(started, result, error)
+            return None
         self._end(started, result, TraceStatus.COMPLETED, output)
         return cast(T, output)
 
@@ -439,10 +440,10 @@ class SafetySession:
     def _passed(self, result: SafetyCheckResult, started: tuple[str | None, str | None]) -> bool:
         layer = self.safety_layer
         if result.allowed:
-            layer._count(result, self)  # pyright: ignore[reportPrivateUsage]
+            layer._count(result, self)
         if result.allowed:
             return True
-        layer._told(result)  # pyright: ignore[reportPrivateUsage]
+        layer._told(result)
         self._end(started, result, TraceStatus.BLOCKED, None, result.blocked_reason)
         if layer.raise_on_violation:
             raise result.violation()
@@ -456,9 +457,7 @@ class SafetySession:
         self._end(started, result, TraceStatus.COMPLETED, value)
         return value
 
-    def _failed(
-        self, started: tuple[str | None, str | None], result: SafetyCheckResult, error: BaseException
-    ) -> None:
+    def _failed(self, started: tuple[str | None, str | None], result: SafetyCheckResult, error: BaseException) -> None:
         is_ours = isinstance(error, SafetyViolation)
         status = TraceStatus.BLOCKED if is_ours else TraceStatus.FAILED
         self._end(started, result, status, None, str(error) or type(error).__name__)

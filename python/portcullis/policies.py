@@ -72,23 +72,17 @@ class Policy(ABC):
         """What it says of an operation; nothing if it does not apply."""
 
     @staticmethod
-    def block_pattern(
-        pattern: str, reason: str, name: str | None = None, flags: int = re.IGNORECASE
-    ) -> PatternPolicy:
+    def block_pattern(pattern: str, reason: str, name: str | None = None, flags: int = re.IGNORECASE) -> PatternPolicy:
         """Refuses what matches: the operation, its arguments, and what a shell or database would make of them."""
         return PatternPolicy(name or f"block_{pattern}", pattern, PolicyAction.BLOCK, reason, flags)
 
     @staticmethod
-    def warn_pattern(
-        pattern: str, reason: str, name: str | None = None, flags: int = re.IGNORECASE
-    ) -> PatternPolicy:
+    def warn_pattern(pattern: str, reason: str, name: str | None = None, flags: int = re.IGNORECASE) -> PatternPolicy:
         """Lets it pass and notes a warning in the trace."""
         return PatternPolicy(name or f"warn_{pattern}", pattern, PolicyAction.WARN, reason, flags)
 
     @staticmethod
-    def audit_pattern(
-        pattern: str, reason: str, name: str | None = None, flags: int = re.IGNORECASE
-    ) -> PatternPolicy:
+    def audit_pattern(pattern: str, reason: str, name: str | None = None, flags: int = re.IGNORECASE) -> PatternPolicy:
         """Lets it pass and notes it in the trace."""
         return PatternPolicy(name or f"audit_{pattern}", pattern, PolicyAction.AUDIT, reason, flags)
 
@@ -267,16 +261,15 @@ class PolicySet:
             for text in texts:
                 found = patterns.find(text if text.isascii() else _sound(text), meaning)
                 if found:
-                    for n in found:
-                        policy = self._shared[n]
-                        if all(it.policy_name != policy.name for it in results):
-                            results.append(policy.result(text))
+                    for pattern in (self._shared[n] for n in found):
+                        if all(it.policy_name != pattern.name for it in results):
+                            results.append(pattern.result(text))
         for policy in self._others:
             result = self._said(policy, operation, context)
             if result is not None:
                 results.append(result)
         if len(results) > 1:
-            order = {it.name: n for n, it in enumerate(self._policies)}
+            order = {each.name: n for n, each in enumerate(self._policies)}
             results.sort(key=lambda it: order.get(it.policy_name, len(order)))
         return results
 

@@ -141,9 +141,7 @@ class RecordedSession:
     def from_dict(cls, data: dict[str, Any]) -> RecordedSession:
         """From what `to_dict` gave."""
         operations = [RecordedOperation.from_dict(it) for it in data.get("operations", [])]
-        return cls(
-            data["id"], data["name"], data["started_at"], data.get("ended_at"), operations, data.get("metadata")
-        )
+        return cls(data["id"], data["name"], data["started_at"], data.get("ended_at"), operations, data.get("metadata"))
 
     def save(self, path: str | Path) -> None:
         """To a JSON file that only its owner can read."""

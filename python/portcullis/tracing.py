@@ -248,9 +248,18 @@ class Tracer:
         """Starts an operation; the answer is what `end_operation` wants."""
         entry_id = f"{self._prefix}-{next(self._numbers)}"
         entry = TraceEntry(
-            entry_id, time.time(), operation, TraceStatus.RUNNING, level, input_data,
-            None, None, None, self._around.get(), metadata,
-        )  # fmt: skip
+            entry_id,
+            time.time(),
+            operation,
+            TraceStatus.RUNNING,
+            level,
+            input_data,
+            None,
+            None,
+            None,
+            self._around.get(),
+            metadata,
+        )
         self.trace.append(entry)
         self._open[entry_id] = (entry, time.perf_counter(), self._around.set(entry_id))
         return entry_id
@@ -294,15 +303,22 @@ class Tracer:
         entry_id = f"{self._prefix}-{next(self._numbers)}"
         self.trace.append(
             TraceEntry(
-                entry_id, time.time(), operation, status, level, input_data,
-                output_data, error, 0, self._around.get(), metadata,
-            )  # fmt: skip
+                entry_id,
+                time.time(),
+                operation,
+                status,
+                level,
+                input_data,
+                output_data,
+                error,
+                0,
+                self._around.get(),
+                metadata,
+            )
         )
         return entry_id
 
-    def log(
-        self, message: str, level: TraceLevel = TraceLevel.INFO, metadata: dict[str, Any] | None = None
-    ) -> None:
+    def log(self, message: str, level: TraceLevel = TraceLevel.INFO, metadata: dict[str, Any] | None = None) -> None:
         """Adds a note."""
         self.add_entry(message, TraceStatus.COMPLETED, level, metadata=metadata)
 

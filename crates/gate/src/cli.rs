@@ -10,6 +10,7 @@ mod check;
 mod explain;
 mod export;
 mod hook;
+mod import;
 mod infer;
 mod init;
 mod inspect;

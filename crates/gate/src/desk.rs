@@ -129,6 +129,9 @@ impl Desk {
 
     /// Records decisions in one commit, in order: each counts what the ones before it took.
     pub async fn decide_all(&self, verdicts: Vec<Verdict>) -> Result<Vec<Admission>, Halt> {
+        if verdicts.is_empty() {
+            return Ok(Vec::new());
+        }
         let petitions = verdicts.into_iter().map(Petition::Decide).collect();
         let (reply, answer) = oneshot::channel();
         self.post(Letter::Petitions(petitions, reply))?;

@@ -21,6 +21,7 @@ use crate::desk::Desk;
 use crate::policy_watch::PolicyWatch;
 use crate::serve::{self, Options};
 use crate::store::StorePath;
+use crate::tool::SealingKey;
 
 /// The policy that is tried, unless somebody has edited it.
 const SAMPLE: &str = include_str!("../assets/sample.yaml");
@@ -58,6 +59,7 @@ pub fn run(args: &DevArgs) -> Done {
     };
     let address = listen_address(&args.listen)?;
     let policy = furnish(&args.folder)?;
+    let sealing = sealing_key(&args.folder)?;
     wait_with_threads(async {
         let opened = open_gate(&store, &policy, MAIN).await?;
         let keys = fresh_keys(&opened.gate.desk, &store).await?;
@@ -71,6 +73,7 @@ pub fn run(args: &DevArgs) -> Done {
             store: store.clone(),
             line: opened.line,
             mcp: None,
+            sealing: Some(sealing.clone()),
             on_ready: Box::new(move |address| greeting.say(address)),
             stop: serve::told_to_stop().map_err(Failure::Said)?,
         };
@@ -98,6 +101,36 @@ fn furnish(folder: &Path) -> Result<PathBuf, Failure> {
     keep(&policy, SAMPLE).map_err(unwritten)?;
     keep(&folder.join("policy.test.yaml"), SAMPLE_CASES).map_err(unwritten)?;
     Ok(policy)
+}
+
+/// What secrets of tools are sealed with: the environment's key, or one of the folder's own, made once.
+fn sealing_key(folder: &Path) -> Result<SealingKey, Failure> {
+    use base64::Engine as _;
+    if let Some(key) = SealingKey::from_environment().map_err(Failure::Said)? {
+        return Ok(key);
+    }
+    let path = folder.join("secrets.key");
+    let shown = print::clean(&path.display().to_string());
+    let mut made = [0_u8; 32];
+    getrandom::fill(&mut made).map_err(|_| Failure::said("this system gives no random numbers"))?;
+    let made = base64::engine::general_purpose::STANDARD.encode(made);
+    keep_private(&path, &made)
+        .map_err(|error| Failure::said(format!("`{shown}` cannot be written: {error}")))?;
+    let text = fs::read_to_string(&path)
+        .map_err(|error| Failure::said(format!("`{shown}` cannot be read: {error}")))?;
+    SealingKey::parse(&text)
+        .map_err(|_| Failure::said(format!("`{shown}` is no key; remove it, and store the secrets again")))
+}
+
+/// Writes a file that is not there, for nobody else to read.
+fn keep_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a file that is not there.

@@ -73,6 +73,9 @@ impl Eyes {
         let mut facts =
             inspect::inspect(action, policy.tool_of(action.agent(), action.tool()), &self.0.around);
         if let Some(agent) = policy.agent(action.agent()) {
+            if let Some(price) = agent.price(action.tool()) {
+                facts.cost = action.estimate().unwrap_or_default().max(price);
+            }
             let lens = self.lens(policy, agent.screens());
             lens.look(Side::Input, action.args(), &mut facts.findings);
             if let Some(definition) = action.definition() {

@@ -5,6 +5,7 @@
 //! sockets (that is [`crate::serve`]) and decides nothing.
 
 mod agents;
+mod agentwarden;
 mod approvals;
 mod auth;
 mod authzen;
@@ -12,6 +13,7 @@ mod body;
 mod check;
 mod decisions;
 mod dialect;
+mod editing;
 mod inspect;
 mod keys;
 mod ledger;
@@ -27,6 +29,7 @@ mod reply;
 mod ring;
 pub mod routes;
 mod tool;
+mod tools;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -72,19 +75,27 @@ pub struct App {
     hub: Option<Arc<Hub>>,
 }
 
+/// What stands behind a gate.
+pub struct Behind {
+    /// The servers behind `/mcp`, if there are any.
+    pub hub: Option<Arc<Hub>>,
+    /// Declared tools.
+    pub tools: Tools,
+}
+
 impl App {
-    /// `line` names the gates that share a policy; `reading` is the ledger that the gate writes; `hub` is what stands
-    /// behind `/mcp`, if anything does. The error is the ledger's.
+    /// `line` names the gates that share a policy; `reading` is the ledger that the gate writes; `behind` is
+    /// what it can call. The error is the ledger's.
     pub async fn new(
         gate: Gate,
         line: String,
         reading: Reading,
         metrics: Arc<Metrics>,
-        hub: Option<Arc<Hub>>,
+        behind: Behind,
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
-        let tools = Tools::default();
+        let Behind { hub, tools } = behind;
         Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub }))
     }
 

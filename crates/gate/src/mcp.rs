@@ -103,8 +103,19 @@ fn serve(options: Options) -> Result<i32, String> {
     let Child { input, output, ended, leash } = child::start(&command)?;
     let server = server_name.unwrap_or_else(|| child::name(&command));
     let (made_up, secret) = (made_up()?, made_up()?);
-    let names =
-        Names { store, agent, user, run, made_up, secret, environment, server, by: None, waits: true };
+    let names = Names {
+        store,
+        agent,
+        user,
+        run,
+        made_up,
+        secret,
+        environment,
+        server,
+        by: None,
+        waits: true,
+        meta: None,
+    };
     let client = Box::new(Out::new(standard(std::io::stdout())?));
     let desk = gate.desk.clone();
     let session = Session::new(gate, names, (client, Box::new(Out::new(input))), runtime.handle().clone());

@@ -19,13 +19,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::http::{self, App, Payload};
+use crate::http::{self, App, Behind, Payload};
 use crate::mcp::http::Hub;
 use crate::mcp::servers::Servers;
 use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
 use crate::store::StorePath;
+use crate::tool::{SealingKey, Tools};
 use crate::views::Reading;
 
 /// What a server needs.
@@ -40,6 +41,8 @@ pub struct Options {
     pub line: String,
     /// The MCP servers behind `/mcp`, if there are any.
     pub mcp: Option<Servers>,
+    /// What secrets of tools are sealed with; without it none can be stored.
+    pub sealing: Option<SealingKey>,
     /// Told once requests are answered, and where.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Ends when the server is to stop; see [`told_to_stop`].
@@ -61,7 +64,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop. The error is a sentence.
 pub async fn run(options: Options) -> Result<(), String> {
-    let Options { gate, address, store, line, mcp, on_ready, stop } = options;
+    let Options { gate, address, store, line, mcp, sealing, on_ready, stop } = options;
     let listener = listen(address)?;
     let local =
         listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
@@ -70,7 +73,9 @@ pub async fn run(options: Options) -> Result<(), String> {
     }
     let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone()));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
-    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), hub.clone());
+    let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
+    let behind = Behind { hub: hub.clone(), tools };
+    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
     let tidy = hub.map(|hub| tokio::spawn(hub.tidy()));
@@ -167,9 +172,12 @@ async fn converse(
             let mut reply = http::answer(app, request, watch).await;
             let length = reply.body().size_hint().lower();
             watch.answered(HEAD_PATIENCE.saturating_add(Duration::from_secs(length / SLOWEST)));
-            if let Payload::Feed(feed) = reply.body_mut() {
-                let shared = Arc::clone(&shared);
-                feed.told(Box::new(move || shared.1.answered(FEED_PATIENCE)));
+            let kept = Arc::clone(&shared);
+            let taken = Box::new(move || kept.1.answered(FEED_PATIENCE));
+            match reply.body_mut() {
+                Payload::Whole(_) => (),
+                Payload::Feed(feed) => feed.told(taken),
+                Payload::Events(coming) => coming.told(taken),
             }
             Ok::<_, Infallible>(reply)
         }

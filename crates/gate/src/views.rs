@@ -30,7 +30,7 @@ pub use records::{
     PolicyPage, PolicyVersionView, RecordPage, RecordView, policy_files, policy_text, policy_versions,
     records,
 };
-pub use tools::{ToolPage, ToolView, tools};
+pub use tools::{DeclaredTool, ToolPage, ToolView, declared, tools};
 
 /// How many records one question looks through at most; where there are more, the answer says where to go on.
 pub const LOOK_THROUGH: u64 = 20_000;

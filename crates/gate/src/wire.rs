@@ -3,6 +3,7 @@
 //! Answerable for reading hostile text into stricter types, with messages that name the field, and for
 //! writing what the contract promises. Knows nothing of HTTP, keys or the ledger.
 
+pub mod agentwarden;
 mod answer;
 pub mod authzen;
 mod check;
@@ -29,7 +30,10 @@ pub use orders::{
     RiskWord, RoleWord, StandingWord, StatusWord,
 };
 pub use outcome::{OutcomeReply, OutcomeRequest};
-pub use tool::{CallError, CarriedReply, LONGEST_WAIT_S, RefusedReply, ToolCallReply, ToolCallRequest};
+pub use tool::{
+    CallError, CarriedReply, LONGEST_WAIT_S, RefusedReply, SecretNames, SecretRequest, ToolCallReply,
+    ToolCallRequest, ToolChange, ToolRequest,
+};
 
 /// The deepest nesting of a body: lists and objects within each other.
 pub const DEEPEST: usize = 64;

@@ -190,23 +190,22 @@ impl Engine {
         })
     }
 
-    /// Answers a question as `by`, who may answer for the groups in `groups`.
-    #[pyo3(signature = (id, approve, by, groups, message=None))]
+    /// Answers a question: `by` is a person's name and groups, `said` is yes or no, and what else they say.
     fn answer(
         &self,
         py: Python<'_>,
         id: &str,
-        approve: bool,
-        by: &str,
-        groups: Vec<String>,
-        message: Option<String>,
+        by: (String, Vec<String>),
+        said: (bool, Option<String>),
     ) -> PyResult<()> {
-        let person = Person { name: by.to_owned(), groups, admin: false, realm: Realm::Live };
+        let ((name, groups), (approve, message)) = (by, said);
+        let person = Person { name, groups, admin: false, realm: Realm::Live };
         self.obey(py, Command::Answer { of: approval_of(id)?, approve, person, message })
     }
 
-    /// Switches an agent off or on.
-    fn switch(&self, py: Python<'_>, agent: &str, enabled: bool, reason: &str, by: &str) -> PyResult<()> {
+    /// Switches an agent off or on; `said` is why, and who says so.
+    fn switch(&self, py: Python<'_>, agent: &str, enabled: bool, said: (String, String)) -> PyResult<()> {
+        let (reason, by) = said;
         verdict::check_name("agent_id", agent, "._-:@")
             .map_err(|malformed| PyValueError::new_err(malformed.to_string()))?;
         self.obey(
@@ -214,9 +213,9 @@ impl Engine {
             Command::Agent {
                 agent: agent.to_owned(),
                 enabled: Some(enabled),
-                reason: Some(reason.to_owned()),
+                reason: Some(reason),
                 notes: None,
-                by: by.to_owned(),
+                by,
             },
         )
     }

@@ -52,6 +52,8 @@ pub struct Books {
     sessions: HashMap<(Realm, String, String), Session>,
     pub(crate) leases: Leases,
     pub(crate) events: Events,
+    /// Where the secret of each name lies.
+    pub(crate) secrets: BTreeMap<String, Index>,
     since_sweep: usize,
     /// How many entries the last sweep left: so many records pay for the next, which looks at them all again.
     sweep_after: usize,
@@ -140,6 +142,7 @@ impl Books {
                 self.events.leased(it);
             }
             Record::Event(it) => self.events.apply(index, it),
+            Record::Secret(it) => self.secret_set(index, it),
         }
         self.since_sweep = self.since_sweep.saturating_add(1);
         if self.since_sweep >= self.sweep_after.max(SWEEP_EVERY) {

@@ -101,6 +101,15 @@ pub enum Command {
     },
     /// Note what somebody says happened, and the whole of it. `t` and `of` are set when it is written.
     Event(EventNote, String),
+    /// Store a tool's secret, replace it or drop it.
+    Secret {
+        /// Its name.
+        name: String,
+        /// It, sealed, as JSON; `None`: drop it.
+        sealed: Option<String>,
+        /// Who says so.
+        by: String,
+    },
     /// Note that a payload is being erased.
     Erase {
         /// The record whose payload goes.
@@ -191,6 +200,7 @@ pub(crate) fn obey(
             let set = PolicySet { t, line: line.clone(), version, file: *file, by: by.clone() };
             Ok(Some((Record::Policy(set), Some(text.clone()))))
         }
+        Command::Secret { name, sealed, by } => crate::secret::set(books, (name, sealed.as_ref(), by), t),
         Command::Event(event, text) => Ok(Some((note(books, event, t)?, Some(text.clone())))),
         Command::Erase { of, by } => plain(Record::Erased(Erased { t, of: *of, by: by.clone() })),
     }

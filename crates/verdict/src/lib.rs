@@ -30,6 +30,7 @@ mod policy;
 mod record;
 mod schema;
 mod screen;
+mod secret;
 mod settle;
 
 pub use action::{Action, Definition, Digest, Draft, Facts, Malformed, Realm, check_name, hex, short};
@@ -63,4 +64,5 @@ pub use record::{
 };
 pub use schema::{Fault, Schema};
 pub use screen::{Classifier, NamedPattern, Reacted, Reaction, SCREENED, Screen, Screens, Side};
+pub use secret::SecretSet;
 pub use settle::{Outcome, Screened};

@@ -4,6 +4,7 @@
 //! the rules that exist. Knows nothing of YAML (that is `load`) and takes no decision (that is `decide`).
 
 mod pattern;
+mod price;
 mod sandbox;
 
 use std::borrow::Cow;
@@ -186,6 +187,8 @@ pub struct AgentParts {
     pub rules: Vec<Rule>,
     /// Its own, those of its roles, and those for everyone.
     pub limits: Vec<Limit>,
+    /// What calls of tools cost it, whatever the tools' own prices are.
+    pub prices: Vec<(String, Micros)>,
     /// Its own, those of its roles, and those for everyone: all hold.
     pub boundaries: Vec<Boundaries>,
     /// What is done about what no list of names can bound.

@@ -18,6 +18,7 @@ use crate::lease::LeaseNote;
 use crate::limit::{Charge, CounterName, Meter, Micro};
 use crate::money::Micros;
 use crate::policy::{Mode, PolicyVersion, Risk, Terms};
+use crate::secret::SecretSet;
 
 /// A place in the ledger, counted from 0.
 pub type Index = u64;
@@ -50,6 +51,8 @@ pub enum Record {
     Lease(LeaseNote),
     /// What somebody says happened.
     Event(EventNote),
+    /// A tool's secret that was stored, replaced or dropped.
+    Secret(SecretSet),
 }
 
 /// A decision.
@@ -460,6 +463,7 @@ impl Record {
             Self::Erased(it) => it.t,
             Self::Lease(it) => it.t,
             Self::Event(it) => it.t,
+            Self::Secret(it) => it.t,
         }
     }
     /// The earlier record it is about.
@@ -472,7 +476,12 @@ impl Record {
             Self::Erased(it) => Some(it.of),
             Self::Lease(it) => it.of(),
             Self::Event(it) => it.of,
-            Self::Policy(_) | Self::Agent(_) | Self::Tool(_) | Self::Key(_) | Self::KeyRevoked(_) => None,
+            Self::Policy(_)
+            | Self::Agent(_)
+            | Self::Tool(_)
+            | Self::Key(_)
+            | Self::KeyRevoked(_)
+            | Self::Secret(_) => None,
         }
     }
 }

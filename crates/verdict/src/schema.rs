@@ -6,6 +6,8 @@
 
 mod check;
 mod compile;
+#[cfg(test)]
+mod tests;
 
 use hashbrown::HashMap;
 use regex::Regex;

@@ -177,6 +177,16 @@ impl Screens {
         self.classifier = self.classifier.take().or_else(|| other.classifier.clone());
     }
 
+    /// True if nothing that is for an agent could be kept back, replaced or refused.
+    pub fn lets_all_out(&self) -> bool {
+        let reacts = |reaction: Reaction| reaction > Reaction::Flag;
+        !self.output.reactions.iter().any(|(_, reaction)| reacts(*reaction))
+            && self.output.max_chars.is_none()
+            && !self.patterns.iter().any(|pattern| pattern.output && reacts(pattern.then))
+            && self.canaries.is_empty()
+            && self.classifier.is_none()
+    }
+
     fn side(&self, side: Side) -> &Screen {
         match side {
             Side::Input => &self.input,

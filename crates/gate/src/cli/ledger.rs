@@ -303,9 +303,11 @@ fn may_be_erased(store: &StorePath, of: u64, size: u64) -> Result<(), Failure> {
         Failure::said(format!("there is no record {of}: the ledger holds {size}, counted from 0"))
     })?;
     match record_of(of, &entry.body).map_err(Failure::said)? {
-        Record::Decided(_) | Record::Settled(_) | Record::Lease(_) | Record::Event(_) => Ok(()),
+        Record::Decided(_) | Record::Settled(_) | Record::Lease(_) | Record::Event(_) | Record::Secret(_) => {
+            Ok(())
+        }
         _ => Err(Failure::said(format!(
-            "record {of} is no decision, outcome, lease or event; nothing personal lies beside it, and it stays"
+            "record {of} is no decision, outcome, lease, event or secret; nothing personal lies beside it, and it stays"
         ))),
     }
 }

@@ -12,6 +12,7 @@ use super::{Done, Failure, StoreArg};
 use crate::mcp::servers::Servers;
 use crate::policy_watch::PolicyWatch;
 use crate::serve::{self, Options};
+use crate::tool::SealingKey;
 
 /// The line of gates whose policy `serve` and `dev` follow.
 pub const MAIN: &str = "main";
@@ -43,6 +44,7 @@ pub struct ServeArgs {
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> Done {
     let store = args.store.find()?;
+    let sealing = SealingKey::from_environment().map_err(Failure::Said)?;
     let mcp = args.mcp.as_deref().map(Servers::read).transpose().map_err(Failure::Said)?;
     let address = address(&args.listen)?;
     super::wait_with_threads(async {
@@ -55,6 +57,7 @@ pub fn run(args: &ServeArgs) -> Done {
             store: store.clone(),
             line: opened.line,
             mcp,
+            sealing,
             on_ready: Box::new(ready),
             stop: serve::told_to_stop().map_err(Failure::Said)?,
         };

@@ -135,6 +135,10 @@ fn described(record: &Record) -> (&'static str, Option<Hue>, String) {
             let of: Vec<&str> = of.into_iter().flatten().collect();
             ("event", None, format!("{} by {} {}", it.kind, it.by, of.join(" ")))
         }
+        Record::Secret(it) => {
+            let how = if it.dropped { "dropped" } else { "stored" };
+            ("secret", Some(Hue::Strong), format!("{} {how} by {}", it.name, it.by))
+        }
         Record::Erased(it) => {
             ("erased", Some(Hue::Strong), format!("what lay beside record {}, by {}", it.of, it.by))
         }

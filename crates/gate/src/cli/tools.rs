@@ -10,7 +10,7 @@ use verdict::{Command, Json, Pin, Realm, Record};
 use super::opening::{self, halted, open_reader};
 use super::person::{self, Need};
 use super::print::{self, Hue, Table, clean, hued, paint};
-use super::{Done, Failure, JsonArg, StoreArg, infer};
+use super::{Done, Failure, JsonArg, StoreArg, import, infer};
 use crate::ink::record_of;
 use crate::views;
 
@@ -28,6 +28,9 @@ pub enum ToolsCommand {
     Accept(AcceptArgs),
     /// Print what the arguments of tools probably mean, as lines for a policy
     Infer(infer::InferArgs),
+    /// Make tools that the gate calls of a description of an API
+    #[command(subcommand)]
+    Import(import::ImportCommand),
 }
 
 /// `portcullis tools list`
@@ -78,6 +81,7 @@ pub fn run(command: ToolsCommand) -> Done {
         ToolsCommand::List(args) => list(&args),
         ToolsCommand::Accept(args) => accept(args),
         ToolsCommand::Infer(args) => infer::run(&args),
+        ToolsCommand::Import(command) => import::run(command),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Agents: who they are, and the kill switch. And the tool definitions that were seen.
+//! Agents: who they are, and the kill switch.
 
 use verdict::{Command, check_name};
 
@@ -46,11 +46,6 @@ pub(super) async fn enable(call: Call) -> Result<Reply, Problem> {
         let Nothing {} = wire::read(&call.body).map_err(|why| Problem::unreadable("invalid_request", why))?;
     }
     set(call, Some(true), None, None).await
-}
-
-pub(super) async fn tools(call: Call) -> Result<Reply, Problem> {
-    Query::read(&call.query, &[])?;
-    reply::json(&call.app.gate.desk.ask(views::tools).await.map_err(|halt| halted(&halt))?)
 }
 
 async fn set(

@@ -1,7 +1,7 @@
 //! `GET /v1/decisions` and one of them.
 
 use ledger::Fault;
-use verdict::{Answer, Index, KeyRole, short};
+use verdict::{Answer, Index, KeyRole, Status, short};
 
 use super::problem::Problem;
 use super::query::Query;
@@ -11,7 +11,18 @@ use crate::views::{self, Wanted};
 use crate::wire::parse_id;
 
 pub(super) async fn list(call: Call) -> Result<Reply, Problem> {
-    let known = ["agent_id", "tool", "decision", "user", "session_id", "since", "until", "limit", "cursor"];
+    let known = [
+        "agent_id",
+        "tool",
+        "decision",
+        "outcome",
+        "user",
+        "session_id",
+        "since",
+        "until",
+        "limit",
+        "cursor",
+    ];
     let query = Query::read(&call.query, &known)?;
     let caller = call.caller()?;
     let mut wanted = Wanted {
@@ -19,6 +30,7 @@ pub(super) async fn list(call: Call) -> Result<Reply, Problem> {
         agent: query.owned("agent_id"),
         tool: query.owned("tool"),
         decision: query.text("decision").map(answer).transpose()?,
+        outcome: query.text("outcome").map(ended).transpose()?,
         user: query.owned("user"),
         session: query.owned("session_id"),
         by: None,
@@ -52,6 +64,20 @@ pub(super) async fn get(call: Call) -> Result<Reply, Problem> {
     match found.await.map_err(unread)? {
         Some(view) => reply::json(&view),
         None => Err(no_such(at)),
+    }
+}
+
+fn ended(text: &str) -> Result<Status, Problem> {
+    match text {
+        "success" => Ok(Status::Success),
+        "failed" => Ok(Status::Failed),
+        "cancelled" => Ok(Status::Cancelled),
+        "unknown" => Ok(Status::Unknown),
+        other => {
+            let detail =
+                format!("`outcome` is `{}`; it is success, failed, cancelled or unknown", short(other));
+            Err(Problem::request(detail))
+        }
     }
 }
 

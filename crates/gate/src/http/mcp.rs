@@ -82,6 +82,7 @@ fn heads(headers: &HeaderMap) -> Result<Heads<'_>, Problem> {
         session: text(headers, &SESSION)?,
         version: text(headers, &VERSION)?,
         last_event: text(headers, &LAST_EVENT)?,
+        all: Some(headers),
         json: true,
     })
 }

@@ -7,7 +7,11 @@ pub(super) mod account;
 pub(super) mod agents;
 pub(super) mod leases;
 pub(super) mod locks;
+pub(super) mod policies;
+pub(super) mod policy_form;
+pub(super) mod run;
 pub(super) mod runs;
+pub(super) mod tools;
 
 use verdict::{Halt, LeaseKind, LeaseName, LeaseOrder, LeaseWish, Leased, Malformed, Micro, Refusal};
 
@@ -19,7 +23,10 @@ use crate::wire::{self, Fields, Unreadable};
 const SECOND: Micro = 1_000_000;
 
 /// Reads a body by its fields. No body is an empty object.
-fn read<T>(call: &Call, of: impl FnOnce(&mut Fields<'_>) -> Result<T, Malformed>) -> Result<T, Problem> {
+pub(super) fn read<T>(
+    call: &Call,
+    of: impl FnOnce(&mut Fields<'_>) -> Result<T, Malformed>,
+) -> Result<T, Problem> {
     read_fields(call, of).map(|(read, _)| read)
 }
 

@@ -12,6 +12,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use super::Problem;
 use crate::mcp::http::Feed;
@@ -25,6 +26,21 @@ pub enum Payload {
     Whole(Full<Bytes>),
     /// Messages as they come.
     Feed(Box<Feed>),
+    /// Events as they come.
+    Events(Box<Coming>),
+}
+
+/// Events that come from somewhere else.
+pub struct Coming {
+    from: mpsc::Receiver<Bytes>,
+    taken: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Coming {
+    /// `taken` is called whenever the client has taken what was there.
+    pub fn told(&mut self, taken: Box<dyn Fn() + Send + Sync>) {
+        self.taken = Some(taken);
+    }
 }
 
 impl Body for Payload {
@@ -38,18 +54,24 @@ impl Body for Payload {
         match self.get_mut() {
             Self::Whole(whole) => Pin::new(whole).poll_frame(cx),
             Self::Feed(feed) => Pin::new(feed.as_mut()).poll_frame(cx),
+            Self::Events(coming) => {
+                if let Some(taken) = &coming.taken {
+                    taken();
+                }
+                coming.from.poll_recv(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
     }
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(whole) => whole.is_end_stream(),
-            Self::Feed(_) => false,
+            Self::Feed(_) | Self::Events(_) => false,
         }
     }
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(whole) => whole.size_hint(),
-            Self::Feed(_) => SizeHint::default(),
+            Self::Feed(_) | Self::Events(_) => SizeHint::default(),
         }
     }
 }
@@ -60,6 +82,20 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\"");
+
+/// Server-sent events, as they come.
+pub(super) fn events(from: mpsc::Receiver<Bytes>) -> Reply {
+    let mut reply = of(StatusCode::OK, EVENTS, Bytes::new());
+    *reply.body_mut() = Payload::Events(Box::new(Coming { from, taken: None }));
+    reply
+}
+
+/// One server-sent event, its data in JSON.
+pub(super) fn event(name: &str, data: &impl Serialize) -> Bytes {
+    // JSON has no line breaks of its own.
+    let data = serde_json::to_string(data).unwrap_or_default();
+    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
 
 /// An answer in JSON.
 pub(super) fn json(body: &impl Serialize) -> Result<Reply, Problem> {
@@ -87,6 +123,13 @@ pub(super) fn unwritten(error: &serde_json::Error) -> Problem {
 /// An answer in plain text.
 pub(super) fn text(media: &'static str, body: String) -> Reply {
     of(StatusCode::OK, HeaderValue::from_static(media), body.into_bytes())
+}
+
+/// An answer with nothing in it.
+pub(super) fn nothing() -> Reply {
+    let mut reply = of(StatusCode::NO_CONTENT, JSON, Vec::new());
+    reply.headers_mut().remove(CONTENT_TYPE);
+    reply
 }
 
 /// A problem as an answer.
@@ -122,11 +165,11 @@ pub(super) fn bare(status: StatusCode) -> Reply {
 }
 
 /// Messages as they come.
-pub(super) fn feed(feed: Feed) -> Reply {
+pub(super) fn feed(feed: Box<Feed>) -> Reply {
     let mut reply = of(StatusCode::OK, EVENTS, Bytes::new());
     // Proxies that collect answers would hold up what is said.
     reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    *reply.body_mut() = Payload::Feed(Box::new(feed));
+    *reply.body_mut() = Payload::Feed(feed);
     reply
 }
 

@@ -2,8 +2,10 @@
 //!
 //! The router, the role check and the OpenAPI document are made from it, so they cannot disagree.
 
-mod compat;
+mod agentwarden;
+mod onceonly;
 mod table;
+mod tools;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,12 +18,14 @@ use super::Call;
 use super::problem::Problem;
 use super::reply::Reply;
 
-pub use compat::COMPAT;
+pub use agentwarden::AGENTWARDEN;
+pub use onceonly::ONCEONLY;
 pub use table::ROUTES;
+pub use tools::TOOLS;
 
 /// All routes: our own, then those of other products' clients.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain(COMPAT.iter())
+    ROUTES.iter().chain(TOOLS.iter()).chain(ONCEONLY.iter()).chain(AGENTWARDEN.iter())
 }
 
 /// Who may use a route.

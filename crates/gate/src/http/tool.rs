@@ -6,6 +6,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use verdict::{Code, Draft, Halt, Index, Malformed, Receipt, Status, short};
 
@@ -14,7 +16,7 @@ use super::problem::Problem;
 use super::reply::{self, Reply};
 use super::{Call, halted};
 use crate::path::Carried;
-use crate::tool::{Errand, Told};
+use crate::tool::{Errand, Sink, Told};
 use crate::views;
 use crate::wire::{self, CheckReply, Original, ToolCallReply, ToolCallRequest, decision_id};
 
@@ -28,6 +30,7 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
         wire::read(&call.body).map_err(|why| Problem::unreadable("invalid_action", why))?;
     let tool = call.param(0).to_owned();
     let wait = Duration::from_secs(request.wait_s.unwrap_or(0));
+    let pieces = request.stream == Some(true);
     let draft = draft_of(request.into_check(tool), call.caller()?)?;
     let policy = call.app.gate.desk.policy();
     // What the policy does not know is decided, and the denial recorded, as for a check.
@@ -41,8 +44,11 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
     }
     let until = start + wait;
     loop {
-        let (carried, told) =
-            carry(&call, draft.clone(), until.saturating_duration_since(Instant::now())).await?;
+        let wait = until.saturating_duration_since(Instant::now());
+        let (carried, told) = match carry_passing(&call, draft.clone(), wait, pieces).await? {
+            Begun::Ended(carried, told) => (carried, told),
+            Begun::Passing(reply) => return Ok(reply),
+        };
         let receipt = match carried {
             Carried::Out(closing) => {
                 call.app.metrics.took(start.elapsed().saturating_sub(told.took));
@@ -65,24 +71,73 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
     }
 }
 
-/// Carries a call out on a task of its own: a caller who hangs up stops nothing that was begun.
-async fn carry(call: &Call, draft: Draft, wait: Duration) -> Result<(Carried, Told), Problem> {
+/// Carries a call out, and waits for its end.
+pub(super) async fn carry(call: &Call, draft: Draft, wait: Duration) -> Result<(Carried, Told), Problem> {
+    end(begin(call, draft, wait, None)).await
+}
+
+type Task = JoinHandle<(Result<Result<Carried, Halt>, Malformed>, Told)>;
+
+/// Begins a call on a task of its own: a caller who hangs up stops nothing that was begun.
+fn begin(call: &Call, draft: Draft, wait: Duration, sink: Option<Sink>) -> Task {
     let errand = Errand {
         gate: call.app.gate.clone(),
         tools: call.app.tools.clone(),
         metrics: Arc::clone(&call.app.metrics),
         wait,
         closing: call.app.closing.subscribe(),
+        sink,
         told: Mutex::default(),
     };
-    let task = tokio::spawn(async move {
+    tokio::spawn(async move {
         let carried = errand.gate.call(draft, &errand).await;
         (carried, errand.told())
-    });
+    })
+}
+
+async fn end(task: Task) -> Result<(Carried, Told), Problem> {
     let (carried, told) = task.await.map_err(|_| Problem::internal())?;
-    let carried: Result<Carried, Halt> =
-        carried.map_err(|malformed: Malformed| Problem::no_action(malformed.to_string()))?;
+    let carried = carried.map_err(|malformed| Problem::no_action(malformed.to_string()))?;
     Ok((carried.map_err(|halt| halted(&halt))?, told))
+}
+
+/// How a call went on: to its end, or to the first piece of its answer.
+enum Begun {
+    Ended(Carried, Told),
+    Passing(Reply),
+}
+
+/// Carries a call out; if its answer comes in pieces, answers with those as they come, and then with its end.
+async fn carry_passing(call: &Call, draft: Draft, wait: Duration, pieces: bool) -> Result<Begun, Problem> {
+    if !pieces {
+        return carry(call, draft, wait).await.map(|(carried, told)| Begun::Ended(carried, told));
+    }
+    let (sink, mut coming) = Sink::new();
+    let task = begin(call, draft, wait, Some(sink));
+    let Some(first) = coming.recv().await else {
+        return end(task).await.map(|(carried, told)| Begun::Ended(carried, told));
+    };
+    let (to, from) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut piece = Some(first);
+        while let Some(json) = piece {
+            // Whoever has gone misses the rest; it is taken all the same, so that the call can end.
+            let _gone = to.send(reply::event("piece", &json)).await;
+            piece = coming.recv().await;
+        }
+        let last = match end(task).await {
+            Ok((Carried::Out(closing), told)) => {
+                reply::event("end", &ToolCallReply::carried(closing, told).passed_on())
+            }
+            // Pieces come of calls that were carried out, and of no others.
+            Ok((Carried::Refused(receipt), _)) => {
+                reply::event("end", &ToolCallReply::refused(&receipt, None))
+            }
+            Err(problem) => reply::event("error", &problem),
+        };
+        let _gone = to.send(last).await;
+    });
+    Ok(Begun::Passing(reply::events(from)))
 }
 
 /// Waits until the call at `of` has ended one way or the other; false if it has not by `until`, or if nobody knows.

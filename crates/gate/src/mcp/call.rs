@@ -271,6 +271,11 @@ impl World for Errand {
     }
 }
 
+/// True if the server asks for something before it does anything (revision 2026-07-28).
+fn is_question(fields: &Fields<'_>) -> bool {
+    fields.text("resultType").ok().flatten().as_deref() == Some("input_required")
+}
+
 /// How the call ended, as the server's answer tells.
 fn outcome_of(answer: &[u8], call: &Call) -> Outcome {
     let unknown = Outcome::plain(Status::Unknown);
@@ -279,9 +284,11 @@ fn outcome_of(answer: &[u8], call: &Call) -> Outcome {
         return unknown;
     };
     let Some(result) = result else { return Outcome::plain(Status::Failed) };
-    let Ok(fields) = Fields::strict(result.get(), &["isError", "task"]) else { return unknown };
+    let Ok(fields) = Fields::strict(result.get(), &["isError", "task", "resultType"]) else { return unknown };
     let said = |key: &str| fields.raw(key).map(RawValue::get);
     match said("isError") {
+        // Nothing is done yet: the client calls again with what was asked for, and that is decided anew.
+        _ if is_question(&fields) => Outcome::plain(Status::Cancelled),
         Some("true") => Outcome::plain(Status::Failed),
         // It runs on, and its end is told in an answer to another request.
         None | Some("false" | "null") if call.is_task && said("task").is_some() => unknown,

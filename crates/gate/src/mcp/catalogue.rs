@@ -114,10 +114,13 @@ pub(super) fn filtered(line: &str, page: &Page<'_>, views: &[View]) -> Option<St
     super::screen::spliced(line, page.raw.get(), &format!("[{}]", kept.join(",")))
 }
 
+/// The offers of a server by name; `None`: it is there, and unreadable.
+pub(super) type Offers = Arc<HashMap<String, Option<Offer>>>;
+
 /// What is known of the server's tools.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
-    offers: HashMap<String, Option<Offer>>,
+    offers: Offers,
     listing: Option<Listing>,
     /// How many lists of the gate's own were asked for.
     asked: u64,
@@ -157,6 +160,16 @@ impl Catalogue {
         self.offers.get(tool).cloned()
     }
 
+    /// All that is known.
+    pub(super) fn offers(&self) -> Offers {
+        Arc::clone(&self.offers)
+    }
+
+    /// Takes over what was known elsewhere.
+    pub(super) fn remember(&mut self, offers: Offers) {
+        self.offers = offers;
+    }
+
     /// How many lists have ended.
     pub(super) fn ended(&self) -> u64 {
         self.ended
@@ -180,7 +193,7 @@ impl Catalogue {
 
     /// The server says that its tools changed: what was listed before counts no more.
     pub(super) fn outdated(&mut self) {
-        self.offers.clear();
+        self.offers = Offers::default();
         if let Some(listing) = &mut self.listing {
             listing.stale = true;
         }
@@ -191,7 +204,7 @@ impl Catalogue {
         for item in items {
             let Some(name) = &item.name else { continue };
             if self.offers.len() < TOOLS || self.offers.contains_key(name) {
-                self.offers.insert(name.clone(), item.offer.clone());
+                Arc::make_mut(&mut self.offers).insert(name.clone(), item.offer.clone());
             }
         }
     }
@@ -211,7 +224,7 @@ impl Catalogue {
             return Then::More;
         }
         let Some(Listing { offers, stale: false, .. }) = self.listing.take() else { return Then::Again };
-        self.offers = offers;
+        self.offers = Arc::new(offers);
         self.ended = self.ended.saturating_add(1);
         Then::Done
     }

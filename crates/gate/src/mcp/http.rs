@@ -4,14 +4,20 @@
 //! What is decided, filtered, pinned and screened is so by the same session as over stdio. Knows no sockets.
 
 mod border;
+mod bridge;
+mod dial;
 mod events;
 mod feed;
 mod hub;
 mod link;
 mod many;
+mod modern;
+mod once;
 mod pipes;
 mod remote;
+mod sessionless;
 mod streams;
+mod turned;
 mod visit;
 
 pub use feed::Feed;

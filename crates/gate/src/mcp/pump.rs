@@ -151,6 +151,10 @@ fn call(session: &Arc<Session>, line: &[u8], (id, raw_id): (Id, &str), params: O
         Ok(call) => call,
         Err(why) => return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes(), Some(&id)),
     };
+    if let Some(why) = request::responses(params).and_then(|raw| session.kept_in(raw)) {
+        let why = format!("not sent: `inputResponses`: {why}");
+        return session.to_client(reply::error(Some(raw_id), -32602, &why).as_bytes(), Some(&id));
+    }
     let flight = Flight::new();
     let step = match session.called(&id, &flight, line.len()) {
         Ok(step) => step,

@@ -8,6 +8,8 @@ use verdict::Json;
 
 use super::envelope::{Fields, folded, id_of};
 
+/// What the client answers to what an earlier answer asked for (revision 2026-07-28).
+const RESPONSES: &str = "inputResponses";
 /// What a client may say about its call beside the call.
 const KEY: &str = "portcullis/idempotencyKey";
 const STEP: &str = "portcullis/step";
@@ -35,7 +37,7 @@ pub(super) struct Call {
 /// Reads the parameters of a call. The error is a sentence.
 pub(super) fn read(params: Option<&RawValue>) -> Result<Call, String> {
     let params = params.ok_or("the call has no `params`")?;
-    let fields = Fields::strict(params.get(), &["name", "arguments", "_meta", "task"])?;
+    let fields = Fields::strict(params.get(), &["name", "arguments", "_meta", "task", RESPONSES])?;
     let tool = fields.text("name")?.ok_or("the call has no `name`")?;
     let args = match fields.raw("arguments") {
         None => None,
@@ -94,6 +96,11 @@ pub(super) fn misnamed<'a>(args: &'a Json, properties: &[String]) -> Option<(&'a
         let meant = properties.iter().find(|name| folded(name) == folded(key))?;
         Some((key, meant.clone()))
     })
+}
+
+/// What goes to the server beside the arguments and is the client's own words.
+pub(super) fn responses(params: Option<&RawValue>) -> Option<&RawValue> {
+    Fields::strict(params?.get(), &[RESPONSES]).ok()?.raw(RESPONSES)
 }
 
 /// The request that a cancellation is about, if it says so in one way only.

@@ -320,7 +320,12 @@ fn fill(text: &str, env: Env<'_>) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test fails by panicking"
+    )]
     use super::*;
 
     fn read(text: &str) -> Result<Servers, String> {
@@ -339,10 +344,10 @@ mod tests {
         .unwrap();
         assert_eq!(servers.list.len(), 2);
         assert!(!servers.waits);
-        let Reach::Command { line, env } = &servers.list[0].reach else { unreachable!() };
-        assert_eq!((servers.list[0].prefix.as_str(), line[2].as_str()), ("files__", "/srv"));
+        let Reach::Command { line, env } = &servers.list[0].reach else { panic!("of another kind") };
+        assert_eq!((servers.list[0].prefix.as_str(), line[3].as_str()), ("files__", "/srv"));
         assert_eq!(env[0], ("K".to_owned(), "t0".to_owned()));
-        let Reach::Url { headers, .. } = &servers.list[1].reach else { unreachable!() };
+        let Reach::Url { headers, .. } = &servers.list[1].reach else { panic!("of another kind") };
         assert_eq!((servers.list[1].prefix.as_str(), headers[0].1.to_str().unwrap()), ("", "Bearer t0"));
     }
 

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use verdict::{Command, Halt, Json, Policy, Realm, could_allow, hex};
 
+pub(super) use super::catalogue::Offers;
 use super::catalogue::{Catalogue, Item, Offer, Page, Then, View, canonical};
 use super::envelope::Id;
 use super::flight::Flight;
@@ -43,6 +44,8 @@ pub(super) struct Session {
     /// Whether a call waits for people; else the client comes back.
     pub(super) waits: bool,
     pub(super) runtime: Handle,
+    /// What requests of the gate's own carry as `_meta`, as written.
+    meta: Option<String>,
     client: Box<dyn Way>,
     server_end: Box<dyn Way>,
     requests: Mutex<Requests>,
@@ -92,6 +95,7 @@ pub(super) struct Names {
     pub(super) server: String,
     pub(super) by: Option<String>,
     pub(super) waits: bool,
+    pub(super) meta: Option<String>,
 }
 
 impl Session {
@@ -102,7 +106,7 @@ impl Session {
         (client, server_end): (Box<dyn Way>, Box<dyn Way>),
         runtime: Handle,
     ) -> Arc<Self> {
-        let Names { store, agent, user, run, made_up, secret, environment, server, by, waits } = names;
+        let Names { store, agent, user, run, made_up, secret, environment, server, by, waits, meta } = names;
         Arc::new(Self {
             gate,
             store,
@@ -114,6 +118,7 @@ impl Session {
             runtime,
             by,
             waits,
+            meta,
             client,
             server_end,
             requests: Mutex::default(),
@@ -289,6 +294,16 @@ impl Session {
         }
     }
 
+    /// What is known of the server's tools.
+    pub(super) fn offers(&self) -> Offers {
+        self.tools().offers()
+    }
+
+    /// The same as another session knew it a moment ago.
+    pub(super) fn remember(&self, offers: Offers) {
+        self.tools().remember(offers);
+    }
+
     /// What the server says of a tool, if that is known.
     pub(super) fn find(&self, tool: &str) -> Option<Option<Offer>> {
         self.tools().find(tool)
@@ -315,7 +330,13 @@ impl Session {
     }
 
     fn ask_for_list(&self, id: &str, cursor: Option<&str>) {
-        let params = cursor.map(|cursor| format!(",\"params\":{{\"cursor\":{cursor}}}")).unwrap_or_default();
+        let meta = self.meta.as_ref().map(|meta| format!("\"_meta\":{meta}"));
+        let cursor = cursor.map(|cursor| format!("\"cursor\":{cursor}"));
+        let params: Vec<String> = meta.into_iter().chain(cursor).collect();
+        let params = match params.is_empty() {
+            true => String::new(),
+            false => format!(",\"params\":{{{}}}", params.join(",")),
+        };
         let request = format!("{{\"jsonrpc\":\"2.0\",\"id\":\"{id}\",\"method\":\"tools/list\"{params}}}\n");
         if self.to_server(request.as_bytes(), Some(&Id::Text(id.to_owned()))).is_err() {
             self.list_failed();

@@ -7,15 +7,16 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{HeaderMap, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
-use verdict::{Address, Endpoint};
+use verdict::{Address, Endpoint, Json};
 
 use super::fault::{Fault, Why};
 use super::pool::Sender;
-use super::{Shared, egress};
+use super::stream::{self, Cut, Passed, Sink};
+use super::{Lines, egress};
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// The body; or why it was not read, though the status says what was done.
     pub(super) body: Result<Bytes, Fault>,
+    /// Its pieces, if they were passed on as they came; the body is then empty.
+    pub(super) pieces: Option<Vec<Json>>,
 }
 
 impl Answer {
@@ -51,28 +54,30 @@ pub(super) struct Way<'w> {
     /// What the connection is for: the tool's name and everything that says whom it trusts.
     pub(super) purpose: &'w str,
     pub(super) deadline: Instant,
+    /// Where pieces of an answer go as they come.
+    pub(super) sink: Option<&'w Sink>,
 }
 
 /// Heads and lines of answers beyond this are refused.
 const HEAD: usize = 64 * 1024;
 
 /// Sends a request once.
-pub(super) async fn send(shared: &Shared, way: &Way<'_>, request: Request<Full<Bytes>>) -> Attempt {
+pub(super) async fn send(lines: &Lines, way: &Way<'_>, request: Request<Full<Bytes>>) -> Attempt {
     let mut request = request;
-    while let Some(mut kept) = shared.pool.take(way.purpose) {
+    while let Some(mut kept) = lines.pool.take(way.purpose) {
         if timeout_at(way.deadline, kept.ready()).await.is_ok_and(|ready| ready.is_ok()) {
-            match exchange(shared, way, kept, request).await {
+            match exchange(lines, way, kept, request).await {
                 Exchanged::Done(attempt) => return attempt,
                 // It had been closed by the other end: nothing of the request left.
                 Exchanged::Unsent(back) => request = *back,
             }
         }
     }
-    let sender = match open(shared, way).await {
+    let sender = match open(lines, way).await {
         Ok(sender) => sender,
         Err(fault) => return Attempt::Never(fault),
     };
-    match exchange(shared, way, sender, request).await {
+    match exchange(lines, way, sender, request).await {
         Exchanged::Done(attempt) => attempt,
         Exchanged::Unsent(_) => {
             Attempt::Never(Fault::new(Why::Unreachable, "the tool closed the connection at once"))
@@ -81,13 +86,13 @@ pub(super) async fn send(shared: &Shared, way: &Way<'_>, request: Request<Full<B
 }
 
 /// A new connection.
-async fn open(shared: &Shared, way: &Way<'_>) -> Result<Sender, Fault> {
+async fn open(lines: &Lines, way: &Way<'_>) -> Result<Sender, Fault> {
     let Way { endpoint, address, deadline, .. } = way;
     let stream = egress::connect(address, endpoint.allow_private, *deadline).await?;
     if !address.tls {
         return shake_hands(TokioIo::new(stream)).await;
     }
-    let met = timeout_at(*deadline, shared.trust.meet(endpoint, &address.host, stream)).await;
+    let met = timeout_at(*deadline, lines.trust.meet(endpoint, &address.host, stream)).await;
     let late = || Fault::new(Why::Unreachable, "the tool did not agree on TLS in time");
     shake_hands(TokioIo::new(met.map_err(|_| late())??)).await
 }
@@ -113,7 +118,7 @@ enum Exchanged {
 }
 
 async fn exchange(
-    shared: &Shared,
+    lines: &Lines,
     way: &Way<'_>,
     mut sender: Sender,
     request: Request<Full<Bytes>>,
@@ -139,22 +144,34 @@ async fn exchange(
     };
     let (status, headers) = (answered.status().as_u16(), answered.headers().clone());
     let limit = usize::try_from(way.endpoint.max_response_bytes).unwrap_or(usize::MAX);
-    match timeout_at(way.deadline, read(answered, limit)).await {
+    let media = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let cut = Cut::of(media).filter(|_| matches!(status, 200..=299));
+    let reading = async {
+        match (way.sink, cut) {
+            (Some(sink), Some(cut)) => match stream::pass(answered.into_body(), limit, cut, sink).await {
+                Passed::Whole(pieces) => (Read::Whole(Bytes::new()), Some(pieces)),
+                Passed::TooLong => (Read::TooLong, None),
+                Passed::Broken => (Read::Broken, None),
+            },
+            _ => (read(answered, limit).await, None),
+        }
+    };
+    match timeout_at(way.deadline, reading).await {
         Err(_) => {
             lost(Why::Timeout, "the tool's answer did not end in time; nobody knows how it would have ended")
         }
-        Ok(Read::Broken) => {
+        Ok((Read::Broken, _)) => {
             lost(Why::NoAnswer, "the tool's answer broke off; nobody knows how it would have ended")
         }
-        Ok(Read::TooLong) => {
+        Ok((Read::TooLong, pieces)) => {
             let message =
                 format!("the tool's answer is longer than the {limit} bytes that its declaration admits");
             let body = Err(Fault::new(Why::Unreadable, message));
-            Exchanged::Done(Attempt::Answer(Answer { status, headers, body }))
+            Exchanged::Done(Attempt::Answer(Answer { status, headers, body, pieces }))
         }
-        Ok(Read::Whole(body)) => {
-            shared.pool.put(way.purpose, sender);
-            Exchanged::Done(Attempt::Answer(Answer { status, headers, body: Ok(body) }))
+        Ok((Read::Whole(body), pieces)) => {
+            lines.pool.put(way.purpose, sender);
+            Exchanged::Done(Attempt::Answer(Answer { status, headers, body: Ok(body), pieces }))
         }
     }
 }

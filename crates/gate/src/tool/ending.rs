@@ -89,6 +89,13 @@ pub(super) fn outcome(attempt: Attempt, endpoint: &Endpoint) -> (Outcome, Option
 const KEPT: usize = 256 * 1024;
 
 fn done(answer: Answer) -> (Outcome, Option<Fault>) {
+    if let (Some(pieces), Ok(_)) = (&answer.pieces, &answer.body) {
+        let result = Json::List(pieces.clone());
+        let fleeting = result.canonical().len() > KEPT;
+        let outcome =
+            Outcome { answered: true, fleeting, result: Some(result), ..Outcome::plain(Status::Success) };
+        return (outcome, None);
+    }
     let status = Some(answer.status);
     let read = answer.body.and_then(|body| result(&answer.headers, &body).map(|it| (it, body.len() > KEPT)));
     let plain = Outcome { answered: true, ..Outcome::plain(Status::Success) };

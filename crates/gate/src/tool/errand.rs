@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use verdict::{
-    Action, Address, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Realm, Receipt, Signing, Standing,
-    Status, Tool,
+    Action, Address, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Policy, Realm, Receipt, Signing,
+    Standing, Status, Tool,
 };
 
 use super::Tools;
@@ -23,7 +23,9 @@ use super::attempt::{self, Attempt, Way};
 use super::ending::{self, Leave};
 use super::fault::{Fault, Why};
 use super::request::{Message, message};
+use super::secret;
 use super::sign::{self, Stamp};
+use super::stream::Sink;
 use crate::metrics::Metrics;
 use crate::path::{Gate, World};
 
@@ -42,6 +44,8 @@ pub struct Errand {
     pub wait: Duration,
     /// True once the gate is stopping.
     pub closing: watch::Receiver<bool>,
+    /// Where pieces of an answer go as they come, if the caller takes them so.
+    pub sink: Option<Sink>,
     /// What there is to say of it besides its outcome.
     pub told: Mutex<Told>,
 }
@@ -95,7 +99,7 @@ impl Errand {
         let restored = self.restored(tool, action);
         let args = restored.as_ref().unwrap_or_else(|| action.args());
         let message = message(&endpoint, address, (action.agent(), action.tool()), args)?;
-        let secret = self.secret(&endpoint)?;
+        let secret = self.secret(&endpoint).await?;
         let call = Sending {
             endpoint: &endpoint,
             address,
@@ -103,6 +107,7 @@ impl Errand {
             secret,
             key: action.key().map(|key| key_of(action.agent(), key)),
             purpose: purpose(&endpoint, address, action),
+            sink: self.sink.as_ref().filter(|_| passes(&policy, action, &endpoint)),
         };
         Ok(self.attempts(&call).await)
     }
@@ -118,11 +123,11 @@ impl Errand {
         Json::parse(text.as_bytes()).ok()
     }
 
-    fn secret(&self, endpoint: &Endpoint) -> Result<Vec<u8>, Fault> {
+    async fn secret(&self, endpoint: &Endpoint) -> Result<Vec<u8>, Fault> {
         match &endpoint.auth {
             None => Ok(Vec::new()),
             Some(Auth::Hmac(source) | Auth::Bearer(source) | Auth::Header(_, source)) => {
-                self.tools.0.secrets.find(source)
+                secret::find(self.tools.store(), source).await
             }
         }
     }
@@ -136,7 +141,9 @@ impl Errand {
             tried = tried.saturating_add(1);
             self.tell(|told| told.attempts = tried);
             let attempt = self.attempt(call, deadline).await;
-            if tried > endpoint.max_retries || !ending::again(&attempt, leave) {
+            // What was passed on cannot be taken back: another attempt would begin anew.
+            let passed = call.sink.is_some_and(|sink| sink.passed() > 0);
+            if passed || tried > endpoint.max_retries || !ending::again(&attempt, leave) {
                 break attempt;
             }
             let pause = ending::pause(&attempt, tried, dice(), self.gate.desk.clock().now());
@@ -164,8 +171,9 @@ impl Errand {
             Ok(request) => request,
             Err(fault) => return Attempt::Never(fault),
         };
-        let way = Way { endpoint: call.endpoint, address: call.address, purpose: &call.purpose, deadline };
-        match attempt::send(&self.tools.0, &way, request).await {
+        let Sending { endpoint, address, purpose, sink, .. } = call;
+        let way = Way { endpoint, address, purpose, deadline, sink: *sink };
+        match attempt::send(&self.tools.0.lines, &way, request).await {
             Attempt::Answer(answer) if call.endpoint.signed_answers => {
                 let given = answer.headers.get(SIGNATURE).and_then(|it| it.to_str().ok()).unwrap_or_default();
                 let body = answer.body.as_deref().unwrap_or_default();
@@ -233,7 +241,8 @@ impl World for Errand {
 }
 
 const SIGNATURE: HeaderName = HeaderName::from_static("portcullis-signature");
-const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+/// How the gate calls itself.
+pub(super) const AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// A call on its way, but for what differs from attempt to attempt.
 struct Sending<'c> {
@@ -243,6 +252,7 @@ struct Sending<'c> {
     secret: Vec<u8>,
     key: Option<String>,
     purpose: String,
+    sink: Option<&'c Sink>,
 }
 
 impl Sending<'_> {
@@ -324,6 +334,13 @@ fn purpose(endpoint: &Endpoint, address: &Address, action: &Action) -> String {
     let private = if endpoint.allow_private { "private" } else { "public" };
     let (agent, tool, authority) = (action.agent(), action.tool(), address.authority());
     format!("{agent} {tool} {scheme}://{authority} {private} {ca}")
+}
+
+/// True if an answer may be passed on piece by piece: nothing could keep a part of it back, and no signature speaks of
+/// the whole.
+fn passes(policy: &Policy, action: &Action, endpoint: &Endpoint) -> bool {
+    let open = policy.agent(action.agent()).is_some_and(|agent| agent.screens().lets_all_out());
+    open && !endpoint.signed_answers
 }
 
 /// A number from 0 to 255. Without randomness all who wait come back together, which is no worse than without pauses.

@@ -5,24 +5,19 @@
 use verdict::SecretSource;
 
 use super::fault::{Fault, Why};
+use super::sealed::Store;
 
 /// The longest secret, in bytes.
 const LONGEST: u64 = 8 * 1024;
 
-/// Where secrets come from.
-#[derive(Default)]
-pub(super) struct Secrets;
-
-impl Secrets {
-    /// The secret that `source` names.
-    pub(super) fn find(&self, source: &SecretSource) -> Result<Vec<u8>, Fault> {
-        let found = match source {
-            SecretSource::Env(name) => std::env::var(name).ok().map(String::into_bytes),
-            SecretSource::File(path) => of_file(path),
-            SecretSource::Stored(_) => None,
-        };
-        found.filter(|it| !it.is_empty()).ok_or_else(|| missing(source))
-    }
+/// The secret that `source` names.
+pub(super) async fn find(store: &Store, source: &SecretSource) -> Result<Vec<u8>, Fault> {
+    let found = match source {
+        SecretSource::Env(name) => std::env::var(name).ok().map(String::into_bytes),
+        SecretSource::File(path) => of_file(path),
+        SecretSource::Stored(name) => store.get(name).await,
+    };
+    found.filter(|it| !it.is_empty()).ok_or_else(|| missing(source))
 }
 
 fn of_file(path: &str) -> Option<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! Whom the gate believes to be a tool: TLS by rustls, with the system's roots or a tool's own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
 use rustls::pki_types::pem::PemObject as _;
@@ -58,16 +58,28 @@ impl Trust {
             Some(path) => of_file(path)?,
             None => of_system()?,
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|_| Fault::new(Why::NotReady, "this program has no TLS that it could speak"))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let config = Arc::new(config);
+        let config = Arc::new(under(roots)?);
         known.insert(key, Arc::clone(&config));
         Ok(config)
     }
+}
+
+/// The configuration with the system's roots, for what else the gate connects to. The error is a sentence.
+pub(crate) fn system() -> Result<Arc<ClientConfig>, String> {
+    static KNOWN: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = KNOWN.get() {
+        return Ok(Arc::clone(config));
+    }
+    let config = of_system().and_then(under).map(Arc::new).map_err(|fault| fault.message)?;
+    Ok(Arc::clone(KNOWN.get_or_init(|| config)))
+}
+
+fn under(roots: RootCertStore) -> Result<ClientConfig, Fault> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Fault::new(Why::NotReady, "this program has no TLS that it could speak"))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn of_file(path: &str) -> Result<RootCertStore, Fault> {

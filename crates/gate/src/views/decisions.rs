@@ -140,6 +140,8 @@ pub struct Wanted {
     pub tool: Option<String>,
     /// With this answer.
     pub decision: Option<Answer>,
+    /// That ended like this.
+    pub outcome: Option<Status>,
     /// On behalf of this user.
     pub user: Option<String>,
     /// In this session.
@@ -181,8 +183,11 @@ pub fn decisions(reader: &Reader, wanted: &Wanted, limit: usize) -> Result<Decis
         if let Record::Decided(it) = &record
             && wanted.fits(it)
         {
-            let end = end(reader, entry.index)?.map(|(settled, _)| outcome_of(&settled));
-            decisions.push(DecisionView { outcome: end, ..view(entry.index, it) });
+            let end = end(reader, entry.index)?.map(|(settled, _)| settled);
+            if wanted.outcome.is_none() || wanted.outcome == end.as_ref().map(|it| it.status) {
+                let outcome = end.as_ref().map(outcome_of);
+                decisions.push(DecisionView { outcome, ..view(entry.index, it) });
+            }
         }
         Ok(too_old || decisions.len() >= limit)
     })?;

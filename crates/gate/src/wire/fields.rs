@@ -75,6 +75,11 @@ impl Fields<'_> {
         items.into_iter().map(text).collect()
     }
 
+    /// The names of what is left.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// Fields that were read already.
     pub fn from_pairs(pairs: impl Iterator<Item = (String, Json)>) -> Self {
         Self(pairs.map(|(key, value)| (Cow::Owned(key), value)).collect())

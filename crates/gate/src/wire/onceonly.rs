@@ -220,3 +220,79 @@ fn bounded(field: &'static str, text: String, most: usize) -> Result<String, Mal
         _ => Ok(text),
     }
 }
+
+/// `POST /tools`: a tool that the gate calls.
+#[derive(JsonSchema)]
+#[schemars(rename = "OnceOnlyTool")]
+pub struct ToolFields {
+    /// Its name.
+    pub name: String,
+    /// `global`, or `agent:` and the agent's id.
+    pub scope_id: String,
+    /// Where it is.
+    pub url: String,
+    /// The secret of `auth`, which is `{type: "hmac_sha256", secret}`.
+    #[schemars(rename = "auth", with = "Option<serde_json::Map<String, Value>>")]
+    pub secret: Option<String>,
+    /// Milliseconds that a call may take.
+    pub timeout_ms: Option<i64>,
+    /// How often it is tried again at most.
+    pub max_retries: Option<i64>,
+    /// False: nobody may call it.
+    pub enabled: bool,
+    /// For people; at most 512 characters.
+    pub description: Option<String>,
+    /// What a call costs, in dollars.
+    #[schemars(with = "Option<f64>")]
+    pub price_usd: Option<super::Dollars>,
+}
+
+impl ToolFields {
+    /// Reads it.
+    pub fn of(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
+        let description = fields.text("description")?;
+        if description.as_ref().is_some_and(|text| text.chars().count() > 512) {
+            return Err(Malformed { field: "description", why: "has more than 512 characters".to_owned() });
+        }
+        Ok(Self {
+            name: bounded("name", fields.need("name")?, LONGEST_KEY)?,
+            scope_id: fields.text("scope_id")?.unwrap_or_else(|| "global".to_owned()),
+            url: bounded("url", fields.need("url")?, 2_048)?,
+            secret: secret(fields)?,
+            timeout_ms: fields.integer("timeout_ms")?,
+            max_retries: fields.integer("max_retries")?,
+            enabled: fields.flag("enabled")?.unwrap_or(true),
+            description: description.filter(|text| !text.trim().is_empty()),
+            price_usd: fields.money("price_usd")?.map(super::Dollars),
+        })
+    }
+}
+
+/// The secret of `{type: "hmac_sha256", secret}`, and nothing else.
+fn secret(fields: &mut Fields<'_>) -> Result<Option<String>, Malformed> {
+    let odd = |why: &str| Malformed { field: "auth", why: why.to_owned() };
+    let Some(auth) = object(fields, "auth")? else { return Ok(None) };
+    let Json::Map(map) = &auth else { return Ok(None) };
+    match (map.get("type"), map.get("secret"), map.len()) {
+        (Some(Json::Str(kind)), Some(Json::Str(secret)), 2) if kind == "hmac_sha256" => {
+            Ok(Some(secret.clone()))
+        }
+        _ => Err(odd("must be {type: \"hmac_sha256\", secret}, and nothing else")),
+    }
+}
+
+/// `POST /tools/{name}/toggle`.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "OnceOnlyToggle")]
+pub struct Toggle {
+    /// False: nobody may call it.
+    pub enabled: bool,
+}
+
+impl Toggle {
+    /// Reads it.
+    pub fn of(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
+        let missing = Malformed { field: "enabled", why: "is missing".to_owned() };
+        Ok(Self { enabled: fields.flag("enabled")?.ok_or(missing)? })
+    }
+}

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use verdict::{Answer, Closing, Json, Malformed, Micros, Receipt, Status};
 
 use super::check::{CheckReply, CheckRequest, Original, Seen, step};
@@ -14,7 +14,7 @@ use super::{Dollars, decision_id};
 use crate::tool::Told;
 
 const KNOWN: &str = "agent_id, args, context, user, session_id, step, environment, estimated_cost_usd, \
-                     idempotency_key, approval_id, wait_s";
+                     idempotency_key, approval_id, wait_s, stream";
 
 /// The longest that a caller may wait for people, or for another call with its key.
 pub const LONGEST_WAIT_S: u64 = 60;
@@ -48,6 +48,8 @@ pub struct ToolCallRequest {
     pub approval_id: Option<String>,
     /// Seconds to wait, at most 60, while a person must agree or another call with the same key is under way.
     pub wait_s: Option<u64>,
+    /// True: an answer of the tool that comes in pieces (server-sent events, lines of JSON) is passed on as it comes.
+    pub stream: Option<bool>,
 }
 
 impl ToolCallRequest {
@@ -65,6 +67,7 @@ impl ToolCallRequest {
                 idempotency_key: fields.text("idempotency_key")?,
                 approval_id: fields.text("approval_id")?,
                 wait_s: wait(fields.integer("wait_s")?)?,
+                stream: fields.flag("stream")?,
             })
         };
         let request = read(&mut fields).map_err(|malformed| malformed.to_string())?;
@@ -86,6 +89,7 @@ impl ToolCallRequest {
             idempotency_key,
             approval_id,
             wait_s: _,
+            stream: _,
         } = self;
         CheckRequest {
             agent_id,
@@ -111,6 +115,48 @@ fn wait(seconds: Option<i64>) -> Result<Option<u64>, Malformed> {
 }
 
 read_by_fields!(ToolCallRequest);
+
+/// A tool to be called by the gate.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used: the keys are the policy's, and its reader reads them")]
+pub struct ToolRequest {
+    /// Its name.
+    name: String,
+    /// `global`, or `agent:` and the agent's id; without it, `global`.
+    scope: Option<String>,
+    /// Where it is.
+    url: String,
+    /// As in the policy; or `{type, secret, name?}`: the secret is then stored, and given back to nobody.
+    auth: Option<serde_json::Value>,
+    /// The other keys of a tool in the policy: `method`, `schema`, `timeout_ms`, `max_retries`, `price_usd`, ...
+    #[serde(flatten)]
+    more: BTreeMap<String, serde_json::Value>,
+}
+
+/// A tool, as it is now declared, and the policy that declares it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ToolChange {
+    /// The policy now in force.
+    pub policy_version: String,
+    /// The tool; absent once it is removed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<crate::views::DeclaredTool>,
+}
+
+/// A secret to be stored.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretRequest {
+    /// It: 8 to 8,192 bytes. Given back to nobody.
+    pub secret: String,
+}
+
+/// The secrets that are stored.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SecretNames {
+    /// Their names.
+    pub secrets: Vec<String>,
+}
 
 /// The answer to a call.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -217,6 +263,15 @@ impl ToolCallReply {
             attempts,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         }))
+    }
+
+    /// The same without the result, which has been passed on already.
+    #[must_use]
+    pub fn passed_on(self) -> Self {
+        match self {
+            Self::Carried(reply) => Self::Carried(Box::new(CarriedReply { result: None, ..*reply })),
+            refused @ Self::Refused(_) => refused,
+        }
     }
 
     /// The answer that a refusal gives. `original` is what became of the call that it repeats.

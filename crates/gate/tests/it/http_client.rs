@@ -115,6 +115,7 @@ impl Served {
             store: StorePath(folder.0.join("ledger.db")),
             line: "main".to_owned(),
             mcp,
+            sealing: Some(gate::tool::SealingKey::parse(&"5a".repeat(32)).unwrap()),
             on_ready: Box::new(move |at| ready.send(at).unwrap()),
             stop: Box::pin(async move {
                 let _told = stopped.await;

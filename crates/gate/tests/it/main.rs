@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod agentwarden;
 mod authzen;
 mod chaos;
 mod cli;
@@ -26,6 +27,8 @@ mod http_races;
 mod http_roles;
 mod inspection;
 mod mcp;
+mod mcp_eras;
+mod mcp_http;
 mod mcp_rig;
 mod model;
 mod onceonly;
@@ -35,5 +38,7 @@ mod sim;
 mod tidy;
 mod tool_call;
 mod tool_faults;
+mod tool_import;
+mod tool_signing;
 mod upstream;
 mod ways;

@@ -38,7 +38,7 @@ pub struct Side {
 }
 
 impl Side {
-    fn of(from: impl std::io::Read + Send + 'static) -> Self {
+    pub fn of(from: impl std::io::Read + Send + 'static) -> Self {
         let (to, lines) = channel();
         std::thread::spawn(move || {
             let mut from = BufReader::new(from);

@@ -268,6 +268,220 @@ fn logs_and_metrics_are_the_ledgers_decisions() {
 }
 
 #[test]
+fn a_policy_is_an_edit_of_the_policy_and_reads_back_as_it_was_put() {
+    let served = Served::start();
+    let admin = Client::new(&served, KeyRole::Admin);
+    let wanted = json!({
+        "allowed_tools": ["crm.read", "stripe.refund"],
+        "blocked_tools": ["delete_user"],
+        "max_actions_per_hour": 4,
+        "max_spend_usd_per_day": 50.25,
+        "max_calls_per_tool": {"stripe.refund": 2},
+        "pricing_rules": [{"tool": "crm.read", "price_usd": 0.125}],
+    });
+    let mut sent = wanted.clone();
+    sent["agent_id"] = json!("billing-bot");
+    let put = admin.post("/policies/billing-bot", &sent);
+    assert_eq!((put.status, put.json()), (201, json!({"agent_id": "billing-bot", "policy": wanted})));
+    assert_eq!(admin.get("/policies/billing-bot")["policy"], wanted);
+    let text = served.get("/v1/policy", &admin.key).json()["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("{name: onceonly-allowed, allow: [crm.read, stripe.refund]}"), "{text}");
+    assert_eq!(served.get("/v1/policy/versions", &admin.key).json()["versions"][0]["by"], "app");
+
+    let check = |tool: &str| {
+        served.check(&admin.key, &json!({"agent_id": "billing-bot", "tool": tool, "args": {"amount": 1}}))
+    };
+    let first = check("crm.read");
+    assert_eq!((&first["allowed"], &first["remaining"]["usd per 1d"]), (&json!(true), &json!(50.125)));
+    assert_eq!(check("delete_user")["rule"], "onceonly-blocked");
+    assert_eq!(check("lookup.paid")["code"], "no_matching_rule");
+    assert_eq!(
+        [check("stripe.refund"), check("stripe.refund")].map(|it| it["allowed"].clone()),
+        [json!(true), json!(true)]
+    );
+    assert_eq!(check("stripe.refund")["code"], "limit");
+    assert_eq!(
+        [check("crm.read"), check("crm.read")].map(|it| it["allowed"].clone()),
+        [json!(true), json!(false)]
+    );
+
+    let template = json!({"agent_id": "billing-bot", "template": "moderate", "overrides": {"max_actions_per_hour": 300}});
+    let moderate = admin.post("/policies/billing-bot/from-template", &template);
+    assert_eq!(moderate.status, 201, "{}", moderate.text());
+    let moderate = moderate.json()["policy"].clone();
+    assert_eq!(
+        (&moderate["max_actions_per_hour"], &moderate["max_spend_usd_per_day"]),
+        (&json!(300), &json!(50))
+    );
+    assert_eq!(admin.get("/policies/billing-bot")["policy"], moderate);
+    assert!(moderate.get("allowed_tools").is_none() && moderate["blocked_tools"][0] == "delete_user");
+    for name in ["strict", "permissive", "read_only", "support_bot"] {
+        let answer = admin.post("/policies/t-bot/from-template", &json!({"template": name}));
+        assert_eq!(answer.status, 201, "{name}: {}", answer.text());
+        assert_eq!(admin.get("/policies/t-bot"), answer.json(), "{name}");
+    }
+    let all = admin.get("/policies");
+    assert!(
+        all.as_array()
+            .unwrap()
+            .iter()
+            .any(|it| it["agent_id"] == "support-bot" && it["also_in_policy"].is_array()),
+        "{all}"
+    );
+}
+
+#[test]
+fn what_a_policy_cannot_hold_is_refused_and_not_dropped() {
+    let served = Served::start();
+    let admin = Client::new(&served, KeyRole::Admin);
+    let before = served.gate.desk.policy().version().clone();
+    for odd in [
+        json!({"max_tokens": 5}),
+        json!({"allowed_tools": "x"}),
+        json!({"allowed_tools": ["a b"]}),
+        json!({"allowed_tools": [5]}),
+        json!({"max_actions_per_hour": -1}),
+        json!({"max_actions_per_hour": 1.5}),
+        json!({"max_spend_usd_per_day": "5"}),
+        json!({"max_spend_usd_per_day": 0.000_000_1}),
+        json!({"max_calls_per_tool": {"a": -1}}),
+        json!({"max_calls_per_tool": []}),
+        json!({"pricing_rules": [{"tool": "a"}]}),
+        json!({"pricing_rules": [{"tool": "a", "price_usd": 1, "per": "token"}]}),
+        json!({"agent_id": "other"}),
+    ] {
+        let answer = admin.post("/policies/bot", &odd);
+        assert_eq!(answer.status, 422, "{odd}: {}", answer.text());
+    }
+    // Rules of its own would go on allowing what these no longer do.
+    let own = admin.post("/policies/support-bot", &json!({"allowed_tools": ["crm.read"]}));
+    assert_eq!((own.status, own.json()["detail"]["error"].as_str()), (409, Some("policy_conflict")));
+    assert_eq!(admin.post("/policies/bot/from-template", &json!({"template": "x"})).status, 422);
+    assert_eq!(
+        admin
+            .post("/policies/bot/from-template", &json!({"template": "strict", "overrides": {"x": 1}}))
+            .status,
+        422
+    );
+    assert_eq!(served.get(&format!("{BASE}/policies/none"), &admin.key).status, 404);
+    assert_eq!(*served.gate.desk.policy().version(), before);
+}
+
+#[test]
+fn a_governed_tool_is_decided_like_any_action() {
+    let served = Served::start();
+    let app = Client::new(&served, KeyRole::Admin);
+    let read = app.ok("/ai/run", &json!({"agent_id": "support-bot", "tool": "crm.read", "args": {"id": 1, "run_id": "r-1"}, "spend_usd": 0.25}));
+    assert_eq!(
+        (&read["allowed"], &read["decision"], &read["ok"]),
+        (&json!(true), &json!("allowed"), &json!(true))
+    );
+    let path = format!("/v1/decisions/{}", read["decision_id"].as_str().unwrap());
+    let record = served.get(&path, &app.key).json();
+    assert_eq!((&record["session_id"], &record["args"]), (&json!("r-1"), &json!({"id": 1})));
+    assert_eq!(record["expected_cost_usd"], 0.25);
+    let denied = app.ok("/ai/run", &json!({"agent_id": "support-bot", "tool": "users.delete"}));
+    assert_eq!(
+        (&denied["allowed"], &denied["decision"], &denied["result"]),
+        (&json!(false), &json!("blocked"), &json!(null))
+    );
+    assert!(denied["policy_reason"].is_string());
+    let asked = app
+        .ok("/ai/run", &json!({"agent_id": "support-bot", "tool": "stripe.refund", "args": {"amount": 500}}));
+    assert_eq!((&asked["allowed"], &asked["decision"]), (&json!(false), &json!("blocked")));
+    assert!(
+        asked["policy_reason"].as_str().unwrap().contains(asked["approval_id"].as_str().unwrap()),
+        "{asked}"
+    );
+    assert_eq!(
+        app.ok("/ai/run", &json!({"key": "job-1", "metadata": {"run_id": "r"}}))["status"],
+        "acquired"
+    );
+    assert_eq!(app.post("/ai/run", &json!({"key": "j", "metadata": {"actions": []}})).status, 422);
+    assert_eq!(
+        app.post("/ai/run", &json!({"tool": "crm.read"})).json()["detail"][0]["loc"],
+        json!(["body", "agent_id"])
+    );
+    let bound = served.key_like("b", KeyRole::Agent, Some("other-bot"), Realm::Live);
+    let other = served.post(
+        &format!("{BASE}/ai/run"),
+        &bound,
+        &json!({"agent_id": "support-bot", "tool": "crm.read"}),
+    );
+    assert_eq!(other.status, 403, "{}", other.text());
+}
+
+#[test]
+fn a_registered_tool_is_one_of_the_policy_and_its_secret_stays_inside() {
+    let served = Served::start();
+    let admin = Client::new(&served, KeyRole::Admin);
+    let tool = json!({
+        "name": "send_email",
+        "scope_id": "global",
+        "url": "https://tools.example.com/send",
+        "auth": {"type": "hmac_sha256", "secret": "a-very-secret-key"},
+        "timeout_ms": 5_000,
+        "max_retries": 1,
+        "enabled": true,
+        "description": "Sends mail",
+    });
+    let made = admin.post("/tools", &tool);
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    assert_eq!(
+        (&made["name"], &made["scope_id"], &made["enabled"]),
+        (&tool["name"], &tool["scope_id"], &json!(true))
+    );
+    assert_eq!(
+        (&made["has_secret"], &made["timeout_ms"], &made["max_retries"]),
+        (&json!(true), &json!(5_000), &json!(1))
+    );
+    assert!(made["secret_id"].as_str().unwrap().starts_with("sec_") && made["secret_mask"] == "***");
+    assert_eq!(admin.post("/tools", &tool).status, 201, "registered again");
+    assert_eq!(admin.get("/tools?scope_id=global"), json!([made]));
+    assert_eq!(admin.get("/tools/send_email"), made);
+    assert_eq!(admin.get("/tools?scope_id=agent:support-bot"), json!([]));
+    let own =
+        json!({"name": "notes", "scope_id": "agent:support-bot", "url": "https://tools.example.com/notes"});
+    assert_eq!(admin.post("/tools", &own).json()["has_secret"], false);
+    assert_eq!(admin.get("/tools/notes?scope_id=agent:support-bot")["scope_id"], "agent:support-bot");
+    assert_eq!(served.get(&format!("{BASE}/tools/notes"), &admin.key).status, 404);
+
+    assert_eq!(
+        admin.ok("/tools/send_email/toggle?scope_id=global", &json!({"enabled": false}))["enabled"],
+        false
+    );
+    assert_eq!(admin.ok("/tools/send_email/toggle", &json!({"enabled": true}))["enabled"], true);
+    let deleted =
+        served.call("DELETE", &format!("{BASE}/tools/send_email?scope_id=global"), &admin.key, None);
+    assert_eq!(deleted.json(), json!({"ok": true, "deleted": "send_email"}));
+    assert_eq!(served.get(&format!("{BASE}/tools/send_email"), &admin.key).status, 404);
+    for ledger in
+        [served.get("/v1/ledger?limit=500", &admin.key).text(), served.get("/v1/policy", &admin.key).text()]
+    {
+        assert!(!ledger.contains("a-very-secret-key"));
+    }
+    for (field, odd) in [
+        ("name", json!("a b")),
+        ("scope_id", json!("team:x")),
+        ("scope_id", json!("agent:nobody")),
+        ("url", json!("ftp://x")),
+        ("auth", json!({"type": "basic", "secret": "12345678"})),
+        ("auth", json!({"type": "hmac_sha256", "secret": "short"})),
+        ("timeout_ms", json!(100)),
+        ("max_retries", json!(11)),
+        ("description", json!("x".repeat(513))),
+        ("headers", json!({})),
+    ] {
+        let mut bad = tool.clone();
+        bad[field] = odd;
+        let answer = admin.post("/tools", &bad);
+        assert_eq!(answer.status, 422, "{field}: {}", answer.text());
+        assert!(!answer.text().contains("a-very-secret-key"));
+    }
+}
+
+#[test]
 fn runs_keep_what_was_said_of_them() {
     let served = Served::start();
     let app = Client::new(&served, KeyRole::Agent);

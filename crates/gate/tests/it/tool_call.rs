@@ -286,3 +286,63 @@ fn only_so_many_calls_at_once() {
     }
     assert_eq!(called(&served, &key, &json!({"agent_id": "bot"}))["decision"], "allow", "they have ended");
 }
+
+fn events(head: &str, pieces: &[&str]) -> Deed {
+    let chunks: String = pieces.iter().map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
+    Deed::Raw(
+        format!("HTTP/1.1 200 X\r\n{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n").into_bytes(),
+    )
+}
+
+/// The whole of an answer that has no length of its own.
+fn streamed(served: &Served, key: &str, body: &Value) -> String {
+    use std::io::{Read as _, Write as _};
+    let body = body.to_string();
+    let mut stream = std::net::TcpStream::connect(served.address).unwrap();
+    let head = format!(
+        "POST /v1/tools/t/call HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: Bearer {key}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn an_answer_in_pieces_is_passed_on_as_it_comes() {
+    let sse = "Content-Type: text/event-stream\r\n";
+    let tool = Upstream::start(move |n, _| match n {
+        0 => events(sse, &["data: {\"n\": 1}\n\nda", "ta: {\"n\": 2}\n\n", "event: done\ndata: x\n\n"]),
+        1 => Deed::Raw(format!("HTTP/1.1 200 X\r\n{sse}Content-Length: 500\r\n\r\ndata: 1\n\n").into_bytes()),
+        2 => Deed::json("{\"n\": 3}"),
+        _ => events("Content-Type: application/x-ndjson\r\n", &["{\"n\": 4}\n{\"n\"", ": 5}"]),
+    });
+    let declared = format!("{{url: 'http://{}/', allow_private: true, idempotent: true}}", tool.address);
+    let served = gate(&declared, "");
+    let key = served.key("app", KeyRole::Agent);
+    let body = |key: &str| json!({"agent_id": "bot", "stream": true, "idempotency_key": key});
+    let text = streamed(&served, &key, &body("a"));
+    assert!(text.contains("text/event-stream"), "{text}");
+    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
+    assert!(at("event: piece\ndata: {\"n\":1}") < at("event: piece\ndata: {\"n\":2}"));
+    assert!(at("{\"n\":2}") < at("data: {\"data\":\"x\",\"event\":\"done\"}"));
+    assert!(at("\"done\"") < at("event: end\ndata: {\"decision\":\"allow\""));
+    assert!(!text.contains("\"result\""));
+    // All of it is on record, and for whoever repeats the call.
+    let again = called(&served, &key, &body("a"));
+    assert_eq!(again["result"], json!([{"n": 1}, {"n": 2}, {"event": "done", "data": "x"}]));
+
+    // Cut short once a piece is out: not tried again, though it might be, and nobody knows its end.
+    let text = streamed(&served, &key, &body("b"));
+    assert!(text.contains("event: piece\ndata: 1") && text.contains("\"status\":\"unknown\""), "{text}");
+    assert_eq!(tool.count(), 2);
+    assert_eq!(called(&served, &key, &body("c"))["result"], json!({"n": 3}));
+    let text = streamed(&served, &key, &body("d"));
+    assert!(text.contains("data: {\"n\":4}") && text.contains("data: {\"n\":5}"), "{text}");
+
+    // Where a screen could keep something back it comes whole.
+    let served = gate(&declared, "    screens: {output: {secrets: redact}}\n");
+    let key = served.key("app", KeyRole::Agent);
+    assert_eq!(called(&served, &key, &body("e"))["result"], "{\"n\": 4}\n{\"n\": 5}");
+}

@@ -7,6 +7,7 @@ use verdict::KeyRole;
 
 use crate::http_client::Served;
 use crate::tool_call::{call, called, gate, outcome};
+use crate::tool_signing::portcullis_verify::Verifier;
 use crate::upstream::{Deed, Upstream, nobody};
 
 /// How a call must end.
@@ -33,9 +34,9 @@ fn in_front_of(tool: &Upstream, extra: &str) -> Served {
     std::fs::write(&file, tool.certificate.as_deref().unwrap()).unwrap();
     gate(
         &format!(
-            "{{url: 'https://localhost:{}/x', allow_private: true, ca: '{}', timeout_ms: 2000, price_usd: 1{extra}}}",
-            tool.address.port(),
-            file.display()
+            "{{url: 'https://localhost:{port}/x', allow_private: true, ca: '{0}', auth: {{hmac_sha256: {{file: '{0}'}}}}, timeout_ms: 2000, price_usd: 1{extra}}}",
+            file.display(),
+            port = tool.address.port(),
         ),
         "",
     )
@@ -50,6 +51,13 @@ fn try_it(name: &str, tool: &Upstream, extra: &str, body: &Value, expected: &Exp
     assert_eq!(answer["error"]["code"].as_str().unwrap_or_default(), *code, "{name}: {answer}");
     assert_eq!(tool.count(), *ran, "{name}: {answer}");
     assert!(!answer.to_string().contains("Traceback"), "{name}: {answer}");
+    // The certificate's file is as good a secret as any.
+    let secret = tool.certificate.as_deref().unwrap().trim_end();
+    let verifier = Verifier::new(secret.as_bytes());
+    for it in tool.arrived() {
+        let nonce = verifier.check(&it.method, &it.path, |name| it.header(name), &it.body);
+        assert!(nonce.is_ok(), "{name}: each attempt is signed anew: {nonce:?}");
+    }
     let end = outcome(&served, &answer);
     assert_eq!(end["status"], *status, "{name}: {end}");
     assert!(!end.to_string().contains("Traceback"), "{name}: {end}");
@@ -256,6 +264,10 @@ fn an_unknown_end_holds_its_key_until_a_person_says_how_it_ended() {
     }
     assert_eq!(tool.count(), 1);
     let id = first["decision_id"].as_str().unwrap();
+    let shown = |outcome: &str| {
+        served.get(&format!("/v1/decisions?outcome={outcome}"), &admin).json()["decisions"].clone()
+    };
+    assert_eq!((&shown("unknown")[0]["decision_id"], shown("failed")), (&json!(id), json!([])));
     let said = served.post(&format!("/v1/decisions/{id}/outcome"), &admin, &json!({"status": "failed"}));
     assert_eq!(said.status, 200, "{}", said.text());
     let again = called(&served, &key, &body);

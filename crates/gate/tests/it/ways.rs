@@ -11,7 +11,8 @@ use verdict::KeyRole;
 
 use crate::cli::Desk;
 use crate::http_client::{Folder, Served};
-use crate::mcp_rig::{Rig, folder};
+use crate::mcp_http::{Client, Upstream, greet_hello, serve_under};
+use crate::mcp_rig::{Rig, call, folder};
 
 const POLICY: &str = r#"
 version: 1
@@ -127,6 +128,49 @@ fn said(answer: &Value) -> Said {
     (text("decision").unwrap(), text("code").unwrap(), text("rule"))
 }
 
+/// What the ledger says of an answer's decision.
+fn recorded(served: &Served, key: &str, answer: &Value) -> Said {
+    let id = answer["decision_id"].as_str().unwrap_or_else(|| panic!("no decision: {answer}"));
+    said(&served.get(&format!("/v1/decisions/{id}"), key).json())
+}
+
+/// The same through `/mcp`, with the decision, code and rule of each.
+fn over_mcp_http(actions: &[(&'static str, Value)], expected: &[Said]) {
+    let folder = std::sync::Arc::new(Folder::new());
+    let upstream = Upstream::new(&folder, "it");
+    let mut config = upstream.config();
+    config["prefix"] = json!("");
+    let served =
+        serve_under(&folder, POLICY, &json!({"mcpServers": {"files": config}, "approvals": "return"}));
+    let mut client = Client::new(&served);
+    let mut life = client.begin(
+        || {
+            let mut life = upstream.started();
+            greet_hello(&mut life);
+            life
+        },
+        |life| {
+            life.hears.line();
+            life.list(&["run", "write", "read", "query", "fetch", "pay", "code"]);
+        },
+    );
+    for (at, ((tool, args), expected)) in actions.iter().zip(expected).enumerate() {
+        // It is refused there because the server has none of that name.
+        if *tool == "unheard.of" {
+            continue;
+        }
+        let answer = client.posted(&call(u32::try_from(at).unwrap(), tool, &args.to_string()));
+        if expected.0 == "allow" {
+            assert_eq!(life.answer("tools/call")["params"]["arguments"], *args, "MCP over HTTP: {tool}");
+            assert_eq!(answer.join().unwrap().json()["result"]["content"][0]["text"], "done");
+        } else {
+            let refused = answer.join().unwrap().json();
+            let decision = &refused["result"]["_meta"]["portcullis/decision"];
+            assert_eq!(&said(decision), expected, "MCP over HTTP: {tool} {args}: {refused}");
+        }
+    }
+}
+
 #[test]
 fn every_way_in_decides_alike() {
     let actions = actions();
@@ -139,6 +183,7 @@ fn every_way_in_decides_alike() {
     let expected: Vec<Said> = actions.iter().map(check).collect();
     assert!(expected.iter().filter(|it| it.0 == "allow").count() > 12, "{expected:#?}");
 
+    over_mcp_http(&actions, &expected);
     let checks: Vec<Value> =
         actions.iter().map(|(tool, args)| json!({"agent_id": "bot", "tool": tool, "args": args})).collect();
     let batch = served.post("/v1/check/batch", &key, &json!({"checks": checks})).json();
@@ -161,6 +206,21 @@ fn every_way_in_decides_alike() {
             (because["code"].as_str(), because["rule"].as_str()),
             (Some(expected.1.as_str()), expected.2.as_deref())
         );
+
+        // Each answers in another product's words: what was decided is what is on record.
+        let onceonly = json!({"agent_id": "bot", "tool": tool, "args": args});
+        let answer = served.post("/onceonly/v1/ai/run", &key, &onceonly).json();
+        assert_eq!(answer["allowed"], expected.0 == "allow", "OnceOnly: {tool} {args}: {answer}");
+        assert_eq!(&recorded(&served, &key, &answer), expected, "OnceOnly: {tool} {args}");
+        let warden = json!({"agent_id": "bot", "action": tool, "context": args});
+        let answer = served.post("/agentwarden/sdk/check", &key, &warden).json();
+        assert_eq!(answer["allowed"], expected.0 == "allow", "AgentWarden: {tool} {args}: {answer}");
+        assert_eq!(
+            answer["requires_approval"],
+            expected.0 == "pending",
+            "AgentWarden: {tool} {args}: {answer}"
+        );
+        assert_eq!(&recorded(&served, &key, &answer), expected, "AgentWarden: {tool} {args}");
 
         let args_text = args.to_string();
         let line = [

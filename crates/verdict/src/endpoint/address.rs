@@ -73,6 +73,18 @@ impl Address {
         self.arguments().any(|argument| argument == name)
     }
 
+    /// As it was written, in one spelling.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority());
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(part) => text.push_str(part),
+                Piece::Argument(name) => text.push_str(&format!("{{{name}}}")),
+            }
+        }
+        text
+    }
+
     /// As the `Host` header has it: the port only where it is not the usual one.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

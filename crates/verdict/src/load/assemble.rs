@@ -89,6 +89,7 @@ fn parts_of(
         mode: agent.mode.or(mode_of_roles),
         rules: holders().flat_map(|holder| &holder.rules).flat_map(|rule| rule.rules.clone()).collect(),
         limits: limits.map(|limited| limited.limit.clone()).collect::<Vec<Limit>>(),
+        prices: agent.prices.clone(),
         hazards: guards.hazards(),
         boundaries: guards.boundaries,
         screens: guards.screens,

@@ -178,7 +178,8 @@ impl<'d> Lint<'d> {
             return;
         }
         for (pattern, at) in written.rule.tools.iter().zip(&written.tools_at) {
-            if !self.is_known(pattern) {
+            // A star alone is no misspelt name: it is for whatever tools there will be.
+            if pattern.as_str() != "*" && !self.is_known(pattern) {
                 let message = format!(
                     "rule `{}` can never match `{}`: no known tool has such a name",
                     short(&written.rule.name),

@@ -46,6 +46,7 @@ pub(super) struct Holder {
     pub(super) roles: Vec<(String, Place)>,
     pub(super) rules: Vec<Written>,
     pub(super) limits: Vec<Limited>,
+    pub(super) prices: Vec<(String, Micros)>,
     pub(super) guards: Guards,
     /// Its own tools.
     pub(super) tools: Vec<Tool>,
@@ -155,10 +156,15 @@ fn read_holder(entry: &Entry, gathered: &mut Gathered, report: &mut Report) -> H
         roles: placed(node.get("roles")),
         rules: rules.iter().filter_map(|rule| read_rule(rule, report)).collect(),
         limits: read_limits(node, report),
+        prices: entries(node, "prices").iter().filter_map(price).collect(),
         guards: guards::read(node, report),
         tools: own.iter().map(|entry| tool::read(entry, report)).collect(),
         bounds: super::sandbox::read(node, report).unwrap_or_default(),
     }
+}
+
+fn price(entry: &Entry) -> Option<(String, Micros)> {
+    Some((entry.key.clone(), form::dollars(entry.value.scalar()?).ok()?))
 }
 
 fn read_rule(node: &Node, report: &mut Report) -> Option<Written> {

@@ -133,7 +133,7 @@ use Form::{
     ArgumentPath, Choice, Dollars, Expression, Flag, Id, Maximum, Meter, Pattern, Quorum, RuleName, Text,
     Timeout, Tool, Version, Window,
 };
-use Kind::{Json, List, Lists, Named, One, SectionOrTrue, Sections, Several};
+use Kind::{Json, List, Lists, Named, One, Scalars, SectionOrTrue, Sections, Several};
 
 const BOUNDARIES_KEY: Key = may(
     "boundaries",
@@ -247,6 +247,12 @@ const AGENT: Section = Section {
         may("roles", Several(Id), "Roles whose rules and limits it has besides its own.", "[reader]"),
         RULES,
         LIMITS,
+        may(
+            "prices",
+            Scalars(Tool, Dollars),
+            "What a call costs this agent, in US dollars, whatever the tool's own price is.",
+            "{stripe.refund: 0.02}",
+        ),
         may(
             "tools",
             Named(Tool, &TOOL),

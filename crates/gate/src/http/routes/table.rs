@@ -7,14 +7,14 @@ use super::{Gives, May, Route, Takes};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::{
     agents, approvals, authzen, check, decisions, inspect, keys, ledger, mcp, openapi, outcome, policy,
-    probes, tool,
+    probes,
 };
 use crate::{views, wire};
 
 pub(super) const EVERYONE: &[KeyRole] = &[Agent, Approver, Auditor, Admin];
 pub(super) const ACTORS: &[KeyRole] = &[Agent, Admin];
 pub(super) const READERS: &[KeyRole] = &[Auditor, Admin];
-const ANSWERERS: &[KeyRole] = &[Approver, Admin];
+pub(super) const ANSWERERS: &[KeyRole] = &[Approver, Admin];
 pub(super) const ADMINS: &[KeyRole] = &[Admin];
 
 const CURSOR: (&str, &str) = ("cursor", "where to go on, as the page before said");
@@ -46,7 +46,7 @@ pub(super) const PLAIN: Route = Route {
 };
 
 /// All routes. The busiest come first.
-pub static ROUTES: [Route; 39] = [
+pub static ROUTES: [Route; 37] = [
     Route {
         method: Method::POST,
         path: "/v1/check",
@@ -55,17 +55,6 @@ pub static ROUTES: [Route; 39] = [
         takes: Takes::Json(shape!(wire::CheckRequest)),
         gives: Gives::Json(shape!(wire::CheckReply)),
         handler: handler!(check::one),
-        ..PLAIN
-    },
-    Route {
-        method: Method::POST,
-        path: "/v1/tools/{name}/call",
-        may: May::Roles(ACTORS),
-        waits: true,
-        summary: "Decide a call of a declared tool, carry it out, and record how it ended",
-        takes: Takes::Json(shape!(wire::ToolCallRequest)),
-        gives: Gives::Json(shape!(wire::ToolCallReply)),
-        handler: handler!(tool::call),
         ..PLAIN
     },
     Route {
@@ -96,6 +85,7 @@ pub static ROUTES: [Route; 39] = [
             ("agent_id", "of this agent"),
             ("tool", "of this tool"),
             ("decision", "allow, deny or pending"),
+            ("outcome", "success, failed, cancelled or unknown"),
             ("user", "on behalf of this user"),
             ("session_id", "in this session"),
             ("since", "not before this time (RFC 3339)"),
@@ -252,14 +242,6 @@ pub static ROUTES: [Route; 39] = [
         summary: "A proof that a record is under the newest checkpoint; `portcullis ledger verify` checks it offline",
         gives: Gives::Json(shape!(ledger::ProofShape)),
         handler: handler!(ledger::proof),
-        ..PLAIN
-    },
-    Route {
-        path: "/v1/tools",
-        may: May::Roles(READERS),
-        summary: "Tool definitions as they were seen and accepted",
-        gives: Gives::Json(shape!(views::ToolPage)),
-        handler: handler!(agents::tools),
         ..PLAIN
     },
     Route {

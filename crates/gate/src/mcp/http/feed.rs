@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
+use super::once::Once;
 use super::streams::{Event, Events};
 
 /// How often something is said while there is nothing to say.
@@ -23,6 +24,10 @@ pub struct Feed {
     signs: Interval,
     /// Told that the client takes what is said.
     taken: Option<Box<dyn Fn() + Send + Sync>>,
+    /// The request that is taken back when the client hangs up.
+    _once: Option<Once>,
+    /// Whether events have ids to come back to.
+    named: bool,
 }
 
 impl Feed {
@@ -30,7 +35,17 @@ impl Feed {
     pub(super) fn new(first: Option<Event>, events: Events) -> Self {
         let mut signs = interval_at(tokio::time::Instant::now() + SIGN, SIGN);
         signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { first, events, signs, taken: None }
+        Self { first, events, signs, taken: None, _once: None, named: true }
+    }
+
+    /// The same for a stream that cannot be taken up again.
+    pub(super) fn unnamed(first: Option<Event>, events: Events) -> Self {
+        Self { named: false, ..Self::new(first, events) }
+    }
+
+    /// The same for a request without a session that ends with it.
+    pub(super) fn of_once(first: Option<Event>, events: Events, once: Once) -> Self {
+        Self { _once: Some(once), ..Self::unnamed(first, events) }
     }
 
     /// `taken` is called whenever the client has taken what was there, every few seconds at least.
@@ -51,10 +66,14 @@ impl Body for Feed {
             taken();
         }
         if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(Frame::data(written(&first)))));
+            let named = self.named;
+            return Poll::Ready(Some(Ok(Frame::data(written(&first, named)))));
         }
         match self.events.poll_recv(cx) {
-            Poll::Ready(Some(event)) => Poll::Ready(Some(Ok(Frame::data(written(&event))))),
+            Poll::Ready(Some(event)) => {
+                let named = self.named;
+                Poll::Ready(Some(Ok(Frame::data(written(&event, named)))))
+            }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => match self.signs.poll_tick(cx) {
                 Poll::Ready(_) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b":\n\n"))))),
@@ -64,10 +83,11 @@ impl Body for Feed {
     }
 }
 
-fn written(event: &Event) -> Bytes {
+fn written(event: &Event, named: bool) -> Bytes {
     // An event without data is one to come back to: after this many milliseconds.
     let again = if event.message.is_empty() { "retry: 1000\n" } else { "" };
-    let head = format!("id: {}-{}\n{again}event: message\ndata: ", event.id.0, event.id.1);
+    let id = if named { format!("id: {}-{}\n", event.id.0, event.id.1) } else { String::new() };
+    let head = format!("{id}{again}event: message\ndata: ");
     let mut bytes = BytesMut::with_capacity(head.len().saturating_add(event.message.len()).saturating_add(2));
     bytes.extend_from_slice(head.as_bytes());
     bytes.extend_from_slice(&event.message);

@@ -10,9 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::bridge::Kept;
+use super::dial::{Dialer, dialer};
 use super::feed::Feed;
+use super::modern::{self, Known};
 use super::streams::Events;
 use super::visit::{Taken, Visit, one_line};
 use crate::eyes::Eyes;
@@ -28,12 +32,12 @@ const IDLE: Duration = Duration::from_secs(15 * 60);
 /// How often sessions are looked through.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long an answer may take before a stream is begun for it.
-const AT_ONCE: Duration = Duration::from_secs(3);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(3);
 /// The revisions that have sessions, oldest first.
-const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+pub(super) const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// Who a request comes from, as its key vouches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {
     /// The key's id.
     pub key: String,
@@ -47,6 +51,14 @@ pub struct Principal {
     pub run: Option<String>,
 }
 
+impl Principal {
+    /// The gate itself, which calls no tools.
+    pub(super) fn nobody() -> Self {
+        let none = String::new;
+        Self { key: none(), by: none(), agent: none(), user: None, run: None }
+    }
+}
+
 /// What a request says beside its body.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heads<'h> {
@@ -56,6 +68,8 @@ pub struct Heads<'h> {
     pub version: Option<&'h str>,
     /// `Last-Event-ID`.
     pub last_event: Option<&'h str>,
+    /// All headers.
+    pub all: Option<&'h HeaderMap>,
     /// Whether the client takes an answer in JSON.
     pub json: bool,
 }
@@ -78,7 +92,7 @@ pub enum Answer {
         /// The session that began with it.
         session: Option<String>,
         /// The messages.
-        feed: Feed,
+        feed: Box<Feed>,
     },
     /// No session, and why.
     NoSession(String),
@@ -97,20 +111,27 @@ pub(super) struct Shared {
     pub(super) elsewhere: Gate,
     /// The ledger's file, for results that were kept.
     pub(super) store: PathBuf,
+    /// Makes requests to servers elsewhere.
+    pub(super) dialer: Dialer,
+    /// What is known of servers that are asked without a session, in the order of the servers.
+    pub(super) known: Vec<Known>,
 }
 
 /// All sessions.
 pub struct Hub {
     pub(super) shared: Arc<Shared>,
     visits: Mutex<HashMap<String, Arc<Visit>>>,
+    /// Sessions for requests without one.
+    pub(super) kept: Kept,
 }
 
 impl Hub {
     /// No session yet. `store` is the file of the ledger that the gate writes.
     pub fn new(gate: &Gate, servers: Servers, store: PathBuf) -> Arc<Self> {
         let here = Gate { eyes: Eyes::here(), ..gate.clone() };
-        let shared = Shared { servers, here, elsewhere: gate.clone(), store };
-        Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default() })
+        let known = servers.list.iter().map(|_| Known::default()).collect();
+        let shared = Shared { servers, here, elsewhere: gate.clone(), store, dialer: dialer(), known };
+        Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default(), kept: Kept::default() })
     }
 
     /// The origins of web pages that may use it, beside those of this machine.
@@ -144,12 +165,13 @@ impl Hub {
 
     /// A message of a client's.
     pub async fn post(&self, who: Principal, heads: Heads<'_>, body: &[u8]) -> Answer {
+        if heads.session.is_none() && modern::is_modern(heads.version, &REVISIONS, body) {
+            return self.once(who, heads, body).await;
+        }
         if let Some(odd) = heads.version.filter(|version| !REVISIONS.contains(version)) {
             let known = REVISIONS.join(", ");
-            return Answer::Wrong(format!(
-                "revision `{}` is not spoken here; {known} are",
-                verdict::short(odd)
-            ));
+            let why = format!("revision `{}` is not spoken in a session; {known} are", verdict::short(odd));
+            return Answer::Wrong(why);
         }
         let (visit, began) = match heads.session {
             Some(_) => match self.find(heads.session, &who) {
@@ -180,20 +202,18 @@ impl Hub {
         heads: Heads<'_>,
     ) -> Answer {
         match timeout(AT_ONCE, events.recv()).await {
-            Ok(Some(event)) if event.last && heads.json && !event.as_stream => {
+            Ok(Some(event)) if event.is_whole() && heads.json => {
                 Answer::Message { status: event.status, session, body: event.message }
             }
-            Ok(first) => Answer::Events { session, feed: Feed::new(first, events) },
+            Ok(first) => Answer::Events { session, feed: Box::new(Feed::new(first, events)) },
             Err(_) => {
-                if visit.primes() {
-                    visit.streams.prime(number);
-                }
-                Answer::Events { session, feed: Feed::new(None, events) }
+                visit.streams.prime(number);
+                Answer::Events { session, feed: Box::new(Feed::new(None, events)) }
             }
         }
     }
 
-    fn begin(&self, who: Principal, body: &[u8]) -> Result<Arc<Visit>, Answer> {
+    pub(super) fn begin(&self, who: Principal, body: &[u8]) -> Result<Arc<Visit>, Answer> {
         let line = one_line(body);
         let wrong = |why: String| Answer::Wrong(why);
         let whole = text(&line).map_err(|odd| wrong(odd.why))?;
@@ -233,7 +253,7 @@ impl Hub {
             Some(last) => visit.streams.resume(last).or_else(|| visit.streams.stand()),
         };
         match events {
-            Some(events) => Answer::Events { session: None, feed: Feed::new(None, events) },
+            Some(events) => Answer::Events { session: None, feed: Box::new(Feed::new(None, events)) },
             None => Answer::NoSession("the session is over".to_owned()),
         }
     }

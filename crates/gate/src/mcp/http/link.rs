@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::border::Border;
+use super::modern::Known;
 use super::pipes::{self, End, Output, Pipes};
 use super::remote;
+use super::sessionless::speaks;
 use super::visit::Visit;
 use crate::mcp::envelope::{Id, Message, read, text};
 use crate::mcp::lines::{Got, Lost, Way};
@@ -95,7 +97,12 @@ pub(super) async fn keep(visit: Arc<Visit>, at: usize) {
     let mut again = false;
     while !visit.is_over() {
         let began = Instant::now();
+        let before = visit.known(at).is_some_and(Known::is_only_modern);
         let why = live(&visit, at, again).await;
+        if !before && visit.known(at).is_some_and(Known::is_only_modern) {
+            // It was greeted in words that it does not know.
+            continue;
+        }
         again = true;
         if visit.is_over() {
             break;
@@ -128,11 +135,30 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
                 ended(visit, at, (&session, &why), Some(end)).await
             }
         },
-        Reach::Url { url, headers } => {
-            let (way, ear, remote) = remote::connect(url, headers, Arc::clone(visit));
+        Reach::Url { url, headers } if visit.known(at).is_some_and(Known::is_only_modern) => {
+            let (way, ear) = remote::connect_turned(visit.client(), (url, headers));
             let session = session(visit, at, &border, Box::new(way));
             let reading = ear.run(Arc::clone(&session), border);
             let why = attend(visit, at, &session, (again, reading)).await;
+            if let Some(known) = visit.known(at) {
+                known.only_modern(false);
+            }
+            ended(visit, at, (&session, &why), None).await
+        }
+        Reach::Url { url, headers } => {
+            let (way, ear, remote) =
+                remote::connect(visit.client(), (url, headers), Arc::clone(&visit.streams));
+            let session = session(visit, at, &border, Box::new(way));
+            let reading = ear.run(Arc::clone(&session), border);
+            let why = attend(visit, at, &session, (again, reading)).await;
+            if visit.link(at).is_some_and(|(link, _)| matches!(link.state(), State::Starting))
+                && !visit.is_over()
+                && speaks(visit.shared(), at).await
+                && let Some(known) = visit.known(at)
+            {
+                known.only_modern(true);
+                return why;
+            }
             let why = ended(visit, at, (&session, &why), None).await;
             remote.leave().await;
             why
@@ -142,7 +168,7 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
 
 fn session(visit: &Arc<Visit>, at: usize, border: &Arc<Border>, way: Box<dyn Way>) -> Arc<Session> {
     let to_client = Box::new(ToClient { visit: Arc::downgrade(visit), at });
-    let to_server = Box::new(ToServer { inner: way, border: Arc::clone(border) });
+    let to_server = Box::new(ToServer::new(way, Arc::clone(border)));
     Session::new(visit.gate(at), visit.names(at), (to_client, to_server), tokio::runtime::Handle::current())
 }
 
@@ -246,9 +272,16 @@ impl Way for ToClient {
 }
 
 /// The server's end, with the names that it knows.
-struct ToServer {
+pub(super) struct ToServer {
     inner: Box<dyn Way>,
     border: Arc<Border>,
+}
+
+impl ToServer {
+    /// Past this border, by this way.
+    pub(super) fn new(inner: Box<dyn Way>, border: Arc<Border>) -> Self {
+        Self { inner, border }
+    }
 }
 
 impl Way for ToServer {

@@ -193,11 +193,20 @@ async fn hello(visit: &Arc<Visit>, (id, raw_id): (&Id, &str)) {
         return;
     }
     settled(visit, Instant::now() + GRACE).await;
-    answer(visit, (id, raw_id), &welcome(visit));
+    answer(visit, (id, raw_id), &welcome(visit).to_string());
+}
+
+/// What the servers said to `initialize`.
+pub(super) fn said_hello(visit: &Visit) -> serde_json::Value {
+    let sole = visit.links().first().filter(|_| visit.is_sole()).map(|link| link.state());
+    match sole {
+        Some(State::Ready(_, line)) => result_of(&line).unwrap_or_default(),
+        _ => welcome(visit),
+    }
 }
 
 /// What all servers said to `initialize`, as one.
-fn welcome(visit: &Visit) -> String {
+fn welcome(visit: &Visit) -> serde_json::Value {
     let (mut version, mut instructions) = (NEWEST.to_owned(), Vec::new());
     let (mut subscribes, mut completes, mut logs) = (false, false, false);
     for at in 0..visit.links().len() {
@@ -234,7 +243,7 @@ fn welcome(visit: &Visit) -> String {
     {
         map.insert("instructions".to_owned(), instructions.join("\n\n").into());
     }
-    result.to_string()
+    result
 }
 
 fn result_of(line: &str) -> Option<serde_json::Value> {

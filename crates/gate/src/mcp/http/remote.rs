@@ -13,16 +13,17 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::border::Border;
+use super::dial::Dialer;
 use super::events::{Happening, Reading};
-use super::visit::{Visit, one_line};
+use super::modern;
+use super::streams::Streams;
+use super::turned::Turned;
+use super::visit::one_line;
 use crate::mcp::LONGEST_MESSAGE;
 use crate::mcp::envelope::{Fields, Id, Message, read, text};
 use crate::mcp::lines::{Lost, Way};
@@ -32,6 +33,8 @@ use crate::mcp::session::Session;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -50,10 +53,21 @@ const LEAVING: Duration = Duration::from_secs(2);
 
 /// The server's address and what it calls our session.
 pub(super) struct Remote {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Dialer,
     url: Uri,
     headers: Vec<(HeaderName, HeaderValue)>,
     agreed: Mutex<Agreed>,
+    stateless: Option<Stateless>,
+}
+
+/// What a request of a revision without sessions carries in its headers.
+pub(super) struct Stateless {
+    /// The revision.
+    pub(super) version: HeaderValue,
+    /// The client's request.
+    pub(super) asked: Id,
+    /// Of which arguments its client wrote copies: `Mcp-Param-...`.
+    pub(super) params: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What was agreed on with the server.
@@ -77,23 +91,52 @@ impl Way for Mouth {
 pub(super) struct Ear {
     remote: Arc<Remote>,
     sent: mpsc::Receiver<Vec<u8>>,
-    visit: Arc<Visit>,
+    streams: Arc<Streams>,
 }
 
 /// Both ends of a server. Connects to nothing yet.
 pub(super) fn connect(
-    url: &Uri,
-    headers: &[(HeaderName, HeaderValue)],
-    visit: Arc<Visit>,
+    client: Dialer,
+    (url, headers): (&Uri, &[(HeaderName, HeaderValue)]),
+    streams: Arc<Streams>,
 ) -> (Mouth, Ear, Arc<Remote>) {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(Duration::from_secs(10)));
-    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(8).build(connector);
     let agreed = Mutex::default();
-    let remote = Arc::new(Remote { client, url: url.clone(), headers: headers.to_vec(), agreed });
+    let (url, headers) = (url.clone(), headers.to_vec());
+    with_ends(Remote { client, url, headers, agreed, stateless: None }, streams)
+}
+
+/// The same for one request of a revision without sessions.
+pub(super) fn connect_once(
+    client: Dialer,
+    (url, headers): (&Uri, &[(HeaderName, HeaderValue)]),
+    streams: Arc<Streams>,
+    stateless: Stateless,
+) -> (Mouth, Ear) {
+    let agreed = Agreed { session: None, version: Some(stateless.version.clone()) };
+    let (url, headers) = (url.clone(), headers.to_vec());
+    let remote = Remote { client, url, headers, agreed: Mutex::new(agreed), stateless: Some(stateless) };
+    let (mouth, ear, _) = with_ends(remote, streams);
+    (mouth, ear)
+}
+
+/// The same for a server that has no sessions, and clients that have one.
+pub(super) fn connect_turned(
+    client: Dialer,
+    (url, headers): (&Uri, &[(HeaderName, HeaderValue)]),
+) -> (Mouth, Turned) {
+    let version = HeaderValue::from_static(modern::REVISION);
+    let agreed = Mutex::new(Agreed { session: None, version: Some(version.clone()) });
+    let stateless = Some(Stateless { version, asked: Id::Int(0), params: Vec::new() });
+    let (url, headers) = (url.clone(), headers.to_vec());
+    let remote = Arc::new(Remote { client, url, headers, agreed, stateless });
     let (to, sent) = mpsc::channel(MOST_WAITING);
-    (Mouth(to), Ear { remote: Arc::clone(&remote), sent, visit }, remote)
+    (Mouth(to), Turned { remote, sent })
+}
+
+fn with_ends(remote: Remote, streams: Arc<Streams>) -> (Mouth, Ear, Arc<Remote>) {
+    let remote = Arc::new(remote);
+    let (to, sent) = mpsc::channel(MOST_WAITING);
+    (Mouth(to), Ear { remote: Arc::clone(&remote), sent, streams }, remote)
 }
 
 /// Where what the server says goes.
@@ -102,15 +145,17 @@ struct Desk {
     remote: Arc<Remote>,
     session: Arc<Session>,
     border: Arc<Border>,
-    visit: Arc<Visit>,
+    streams: Arc<Streams>,
 }
 
 /// A message to the server.
-struct Letter {
-    line: Vec<u8>,
+pub(super) struct Letter {
+    /// As it is sent.
+    pub(super) line: Vec<u8>,
     /// The request that it is, and its method.
-    asks: Option<(Id, String)>,
-    method: Option<String>,
+    pub(super) asks: Option<(Id, String)>,
+    /// Its method, if it is a request or a notification.
+    pub(super) method: Option<String>,
 }
 
 /// Why the server is none any more.
@@ -119,8 +164,8 @@ struct Over(String);
 impl Ear {
     /// Sends what is to be sent and takes in what comes back, until the server's session is over. Why it is.
     pub(super) async fn run(self, session: Arc<Session>, border: Arc<Border>) -> String {
-        let Self { remote, mut sent, visit } = self;
-        let desk = Desk { remote, session, border, visit };
+        let Self { remote, mut sent, streams } = self;
+        let desk = Desk { remote, session, border, streams };
         let mut tasks: JoinSet<Result<(), Over>> = JoinSet::new();
         loop {
             tokio::select! {
@@ -133,17 +178,15 @@ impl Ear {
                     }
                     // In their order: a request that comes after the client said that it is ready finds it said.
                     let is_ready = letter.method.as_deref() == Some("notifications/initialized");
-                    match timeout(ACCEPTING, desk.tell(letter)).await {
-                        Ok(Err(Over(why))) => return why,
-                        Ok(Ok(())) | Err(_) => (),
+                    if let Ok(Err(Over(why))) = timeout(ACCEPTING, desk.tell(letter)).await {
+                        return why;
                     }
                     if is_ready {
                         tasks.spawn(desk.clone().stand());
                     }
                 }
-                Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
-                    Ok(Err(Over(why))) => return why,
-                    Ok(Ok(())) | Err(_) => (),
+                Some(done) = tasks.join_next(), if !tasks.is_empty() => if let Ok(Err(Over(why))) = done {
+                    return why;
                 }
             }
         }
@@ -151,7 +194,8 @@ impl Ear {
 }
 
 impl Letter {
-    fn of(line: Vec<u8>) -> Self {
+    /// Reads a message.
+    pub(super) fn of(line: Vec<u8>) -> Self {
         let (asks, method) = match text(&line).and_then(read) {
             Ok(Message::Request { id, method, .. }) => (Some((id, method.clone())), Some(method)),
             Ok(Message::Notification { method, .. }) => (None, Some(method)),
@@ -162,7 +206,7 @@ impl Letter {
 }
 
 /// How a request to the server went.
-enum Went {
+pub(super) enum Went {
     /// It never reached the server.
     NotSent(String),
     /// Nobody knows whether it did.
@@ -176,7 +220,8 @@ impl Remote {
         self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn send(&self, method: Method, body: Bytes, more: &[(HeaderName, HeaderValue)]) -> Went {
+    /// Sends a request.
+    pub(super) async fn send(&self, method: Method, body: Bytes, more: &[(HeaderName, HeaderValue)]) -> Went {
         let Agreed { session, version } = self.agreed();
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
@@ -195,6 +240,18 @@ impl Remote {
             }
             Err(error) => Went::Broken(format!("the connection to the server broke: {}", cause(&error))),
         }
+    }
+
+    /// What stands above a message.
+    pub(super) fn heads(&self, letter: &Letter) -> Vec<(HeaderName, HeaderValue)> {
+        let mut heads = vec![(CONTENT_TYPE, JSON), (ACCEPT, BOTH)];
+        let (Some(stateless), Some(method)) = (&self.stateless, &letter.method) else { return heads };
+        heads.extend(Some(METHOD).zip(HeaderValue::from_str(method).ok()));
+        heads.extend(Some(NAME).zip(modern::named(&letter.line).and_then(|name| modern::encoded(&name))));
+        if letter.asks.as_ref().is_some_and(|(id, _)| *id == stateless.asked) {
+            heads.extend(stateless.params.iter().cloned());
+        }
+        heads
     }
 
     /// Tells the server that its session is over.
@@ -244,12 +301,9 @@ impl Desk {
 
     /// Sends a request, and takes in what comes back until its answer is there.
     async fn ask(self, letter: Letter) -> Result<(), Over> {
+        let heads = self.remote.heads(&letter);
         let Letter { line, asks: Some((id, method)), .. } = letter else { return Ok(()) };
-        let back = match self
-            .remote
-            .send(Method::POST, line.into(), &[(CONTENT_TYPE, JSON), (ACCEPT, BOTH)])
-            .await
-        {
+        let back = match self.remote.send(Method::POST, line.into(), &heads).await {
             Went::Back(back) => back,
             Went::NotSent(why) => {
                 self.refuse(&id, &why).await;
@@ -283,7 +337,7 @@ impl Desk {
         let status = back.status();
         let kind = back.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or("").to_owned();
         if kind.starts_with("text/event-stream") && status.is_success() {
-            self.visit.streams.streamed(id, self.visit.primes());
+            self.streams.streamed(id);
             return self.streamed(id, back).await;
         }
         let body = match Limited::new(back.into_body(), LONGEST_MESSAGE).collect().await {
@@ -292,11 +346,11 @@ impl Desk {
                 return lost(&self.session, id, &format!("the server's answer cannot be read: {error}"));
             }
         };
-        self.visit.streams.status(id, status.as_u16());
+        self.streams.status(id, status.as_u16());
         if kind.starts_with("application/json") && self.feed(&body, Some(id)).await.as_ref() == Some(id) {
             return;
         }
-        self.visit.streams.status(id, 200);
+        self.streams.status(id, 200);
         if status.is_client_error() {
             return self
                 .refuse(id, &format!("the server refuses the request: HTTP status {}", status.as_u16()))

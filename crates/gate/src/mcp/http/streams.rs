@@ -7,7 +7,7 @@
 //! nothing but the envelopes. Source: MCP 2025-11-25, transports, "Streamable HTTP".
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -44,6 +44,28 @@ pub(super) struct Event {
     _queued: Option<Arc<Queued>>,
 }
 
+impl Event {
+    /// One that is in no client's streams.
+    pub(super) fn plain(message: String, last: bool) -> Self {
+        Self { id: (0, 1), message: message.into(), last, status: 200, as_stream: true, _queued: None }
+    }
+
+    /// The same event with another message.
+    pub(super) fn with(self, message: Vec<u8>, status: u16) -> Self {
+        Self { message: message.into(), status, ..self }
+    }
+
+    /// True if it is the whole answer, and need not be a stream.
+    pub(super) fn is_whole(&self) -> bool {
+        self.last && self.id.1 == 0 && !self.as_stream
+    }
+
+    /// True if the HTTP status says that something is wrong.
+    pub(super) fn is_error(&self) -> bool {
+        self.last && self.id.1 == 0 && self.status >= 400
+    }
+}
+
 /// Bytes that wait; given back when the event is gone.
 #[derive(Debug)]
 struct Queued(usize, Arc<AtomicUsize>);
@@ -62,6 +84,7 @@ pub(super) type Events = mpsc::Receiver<Event>;
 pub(super) struct Streams {
     all: Mutex<All>,
     waiting: Arc<AtomicUsize>,
+    primes: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -198,31 +221,27 @@ impl Streams {
         }
     }
 
+    /// The client may be sent events without data.
+    pub(super) fn primed(&self) {
+        self.primes.store(true, Ordering::Relaxed);
+    }
+
     /// An event to come back to, before there is anything to say.
     pub(super) fn prime(&self, stream: u64) {
+        if !self.primes.load(Ordering::Relaxed) {
+            return;
+        }
         self.all().push(stream, Bytes::new(), Kind::SOME, &self.waiting);
     }
 
-    /// The server answers a request in a stream, and so it is passed on. `primes`: with an event to come back to.
-    pub(super) fn streamed(&self, id: &Id, primes: bool) {
+    /// The server answers a request in a stream, and so it is passed on.
+    pub(super) fn streamed(&self, id: &Id) {
         let mut all = self.all();
         let Some(asked) = all.asked.get_mut(id) else { return };
         let (stream, first) = (asked.stream, !std::mem::replace(&mut asked.as_stream, true));
-        if primes && first {
+        if first && self.primes.load(Ordering::Relaxed) {
             all.push(stream, Bytes::new(), Kind::SOME, &self.waiting);
         }
-    }
-
-    /// Nobody wants the stream any more. The requests that it still awaited.
-    pub(super) fn give_up(&self, stream: u64) -> Vec<Id> {
-        let mut all = self.all();
-        all.streams.remove(&stream);
-        let lost: Vec<Id> =
-            all.asked.iter().filter(|(_, asked)| asked.stream == stream).map(|(id, _)| id.clone()).collect();
-        for id in &lost {
-            all.asked.remove(id);
-        }
-        lost
     }
 
     /// Requests under way.

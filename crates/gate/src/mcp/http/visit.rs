@@ -8,12 +8,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
 
+use super::dial::Dialer;
 use super::hub::{Principal, Shared};
 use super::link::{Link, State, is_request, keep};
 use super::many;
+use super::modern::Known;
 use super::streams::{Events, Streams, Wanted};
 use crate::mcp::envelope::{Fields, Id, Message, Odd, id_of, read, text};
 use crate::mcp::pump::client_line;
@@ -32,14 +34,15 @@ pub(super) struct Visit {
     pub(super) id: String,
     /// Who the client acts for.
     pub(super) who: Principal,
-    pub(super) streams: Streams,
+    pub(super) streams: Arc<Streams>,
     shared: Arc<Shared>,
     links: Vec<Link>,
     /// The client's `initialize`, and its id as written there.
     hello: (String, String),
-    version: OnceLock<String>,
     /// The client's `notifications/initialized`.
     initialized: OnceLock<Vec<u8>>,
+    /// Who hears what the servers say of their own accord, where that is not the one client.
+    heard: OnceLock<broadcast::Sender<String>>,
     questions: Mutex<HashMap<String, (usize, String)>>,
     count: AtomicU64,
     run: String,
@@ -70,12 +73,12 @@ impl Visit {
         let visit = Arc::new(Self {
             id,
             who,
-            streams: Streams::default(),
+            streams: Arc::default(),
             shared,
             links,
             hello: (line, raw_id),
-            version: OnceLock::new(),
             initialized: OnceLock::new(),
+            heard: OnceLock::new(),
             questions: Mutex::default(),
             count: AtomicU64::new(0),
             run: made_up()?,
@@ -92,6 +95,21 @@ impl Visit {
     /// A server of the client's, and its name.
     pub(super) fn link(&self, at: usize) -> Option<(&Link, &str)> {
         Some((self.links.get(at)?, &self.server(at)?.name))
+    }
+
+    /// What is known of server `at` beside this session.
+    pub(super) fn known(&self, at: usize) -> Option<&Known> {
+        self.shared.known.get(at)
+    }
+
+    /// All that sessions share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What requests to servers elsewhere are made with.
+    pub(super) fn client(&self) -> Dialer {
+        self.shared.dialer.clone()
     }
 
     pub(super) fn links(&self) -> &[Link] {
@@ -117,19 +135,7 @@ impl Visit {
 
     /// Who calls, for the session with server `at`.
     pub(super) fn names(&self, at: usize) -> Names {
-        let server = self.server(at);
-        Names {
-            store: self.shared.store.clone(),
-            agent: self.who.agent.clone(),
-            user: self.who.user.clone(),
-            run: self.who.run.clone(),
-            made_up: self.run.clone(),
-            secret: self.secret.clone(),
-            environment: server.and_then(|it| it.environment.clone()),
-            server: server.map(|it| it.name.clone()).unwrap_or_default(),
-            by: Some(self.who.by.clone()),
-            waits: self.shared.servers.waits,
-        }
+        names(&self.shared, &self.who, at, self.run.clone(), self.secret.clone())
     }
 
     /// A number that no other request of the gate's to this client's servers has.
@@ -179,15 +185,12 @@ impl Visit {
         Ok((line, answer))
     }
 
-    /// Whether the client may be sent an event without data: older ones take it for a broken message.
-    pub(super) fn primes(&self) -> bool {
-        self.version.get().is_some_and(|version| version.as_str() >= "2025-11-25")
-    }
-
     /// The revision that was agreed on with the client.
     pub(super) fn agreed(&self, version: &str) {
-        // It is agreed on once.
-        let _before = self.version.set(version.to_owned());
+        // Older clients take an event without data for a broken message.
+        if version >= "2025-11-25" {
+            self.streams.primed();
+        }
     }
 
     /// True once the client is gone.
@@ -208,9 +211,32 @@ impl Visit {
         self.streams.close();
     }
 
+    /// What the servers say of their own accord is heard by many from now on, see [`Visit::hear`].
+    pub(super) fn heard_by_many(self: &Arc<Self>) {
+        let heard = self.heard.get_or_init(|| broadcast::Sender::new(64)).clone();
+        let Some(mut standing) = self.streams.stand() else { return };
+        tokio::spawn(async move {
+            while let Some(event) = standing.recv().await {
+                if let Ok(Message::Notification { method, .. }) = text(&event.message).and_then(read) {
+                    // Nobody may be listening.
+                    let _unheard = heard.send(method);
+                }
+            }
+        });
+    }
+
+    /// The methods of what the servers say of their own accord.
+    pub(super) fn hear(&self) -> broadcast::Receiver<String> {
+        self.heard.get_or_init(|| broadcast::Sender::new(64)).subscribe()
+    }
+
     /// When it was used last; now, if something is under way.
     pub(super) fn last_used(&self) -> Instant {
-        if self.streams.under_way() > 0 || self.streams.is_watched() {
+        let watched = || match self.heard.get() {
+            Some(heard) => heard.receiver_count() > 0,
+            None => self.streams.is_watched(),
+        };
+        if self.streams.under_way() > 0 || watched() {
             return Instant::now();
         }
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
@@ -367,6 +393,24 @@ impl Visit {
     }
 }
 
+/// Who calls server `at`, in which run if nobody says; `secret` is nobody else's to know.
+pub(super) fn names(shared: &Shared, who: &Principal, at: usize, made_up: String, secret: String) -> Names {
+    let server = shared.servers.list.get(at);
+    Names {
+        store: shared.store.clone(),
+        agent: who.agent.clone(),
+        user: who.user.clone(),
+        run: who.run.clone(),
+        made_up,
+        secret,
+        environment: server.and_then(|it| it.environment.clone()),
+        server: server.map(|it| it.name.clone()).unwrap_or_default(),
+        by: Some(who.by.clone()),
+        waits: shared.servers.waits,
+        meta: None,
+    }
+}
+
 fn id_in(line: &[u8]) -> Option<Id> {
     match text(line).and_then(read) {
         Ok(Message::Request { id, .. }) => Some(id),
@@ -386,7 +430,7 @@ pub(super) fn with_id(line: &str, raw_id: &str, anew: &str) -> Option<String> {
 }
 
 /// Where the progress of a request is told, as written.
-fn token(params: Option<&str>) -> Option<String> {
+pub(super) fn token(params: Option<&str>) -> Option<String> {
     let fields = Fields::strict(params?, &["_meta"]).ok()?;
     let meta = Fields::strict(fields.raw("_meta")?.get(), &["progressToken"]).ok()?;
     Some(meta.raw("progressToken")?.get().to_owned())

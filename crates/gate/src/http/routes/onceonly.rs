@@ -1,10 +1,10 @@
-//! The routes of other products' unmodified clients. A table; it does nothing.
+//! The routes of OnceOnly's clients. A table; it does nothing.
 
 use hyper::Method;
 
 use super::table::{ACTORS, ADMINS, EVERYONE, LIMIT, PLAIN, READERS};
 use super::{Gives, May, Route, Takes};
-use crate::http::onceonly::{account, agents, leases, locks, runs};
+use crate::http::onceonly::{account, agents, leases, locks, policies, policy_form, run, runs, tools};
 use crate::wire::onceonly as wire;
 
 macro_rules! shape {
@@ -19,6 +19,7 @@ macro_rules! handler {
 }
 
 const OFFSET: (&str, &str) = ("offset", "how many to pass over");
+const SCOPE: (&str, &str) = ("scope_id", "global, or agent: and the agent's id; without it, global");
 const KEY: (&str, &str) = ("key", "what is held");
 
 /// A route that takes and gives JSON as the other product has it.
@@ -26,7 +27,7 @@ const JSON: Route = Route { gives: Gives::Json(shape!(serde_json::Value)), ..PLA
 const POST: Route = Route { method: Method::POST, may: May::Roles(ACTORS), ..JSON };
 
 /// The routes of OnceOnly's clients. The busiest come first.
-pub static COMPAT: [Route; 22] = [
+pub static ONCEONLY: [Route; 32] = [
     Route {
         path: "/onceonly/v1/check-lock",
         summary: "OnceOnly: who was first for a key; the same X-Request-Id gets the same answer",
@@ -46,6 +47,13 @@ pub static COMPAT: [Route; 22] = [
         summary: "OnceOnly: take a task, or learn how it stands",
         takes: Takes::Json(shape!(wire::Hold)),
         handler: handler!(leases::take),
+        ..POST
+    },
+    Route {
+        path: "/onceonly/v1/ai/run",
+        summary: "OnceOnly: with agent_id and tool, one action, decided and carried out; with key, a task, taken",
+        takes: Takes::Json(shape!(wire::RunTool)),
+        handler: handler!(run::run),
         ..POST
     },
     Route {
@@ -160,6 +168,82 @@ pub static COMPAT: [Route; 22] = [
         query: &[LIMIT, OFFSET],
         handler: handler!(runs::one),
         ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/tools",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: register a tool that the gate calls, or replace it: a new version of the policy",
+        takes: Takes::Json(shape!(wire::ToolFields)),
+        handler: handler!(tools::put),
+        ..POST
+    },
+    Route {
+        path: "/onceonly/v1/tools",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: the tools of a scope, without their secrets",
+        query: &[SCOPE],
+        handler: handler!(tools::list),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/tools/{name}",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: one tool",
+        query: &[SCOPE],
+        handler: handler!(tools::one),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/tools/{name}/toggle",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: switch a tool off or on",
+        query: &[SCOPE],
+        takes: Takes::Json(shape!(wire::Toggle)),
+        handler: handler!(tools::toggle),
+        ..POST
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/onceonly/v1/tools/{name}",
+        live_only: true,
+        summary: "OnceOnly: take a tool out of the policy, and its secret with it",
+        query: &[SCOPE],
+        handler: handler!(tools::remove),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/policies",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: every agent's permissions and limits, as far as OnceOnly's words can say them",
+        handler: handler!(policies::list),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/policies/{agent_id}",
+        may: May::Roles(READERS),
+        summary: "OnceOnly: one agent's",
+        handler: handler!(policies::one),
+        ..JSON
+    },
+    Route {
+        path: "/onceonly/v1/policies/{agent_id}",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: set an agent's permissions and limits: a new version of the policy",
+        takes: Takes::Json(shape!(policy_form::Form)),
+        handler: handler!(policies::put),
+        ..POST
+    },
+    Route {
+        path: "/onceonly/v1/policies/{agent_id}/from-template",
+        may: May::Roles(ADMINS),
+        live_only: true,
+        summary: "OnceOnly: the same from a template: strict, moderate, permissive, read_only or support_bot",
+        takes: Takes::Json(shape!(serde_json::Value)),
+        handler: handler!(policies::from_template),
+        ..POST
     },
     Route {
         path: "/onceonly/v1/agents/{agent_id}/disable",

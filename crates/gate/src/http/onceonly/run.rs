@@ -1,0 +1,159 @@
+//! `POST /ai/run`: a tool that the gate calls for an agent, or a task that is taken.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use verdict::{Answer, Draft, Json, Receipt, Status, json::Map as JsonMap};
+
+use super::{leases, read_fields};
+use crate::http::check::{count, draft_of};
+use crate::http::dialect::invalid;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::reply::{self, Reply};
+use crate::http::{Call, halted, tool};
+use crate::path::Carried;
+use crate::wire::onceonly::{Hold, RunTool};
+use crate::wire::{CheckRequest, Fields, approval_id, code_word, decision_id};
+
+pub(in crate::http) async fn run(call: Call) -> Result<Reply, Problem> {
+    Query::read(&call.query, &[])?;
+    let ((), mut fields) = read_fields(&call, |_| Ok(()))?;
+    let odd = |odd: verdict::Malformed| invalid("body", odd.field, &odd.why);
+    if !fields.has("key") {
+        let request = RunTool::of(&mut fields).map_err(odd)?;
+        return governed(&call, request).await;
+    }
+    let hold = Hold::of(&mut fields).map_err(odd)?;
+    // Whoever asks believes that the work is begun: it is not for a task to say so when nobody has begun it.
+    if let Some(Json::Map(metadata)) = &hold.metadata
+        && metadata.get("actions").is_some()
+    {
+        let why =
+            "has `actions`, which are not carried out as a batch here; call each with `agent_id` and `tool`";
+        return Err(invalid("body", "metadata", why));
+    }
+    leases::take_for(&call, hold).await
+}
+
+/// One action: decided, and carried out if the policy says where its tool is.
+async fn governed(call: &Call, request: RunTool) -> Result<Reply, Problem> {
+    let start = Instant::now();
+    let draft = draft_for(call, request)?;
+    let policy = call.app.gate.desk.policy();
+    let is_called = policy.tool_of(&draft.agent, &draft.tool).is_some_and(|tool| tool.endpoint.is_some());
+    if is_called {
+        let (carried, told) = tool::carry(call, draft, Duration::ZERO).await?;
+        return match carried {
+            Carried::Refused(receipt) => {
+                count(call, start, std::slice::from_ref(&receipt));
+                reply::json(&decided(&receipt))
+            }
+            Carried::Out(closing) => {
+                call.app.metrics.took(start.elapsed().saturating_sub(told.took));
+                reply::json(&carried_out(closing, told.fault.map(|fault| fault.message)))
+            }
+        };
+    }
+    let checked = call.app.gate.check(draft).await.map_err(|odd| invalid("body", odd.field, &odd.why))?;
+    let receipt = checked.map_err(|halt| halted(&halt))?;
+    count(call, start, std::slice::from_ref(&receipt));
+    reply::json(&decided(&receipt))
+}
+
+fn draft_for(call: &Call, request: RunTool) -> Result<Draft, Problem> {
+    let RunTool { agent_id, tool, args, spend_usd } = request;
+    let policy = call.app.gate.desk.policy();
+    let (args, run) = without_run(args, |args| {
+        let declared = policy.tool_of(&agent_id, &tool).filter(|tool| tool.schema.is_some());
+        declared.is_some_and(|tool| tool.refuses(args).is_none())
+    });
+    let check = CheckRequest {
+        agent_id,
+        tool,
+        args,
+        context: None,
+        user: None,
+        session_id: run,
+        step: None,
+        environment: None,
+        estimated_cost_usd: spend_usd,
+        estimated_tokens: None,
+        idempotency_key: None,
+        approval_id: None,
+    };
+    draft_of(check, call.caller()?)
+}
+
+/// The client puts the run's name among the arguments. It is the run's, and stays an argument only if the tool
+/// declares one of that name.
+fn without_run(args: Option<Json>, is_declared: impl Fn(&Json) -> bool) -> (Option<Json>, Option<String>) {
+    let Some(Json::Map(map)) = &args else { return (args, None) };
+    let Some(Json::Str(run)) = map.get("run_id") else { return (args, None) };
+    let run = Some(run.clone());
+    if args.as_ref().is_some_and(is_declared) {
+        return (args, run);
+    }
+    let rest = map.iter().filter(|(name, _)| *name != "run_id");
+    let rest = JsonMap::from_pairs(rest.map(|(name, value)| (name.to_owned(), value.clone())).collect());
+    (rest.map(Json::Map).ok(), run)
+}
+
+/// A decision as the client reads it. What was allowed and not carried out is for the caller to carry out.
+fn decided(receipt: &Receipt) -> Value {
+    let it = receipt.decided();
+    let allowed = it.decision == Answer::Allow;
+    let reason = match (it.decision, it.approval) {
+        (Answer::Pending, at) => {
+            let id = approval_id(at.unwrap_or(receipt.at()));
+            Some(format!("{} ({id})", it.reason.as_deref().unwrap_or("a person must agree")))
+        }
+        (Answer::Allow, _) => {
+            let why =
+                "allowed; the policy has no `url` for the tool, so the gate did not call it: carry it out";
+            Some(why.to_owned())
+        }
+        (Answer::Deny, _) => it.reason.clone(),
+    };
+    let pending = (it.decision == Answer::Pending).then(|| approval_id(it.approval.unwrap_or(receipt.at())));
+    json!({
+        "ok": allowed,
+        "allowed": allowed,
+        "decision": if allowed { "allowed" } else { super::agents::word(false, code_word(it.code)) },
+        "policy_reason": reason,
+        "risk_level": it.risk.as_str(),
+        "result": null,
+        "decision_id": decision_id(receipt.at()),
+        "approval_id": pending,
+    })
+}
+
+/// What was carried out. The client drops a result that is no object.
+fn carried_out(closing: verdict::Closing, fault: Option<String>) -> Value {
+    let (of, status) = (closing.settled().of, closing.settled().status);
+    let outcome = closing.into_outcome();
+    let withheld = outcome.screened.and_then(|screened| screened.withheld);
+    let result = match outcome.result {
+        None | Some(Json::Null) => None,
+        Some(object @ Json::Map(_)) => Some(json!(object)),
+        Some(other) => Some(json!({"data": other})),
+    };
+    let done = status == Status::Success;
+    json!({
+        "ok": done,
+        "allowed": true,
+        "decision": if done { "executed" } else { "failed" },
+        "policy_reason": withheld.or(fault),
+        "risk_level": null,
+        "result": result,
+        "decision_id": decision_id(of),
+        "status": status,
+    })
+}
+
+impl Fields<'_> {
+    /// True if a field is there.
+    fn has(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+}

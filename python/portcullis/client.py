@@ -1,0 +1,368 @@
+"""A client of a gate that runs elsewhere. Every call of the native API; `client_async` is the same for asyncio.
+
+    gate = Portcullis()                       # PORTCULLIS_URL, PORTCULLIS_API_KEY
+    gate.execute("support-bot", "stripe.refund", refund, args={"charge": "ch_1", "amount": 20}, user="alice")
+
+Where the gate cannot be reached the answer is no, but for tools named in `fail_open`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+import httpx
+
+from ._requests import (
+    LONG_POLL,
+    Calls,
+    batch_of,
+    is_unsent,
+    note,
+    pause,
+    policy_request,
+    unreached,
+    waiting,
+    why_of,
+)
+from ._wire import (
+    ApiError,
+    CheckResult,
+    Request,
+    Settings,
+    answer_of,
+    ask,
+    check_request,
+    is_over,
+    outcome_body,
+    read,
+    shown,
+    split,
+    unreachable,
+)
+from .errors import GateUnavailable, violation_of
+
+__all__ = ["ApiError", "CheckResult", "Portcullis"]
+
+T = TypeVar("T")
+Data = dict[str, Any]
+
+
+class Portcullis:
+    """A client that blocks. One pool of connections; safe to use from any thread.
+
+    `timeout`: seconds for one request. `retries`: how often a request is repeated that may be (reading, reporting an
+    outcome, and whatever never reached the gate). `fail_open`: tools that may go on when the gate cannot be reached.
+    `cache_s`: how long plain allows without limits are kept for `check`; 0 keeps none.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 10.0,
+        *,
+        retries: int = 2,
+        fail_open: Iterable[str] = (),
+        cache_s: float = 0.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._settings = Settings(base_url, api_key, timeout, retries, fail_open, cache_s)
+        self._http = httpx.Client(
+            base_url=self._settings.base_url,
+            headers=self._settings.headers(),
+            timeout=timeout,
+            transport=transport,
+            trust_env=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"Portcullis({self._settings.base_url!r})"
+
+    def __enter__(self) -> Portcullis:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def _send(self, request: Request) -> Any:
+        """The answer's data. Raises `ApiError` or `GateUnavailable`."""
+        attempt = 0
+        while True:
+            try:
+                answer = self._http.request(
+                    request.method,
+                    request.path,
+                    content=request.body,
+                    headers={"Content-Type": request.content_type, **dict(request.headers)} if request.body else None,
+                    timeout=self._settings.timeout + request.wait_s,
+                )
+                return read(answer.status_code, answer.content, answer.headers.get("content-type", ""))
+            except httpx.HTTPError as error:
+                if attempt >= self._settings.retries or not (request.repeatable or is_unsent(error)):
+                    raise GateUnavailable(unreached(self._settings, error)) from None
+            time.sleep(pause(attempt))
+            attempt += 1
+
+    def check(
+        self,
+        agent_id: str,
+        tool: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        context: Mapping[str, Any] | None = None,
+        **named: Any,
+    ) -> CheckResult:
+        """Decides one action. Never raises for a denial, nor for a gate that cannot be reached: that is a denial.
+
+        `named`: `user`, `session_id`, `step`, `environment`, `estimated_cost_usd`, `estimated_tokens`,
+        `idempotency_key`, `approval_id`. Raises `ApiError` if the key may not ask.
+        """
+        text = check_request(agent_id, tool, args, {"context": dict(context or {}), **named})
+        if isinstance(text, CheckResult):
+            return text
+        kept = self._settings.cache.find(text)
+        return kept if kept is not None else self._check(text, tool)
+
+    def _check(self, text: str, tool: str) -> CheckResult:
+        try:
+            result = answer_of(self._send(Calls.check(text)))
+        except GateUnavailable as error:
+            return unreachable(str(error), tool in self._settings.fail_open)
+        except ApiError as error:
+            if error.code == "invalid_action":
+                return CheckResult("deny", False, False, str(error), "invalid_action")
+            raise
+        self._settings.cache.keep(text, result)
+        return result
+
+    def check_batch(self, checks: Iterable[Mapping[str, Any]]) -> list[CheckResult]:
+        """Decides many in one commit, in order: each is what `POST /v1/check` takes. More than 1,000 go in parts."""
+        every, results = [dict(it) for it in checks], list[CheckResult]()
+        for start in range(0, len(every), 1_000):
+            part = every[start : start + 1_000]
+            try:
+                reply = self._send(ask("POST", "v1", "check", "batch", json_body={"checks": part}))
+            except GateUnavailable as error:
+                results += [unreachable(str(error), it.get("tool") in self._settings.fail_open) for it in part]
+                continue
+            results += batch_of(reply)
+        return results
+
+    def execute(
+        self,
+        agent_id: str,
+        tool: str,
+        fn: Callable[..., T],
+        *,
+        args: Mapping[str, Any] | None = None,
+        wait_s: float = 300.0,
+        cost_usd: Callable[[T], Any] | None = None,
+        **context: Any,
+    ) -> T:
+        """Checks, waits for people if they must agree, runs `fn`, reports how it ended, and gives its result.
+
+        With `args`, `fn` is called with them: what was checked is what is done. `context` has what `check` takes by
+        name; whatever else is in it goes to the rules as context. Raises `SafetyViolation` and its kin.
+        """
+        named, said = split(context)
+        more = {"context": said, **named}
+        text = check_request(agent_id, tool, args, more)
+        decision = text if isinstance(text, CheckResult) else self._check(text, tool)
+        if decision.requires_approval and decision.approval_id:
+            self.wait_for_approval(decision, wait_s)
+            text = check_request(agent_id, tool, args, {**more, "approval_id": decision.approval_id})
+            decision = text if isinstance(text, CheckResult) else self._check(text, tool)
+        if not decision.allowed:
+            raise violation_of(decision)
+        try:
+            result = fn(**args) if args is not None else fn()
+        except BaseException as error:
+            self._failed(decision, error)
+            raise
+        reply = self._done(decision, outcome_body("success", result, cost_usd=cost_usd(result) if cost_usd else None))
+        return cast(T, shown(reply, result, decision))
+
+    def wait_for_approval(self, asked: CheckResult, wait_s: float = 300.0) -> None:
+        """Waits until people have agreed. Raises `ApprovalDenied` if they did not, `ApprovalRequired` if they were
+        not heard of in time."""
+        until = time.monotonic() + wait_s
+        while True:
+            left = max(0.0, until - time.monotonic())
+            approval = self.approval(asked.approval_id or "", wait_s=min(left, LONG_POLL))
+            if is_over(approval, asked):
+                return
+            if left <= 0:
+                raise violation_of(asked)
+
+    def _done(self, decision: CheckResult, body: bytes) -> Data:
+        if decision.decision_id is None:
+            return {}
+        try:
+            return cast(Data, self._send(Calls.outcome(decision.decision_id, body)))
+        except GateUnavailable as error:
+            raise GateUnavailable(f"it was done, and could not be reported: {error}", decision=decision) from None
+
+    def _failed(self, decision: CheckResult, error: BaseException) -> None:
+        try:
+            self._done(decision, outcome_body("failed", error=why_of(error)))
+        except (GateUnavailable, ApiError):
+            # The call's own error is what its caller must see; unreported, the action stays held.
+            pass
+
+    def report(
+        self,
+        decision_id: str,
+        status: str,
+        *,
+        result: Any = None,
+        error: str | None = None,
+        cost_usd: Any = None,
+        tokens: int | None = None,
+    ) -> Data:
+        """Reports how an allowed action ended: `success`, `failed` or `cancelled`. The answer has the screened
+        result."""
+        return cast(Data, self._send(Calls.outcome(decision_id, outcome_body(status, result, error, cost_usd, tokens))))
+
+    def call_tool(self, agent_id: str, tool: str, args: Mapping[str, Any] | None = None, **named: Any) -> Data:
+        """Has the gate itself carry out a declared tool. `wait_s`: seconds to wait for people, at most 60."""
+        body = {"agent_id": agent_id, "args": dict(args or {}), **named}
+        request = ask("POST", "v1", "tools", tool, "call", json_body=body)
+        return cast(Data, self._send(waiting(request, float(named.get("wait_s") or 0) + 60.0)))
+
+    def decisions(self, **filters: Any) -> Data:
+        """Decisions, newest first: `agent_id`, `tool`, `decision`, `user`, `session_id`, `since`, `until`, `limit`,
+        `cursor`."""
+        return cast(Data, self._send(ask("GET", "v1", "decisions", **filters)))
+
+    def decision(self, decision_id: str) -> Data:
+        """One decision, with its arguments and its outcome."""
+        return cast(Data, self._send(ask("GET", "v1", "decisions", decision_id)))
+
+    def approvals(self, status: str | None = None, **page: Any) -> Data:
+        """Questions to people, newest first."""
+        return cast(Data, self._send(ask("GET", "v1", "approvals", status=status, **page)))
+
+    def approval(self, approval_id: str, *, wait_s: float = 0.0) -> Data:
+        """One question; with `wait_s` as soon as it is answered."""
+        request = ask("GET", "v1", "approvals", approval_id, wait_s=int(wait_s) or None)
+        return cast(Data, self._send(waiting(request, wait_s)))
+
+    def approve(self, approval_id: str, message: str | None = None) -> Data:
+        """Says yes, as the person whose key it is."""
+        return cast(Data, self._send(ask("POST", "v1", "approvals", approval_id, "approve", json_body=note(message))))
+
+    def deny(self, approval_id: str, message: str | None = None) -> Data:
+        """Says no."""
+        return cast(Data, self._send(ask("POST", "v1", "approvals", approval_id, "deny", json_body=note(message))))
+
+    def agents(self) -> Data:
+        """All agents."""
+        return cast(Data, self._send(ask("GET", "v1", "agents")))
+
+    def agent(self, agent_id: str) -> Data:
+        """One agent."""
+        return cast(Data, self._send(ask("GET", "v1", "agents", agent_id)))
+
+    def put_agent(self, agent_id: str, **fields: Any) -> Data:
+        """Describes an agent."""
+        return cast(Data, self._send(ask("PUT", "v1", "agents", agent_id, json_body=fields, repeatable=True)))
+
+    def disable_agent(self, agent_id: str, reason: str) -> Data:
+        """Switches an agent off: its next check is denied."""
+        return cast(
+            Data,
+            self._send(ask("POST", "v1", "agents", agent_id, "disable", json_body={"reason": reason}, repeatable=True)),
+        )
+
+    def enable_agent(self, agent_id: str) -> Data:
+        """Switches it on again."""
+        return cast(Data, self._send(ask("POST", "v1", "agents", agent_id, "enable", json_body={}, repeatable=True)))
+
+    def policy(self) -> Any:
+        """The policy in force."""
+        return self._send(ask("GET", "v1", "policy"))
+
+    def put_policy(self, text: str, *, if_match: str | None = None) -> Data:
+        """Puts a policy in force (YAML or JSON); with `if_match` only after that version."""
+        return cast(Data, self._send(policy_request(text, if_match)))
+
+    def policy_versions(self, **page: Any) -> Data:
+        """The policies that were in force."""
+        return cast(Data, self._send(ask("GET", "v1", "policy", "versions", **page)))
+
+    def ledger(self, start: int = 0, limit: int | None = None) -> Data:
+        """Records."""
+        return cast(Data, self._send(ask("GET", "v1", "ledger", limit=limit, from_=start)))
+
+    def checkpoint(self) -> str:
+        """The signed checkpoint that covers all records."""
+        return str(self._send(ask("GET", "v1", "ledger", "checkpoint")))
+
+    def proof(self, index: int) -> Data:
+        """The proof that a record is in the ledger."""
+        return cast(Data, self._send(ask("GET", "v1", "ledger", "proof", str(index))))
+
+    def tools(self, **page: Any) -> Data:
+        """The tools that were seen and are declared."""
+        return cast(Data, self._send(ask("GET", "v1", "tools", **page)))
+
+    def inspect(self, **request: Any) -> Data:
+        """What an action would do and what a text contains, by the policy's parsers and detectors; decides nothing."""
+        return cast(Data, self._send(ask("POST", "v1", "inspect", json_body=request, repeatable=True)))
+
+    def keys(self) -> Data:
+        """All keys, without their secrets."""
+        return cast(Data, self._send(ask("GET", "v1", "keys")))
+
+    def key(self, key_id: str) -> Data:
+        """One key, without its secret."""
+        return cast(Data, self._send(ask("GET", "v1", "keys", key_id)))
+
+    def create_key(self, name: str, role: str, **fields: Any) -> Data:
+        """Makes a key; its secret is in the answer, this once."""
+        return cast(Data, self._send(ask("POST", "v1", "keys", json_body={"name": name, "role": role, **fields})))
+
+    def revoke_key(self, key_id: str) -> Data:
+        """Revokes a key."""
+        return cast(Data, self._send(ask("DELETE", "v1", "keys", key_id, repeatable=True)))
+
+    def own_key(self) -> Data:
+        """What the key of this client may do."""
+        return cast(Data, self._send(ask("GET", "v1", "key")))
+
+    def evaluate(self, request: Mapping[str, Any]) -> Data:
+        """OpenID AuthZEN: one evaluation."""
+        return cast(Data, self._send(ask("POST", "access", "v1", "evaluation", json_body=dict(request))))
+
+    def evaluate_all(self, request: Mapping[str, Any]) -> Data:
+        """OpenID AuthZEN: many."""
+        return cast(Data, self._send(ask("POST", "access", "v1", "evaluations", json_body=dict(request))))
+
+    def health(self) -> bool:
+        """True if the gate is there."""
+        return self._probe("healthz")
+
+    def ready(self) -> bool:
+        """True if it decides and records."""
+        return self._probe("readyz")
+
+    def _probe(self, name: str) -> bool:
+        try:
+            self._send(ask("GET", name))
+        except (GateUnavailable, ApiError):
+            return False
+        return True
+
+    def metrics(self) -> str:
+        """Prometheus' text."""
+        return str(self._send(ask("GET", "metrics")))
+
+    def openapi(self) -> Data:
+        """The API's own description."""
+        return cast(Data, self._send(ask("GET", "openapi.json")))

@@ -1,0 +1,45 @@
+"""A gate that serves, for tests that speak to it over HTTP."""
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+BIN = os.environ["PORTCULLIS_BIN"]
+
+
+class Gate:
+    """A gate that serves."""
+
+    def __init__(self, folder: Path, address: str):
+        self.store = f"sqlite:{folder / 'gate.db'}"
+        self.address = address
+        self.port = int(address.rsplit(":", 1)[1])
+
+    def portcullis(self, *args: str) -> str:
+        done = subprocess.run([BIN, *args, "--store", self.store], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def key(self, *more: str) -> str:
+        made = self.portcullis("keys", "create", "--role", "agent", "--name", "e2e", *more, "--json")
+        return json.loads(made)["secret"]
+
+
+@contextmanager
+def serve(folder: Path, policy: str, servers: dict):
+    (folder / "gate.yaml").write_text(policy)
+    (folder / "servers.json").write_text(json.dumps(servers))
+    command = [BIN, "serve", "--policy", str(folder / "gate.yaml"), "--listen", "127.0.0.1:0"]
+    command += ["--store", f"sqlite:{folder / 'gate.db'}", "--mcp", str(folder / "servers.json")]
+    with (folder / "gate.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        line = process.stdout.readline().strip()
+        assert line.startswith("portcullis is ready at "), (folder / "gate.log").read_text()
+        yield Gate(folder, line.removeprefix("portcullis is ready at "))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, (folder / "gate.log").read_text()
