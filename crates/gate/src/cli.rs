@@ -6,6 +6,7 @@
 mod agents;
 mod approvals;
 mod audit;
+mod builtin;
 mod check;
 mod explain;
 mod export;
@@ -113,6 +114,9 @@ enum Command {
     /// See what the sandbox can keep on this host
     #[command(subcommand)]
     Sandbox(sandbox::SandboxCommand),
+    /// The server behind `mcp --builtin`
+    #[command(hide = true)]
+    BuiltinTools(builtin::BuiltinArgs),
     /// Stand in front of an MCP server (stdio)
     Mcp(mcp::McpArgs),
     /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor
@@ -212,6 +216,7 @@ impl Command {
             Self::Policy(command) => policy::run(command),
             Self::Run(args) => run::run(*args),
             Self::Sandbox(command) => sandbox::run(command),
+            Self::BuiltinTools(args) => builtin::run(&args),
             Self::Mcp(args) => mcp::run(args),
             Self::Hook(args) => hook::run(args),
             Self::Approvals(command) => approvals::run(command),
