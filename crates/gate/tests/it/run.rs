@@ -268,3 +268,82 @@ fn the_doctor_prints_the_matrix() {
     let said = desk.run(&["sandbox", "doctor"]);
     assert!(said.out.contains("files.read") && said.out.contains("attempts failed"), "{}", said.out);
 }
+
+/// The tools behind `mcp --builtin`, asked by a client that knows nothing of us.
+#[test]
+fn builtin_tools_are_decided_and_stay_in_the_workspace() {
+    let desk = Desk::new();
+    let ws = workspace(&desk);
+    let require = if is_root() { "all" } else { "[files.read, files.write, network, privileges, time]" };
+    desk.write(
+        "tools.yaml",
+        &format!(
+            "version: 1\n\
+             tools:\n  fs.read: {{args: {{path: fs.read}}}}\n  fs.write: {{args: {{path: fs.write}}}}\n  fs.list: {{args: {{path: fs.read}}}}\n  \
+             fs.delete: {{args: {{path: fs.delete}}}}\n  shell.run: {{args: {{command: shell}}}}\n  code.run: {{effects: [code.run]}}\n\
+             agents:\n  bot:\n    sandbox: {{timeout: 20s, require: {require}}}\n    \
+             rules: [{{name: r, allow: [fs.read, fs.write, fs.list, shell.run, code.run]}}]\n    \
+             boundaries: {{commands: {{unknown: allow}}}}\n"
+        ),
+    );
+    let policy = desk.path("tools.yaml");
+    let args =
+        ["mcp", "--policy", policy.to_str().unwrap(), "--agent", "bot", "--builtin", ws.to_str().unwrap()];
+    let mut server = desk.command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut to = server.stdin.take().unwrap();
+    let mut from = std::io::BufReader::new(server.stdout.take().unwrap());
+    let mut id = 0;
+    let mut ask = |method: &str, params: serde_json::Value| {
+        use std::io::BufRead as _;
+        id += 1;
+        writeln!(
+            to,
+            "{}",
+            serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        )
+        .unwrap();
+        loop {
+            let mut line = String::new();
+            assert!(from.read_line(&mut line).unwrap() > 0, "the server ended");
+            let answer: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if answer["id"] == id {
+                return answer;
+            }
+        }
+    };
+    let hello = serde_json::json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    assert_eq!(ask("initialize", hello)["result"]["protocolVersion"], "2025-06-18");
+    let listed = ask("tools/list", serde_json::json!({}));
+    assert!(listed["result"]["tools"].as_array().unwrap().len() >= 5, "{listed}");
+    let mut call = |name: &str, given: serde_json::Value| {
+        let answer = ask("tools/call", serde_json::json!({"name": name, "arguments": given}));
+        answer["result"].clone()
+    };
+    let written = call("fs.write", serde_json::json!({"path": "a/b.txt", "content": "hello"}));
+    assert_eq!(written["structuredContent"]["written"], 5, "{written}");
+    assert_eq!(fs::read_to_string(ws.join("a/b.txt")).unwrap(), "hello");
+    let ran =
+        call("shell.run", serde_json::json!({"command": "cat a/b.txt; cat; echo more > c", "stdin": " in"}));
+    assert_eq!(ran["structuredContent"]["stdout"], "hello in", "{ran}");
+    assert!(
+        ran["structuredContent"]["sandbox"]["network"].as_str().unwrap().starts_with("enforced"),
+        "{ran}"
+    );
+    assert_eq!(fs::read_to_string(ws.join("c")).unwrap(), "more\n");
+    if Path::new("/usr/bin/python3").exists() {
+        let ran = call("code.run", serde_json::json!({"language": "python", "code": "print(6 * 7)"}));
+        assert_eq!(ran["structuredContent"]["stdout"], "42\n", "{ran}");
+    }
+    // What no rule allows, and what leads out, is not done.
+    let denied = call("fs.delete", serde_json::json!({"path": "c"}));
+    assert!(denied["isError"] == true && ws.join("c").exists(), "{denied}");
+    std::os::unix::fs::symlink("/etc/hostname", ws.join("link")).unwrap();
+    for path in ["../run.yaml", "link", "/etc/hostname"] {
+        let read = call("fs.read", serde_json::json!({"path": path}));
+        assert_eq!(read["isError"], true, "{path}: {read}");
+    }
+    let held = call("fs.write", serde_json::json!({"path": ".git/hooks/pre-commit", "content": "x"}));
+    assert_eq!(held["isError"], true, "{held}");
+    drop(to);
+    server.wait().unwrap();
+}
