@@ -242,6 +242,11 @@ def raw(data):
 print(raw(b"CONNECT 127.0.0.1:%s HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n" % port.encode()))
 print(raw(b"CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n")[0])
 print(raw(b"GET http://127.0.0.1:%s/ HTTP/1.1\r\nHost: evil\r\n\r\n" % port.encode())[0])
+def socks(port):
+    s = socket.create_connection(("127.0.0.1", 3128), 5); s.sendall(b"\x05\x01\x00"); s.recv(2)
+    s.sendall(b"\x05\x01\x00\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big"))
+    return s.recv(10)[1]
+print(socks(int(port)), socks(22))
 for kind in [(2, 2), (1, 1), (40, 1), (16, 3, 9)]:
     try: socket.socket(*kind); print("made", kind)
     except OSError as e: print(e.errno, end=" ")
@@ -252,7 +257,7 @@ python3 /tmp/t.py "#;
     let said = under(&desk, &policy, &["--tool", "net.run"], &format!("{script}{port} {other}"));
     let wanted = format!(
         "GET /path?q=1 HTTP/1.1 | Host: 127.0.0.1:{port}\n403 403 403 403\n\
-         ('HTTP/1.1 200 Connection established', 39)\nHTTP/1.1 403 Forbidden\nHTTP/1.1 400 Bad Request\n1 1 1 1 13\n"
+         ('HTTP/1.1 200 Connection established', 39)\nHTTP/1.1 403 Forbidden\nHTTP/1.1 400 Bad Request\n0 2\n1 1 1 1 13\n"
     );
     assert_eq!(said.out, wanted, "{}", said.err);
 }
