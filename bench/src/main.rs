@@ -19,6 +19,7 @@ mod policies;
 mod portcullis;
 mod report;
 mod rounds;
+mod sandbox;
 mod start;
 mod tools;
 
@@ -30,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A name to ask for it by, and what it measures.
 type Part = (&'static str, fn(&Effort) -> Vec<Section>, &'static str);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("decide", decide::few, "one decision, 10 rules, against cel and cedar-policy"),
     ("many", decide::many, "one decision, 10,000 rules over 1,000 agents, against cedar-policy"),
     ("fold", fold::measure, "check, reserve and fold in memory; and onto the ledger"),
@@ -48,6 +49,7 @@ const PARTS: [Part; 10] = [
     ),
     ("mcp-http", mcp_http::measure, "what the gate adds to an MCP tool call over HTTP"),
     ("start", start::measure, "start over 1,000,000 records"),
+    ("sandbox", sandbox::measure, "start of a program in the sandbox, against a plain one and bubblewrap"),
     ("memory", memory::measure, "memory idle and after 1,000,000 decisions over 10,000 agents"),
 ];
 

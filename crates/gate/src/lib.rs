@@ -18,7 +18,9 @@ mod patience;
 pub mod policy_edit;
 pub mod policy_text;
 pub mod policy_watch;
+#[cfg(target_os = "linux")]
 pub mod proxy;
+#[cfg(target_os = "linux")]
 pub mod runs;
 pub mod serve;
 pub mod store;
