@@ -179,7 +179,7 @@ fn a_review_is_a_second_action_that_a_person_agrees_to() {
         let id = loop {
             let listed = desk.run_as(&key, &["approvals", "list", "--json"]);
             if let Some(at) = listed.out.find("apr_") {
-                break listed.out[at..].split('"').next().unwrap().to_owned();
+                break listed.out.get(at..).unwrap().split('"').next().unwrap().to_owned();
             }
             assert!(start.elapsed().as_secs() < 20, "{}", listed.out);
             std::thread::sleep(std::time::Duration::from_millis(50));
