@@ -312,6 +312,7 @@ def test_a_forked_process_is_denied_and_ends(tmp_path: Path, store: bool) -> Non
             os.write(write, b"denied")
         finally:
             os._exit(0)
+    os.close(write)
     until, ended = time.monotonic() + 20, 0
     while not ended and time.monotonic() < until:
         ended, _ = os.waitpid(child, os.WNOHANG)
