@@ -6,7 +6,11 @@
 mod agents;
 mod approvals;
 mod audit;
+#[cfg(target_os = "linux")]
+mod builtin;
 mod check;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod explain;
 mod export;
 mod hook;
@@ -24,7 +28,9 @@ mod policy;
 mod policy_test;
 pub(crate) mod print;
 mod problems;
+#[cfg(target_os = "linux")]
 mod run;
+#[cfg(target_os = "linux")]
 mod sandbox;
 mod serve;
 mod tail;
@@ -40,10 +46,18 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::dev;
 use crate::store::StorePath;
+#[cfg(target_os = "linux")]
+use builtin::BuiltinArgs;
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{BuiltinArgs, RunArgs, SandboxCommand};
 pub use keys::{KeyPlan, make as make_key};
 pub use opening::{Opened, open_desk, open_gate};
 pub use person::user_name;
 pub use print::clean;
+#[cfg(target_os = "linux")]
+use run::RunArgs;
+#[cfg(target_os = "linux")]
+use sandbox::SandboxCommand;
 pub use serve::{MAIN, address as listen_address, ready};
 
 /// The exit code of a command that did not do what was asked.
@@ -109,10 +123,13 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     /// Run a program with less than we have, and say what held
-    Run(Box<run::RunArgs>),
+    Run(Box<RunArgs>),
     /// See what the sandbox can keep on this host
     #[command(subcommand)]
-    Sandbox(sandbox::SandboxCommand),
+    Sandbox(SandboxCommand),
+    /// The server behind `mcp --builtin`
+    #[command(hide = true)]
+    BuiltinTools(BuiltinArgs),
     /// Stand in front of an MCP server (stdio)
     Mcp(mcp::McpArgs),
     /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor
@@ -210,8 +227,14 @@ impl Command {
             Self::Inspect(args) => inspect::run(args),
             Self::Scan(args) => inspect::scan(&args),
             Self::Policy(command) => policy::run(command),
+            #[cfg(target_os = "linux")]
             Self::Run(args) => run::run(*args),
+            #[cfg(target_os = "linux")]
             Self::Sandbox(command) => sandbox::run(command),
+            #[cfg(target_os = "linux")]
+            Self::BuiltinTools(args) => builtin::run(&args),
+            #[cfg(not(target_os = "linux"))]
+            Self::Run(_) | Self::Sandbox(_) | Self::BuiltinTools(_) => elsewhere::refuse(),
             Self::Mcp(args) => mcp::run(args),
             Self::Hook(args) => hook::run(args),
             Self::Approvals(command) => approvals::run(command),

@@ -18,10 +18,13 @@ mod patience;
 pub mod policy_edit;
 pub mod policy_text;
 pub mod policy_watch;
+#[cfg(target_os = "linux")]
 pub mod proxy;
+#[cfg(target_os = "linux")]
 pub mod runs;
 pub mod serve;
 pub mod store;
 pub mod tool;
 pub mod views;
+pub mod webhooks;
 pub mod wire;

@@ -6,6 +6,7 @@
 
 mod hello;
 mod request;
+mod socks;
 mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};

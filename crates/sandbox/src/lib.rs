@@ -15,7 +15,7 @@ pub mod guarantee;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{attack, doctor};
+pub use linux::{attack, beneath, doctor};
 mod run;
 pub mod spec;
 pub mod step;

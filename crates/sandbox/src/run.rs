@@ -17,7 +17,7 @@ pub use crate::linux::channel::Ended;
 
 /// How the program ended, and what it took.
 #[cfg(not(target_os = "linux"))]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Ended;
 
 /// One of the two streams that a program prints on.

@@ -140,10 +140,12 @@ impl fmt::Display for Failed {
 }
 
 /// Gives a step's name to an error.
+#[cfg(target_os = "linux")]
 pub(crate) trait During<T> {
     fn during(self, step: Step, about: &str) -> Result<T, Failed>;
 }
 
+#[cfg(target_os = "linux")]
 impl<T> During<T> for io::Result<T> {
     fn during(self, step: Step, about: &str) -> Result<T, Failed> {
         self.map_err(|error| Failed::at(step, &error, about))

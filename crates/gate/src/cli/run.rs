@@ -57,7 +57,7 @@ pub struct RunArgs {
     /// Drop the changes
     #[arg(long, requires = "workspace", conflicts_with = "review")]
     discard: bool,
-    /// Change the workspace at once, without limits on bytes and files
+    /// Change the workspace at once, without limits on bytes and files, hooks and settings included
     #[arg(long, requires = "workspace", conflicts_with_all = ["review", "discard"])]
     in_place: bool,
     /// What it can read besides

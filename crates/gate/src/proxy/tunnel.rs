@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::hello::{self, Hello};
 use super::request::{self, Head, Plain};
+use super::socks::{self, Answer};
 use super::{Request, Shared};
 
 /// How long a client may take for its head, and for the first message of a tunnel.
@@ -18,6 +19,12 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// Serves one connection to its end.
 pub(super) async fn serve(mut client: TcpStream, shared: &Shared) {
+    let mut first = [0];
+    match timeout(HEAD, client.peek(&mut first)).await {
+        Ok(Ok(1)) if first == [socks::VERSION] => return by_socks(client, shared).await,
+        Ok(Ok(1)) => (),
+        _ => return,
+    }
     let Some((head, rest)) = timeout(HEAD, head(&mut client)).await.ok().flatten() else { return };
     let head = match request::read(&head) {
         Ok(head) => head,
@@ -50,13 +57,52 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) {
     let at = shared.note(noted);
     let done = match head.plain {
         Some(plain) => exchange(client, upstream, &plain, rest).await,
-        None => tunnel(client, upstream, &head.host, rest).await,
+        None => match client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await {
+            Ok(()) => tunnel(client, upstream, &head.host, rest).await,
+            Err(_) => Err(Broken::Lost),
+        },
     };
+    enter(shared, at, done);
+}
+
+fn enter(shared: &Shared, at: Option<usize>, done: Result<(u64, u64), Broken>) {
     shared.enter(at, |request| match done {
         Ok((sent, received)) => (request.sent, request.received) = (sent, received),
         Err(Broken::Refused(why)) => (request.allowed, request.reason) = (false, Some(why)),
         Err(Broken::Lost) => request.reason = Some("the connection broke".to_owned()),
     });
+}
+
+/// The same by SOCKS: what is decided, recorded and let through is no different.
+async fn by_socks(mut client: TcpStream, shared: &Shared) {
+    let Some((host, port)) = timeout(HEAD, socks::read(&mut client)).await.ok().flatten() else { return };
+    let head = Head { method: "SOCKS".to_owned(), host, port, plain: None };
+    let mut noted = noted(&head);
+    let address = match shared.admit(&head.host, port).await {
+        Ok(address) => address,
+        Err(why) => {
+            noted.reason = Some(why);
+            shared.note(noted);
+            let _gone = socks::answer(&mut client, Answer::NotAllowed).await;
+            return;
+        }
+    };
+    (noted.address, noted.allowed) = (Some(address.ip()), true);
+    let upstream = match shared.dial(address).await {
+        Ok(upstream) => upstream,
+        Err(why) => {
+            noted.reason = Some(why);
+            shared.note(noted);
+            let _gone = socks::answer(&mut client, Answer::Unreachable).await;
+            return;
+        }
+    };
+    let at = shared.note(noted);
+    let done = match socks::answer(&mut client, Answer::Done).await {
+        Some(()) => tunnel(client, upstream, &head.host, Vec::new()).await,
+        None => Err(Broken::Lost),
+    };
+    enter(shared, at, done);
 }
 
 /// Why a connection ended early.
@@ -164,7 +210,6 @@ async fn tunnel(
     host: &str,
     rest: Vec<u8>,
 ) -> Result<(u64, u64), Broken> {
-    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     let mut first = rest;
     let told = timeout(HEAD, async {
         loop {

@@ -33,6 +33,7 @@ mod mcp_rig;
 mod model;
 mod onceonly;
 mod policy_edit;
+mod run;
 mod sim;
 mod tidy;
 mod tool_call;

@@ -28,7 +28,10 @@ struct Place {
 
 impl Group {
     /// Makes the groups that can be had here. What cannot be had is missing, with the reason.
-    pub fn make(name: &str, limits: &Limits) -> (Self, Vec<String>) {
+    ///
+    /// `counted`: the kernel counts processes in user namespaces. With version 1, where each controller has a group of
+    /// its own and joining one waits for all processors, that is then enough.
+    pub fn make(name: &str, limits: &Limits, counted: bool) -> (Self, Vec<String>) {
         let places = places(
             &fs::read_to_string("/proc/self/cgroup").unwrap_or_default(),
             &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
@@ -40,6 +43,9 @@ impl Group {
                 continue;
             }
             let placed = places.iter().find(|place| place.controllers.iter().any(|it| it == controller));
+            if controller == "pids" && counted && placed.is_some_and(|place| place.version == 1) {
+                continue;
+            }
             let made = match placed {
                 None => Err(format!("there is no `{controller}` controller")),
                 Some(place) => group.add(place, controller, name, limits),

@@ -40,8 +40,9 @@ pub fn run(control: OwnedFd) -> i32 {
 fn supervise(spec: &Spec, control: BorrowedFd<'_>) -> Result<(), Failed> {
     fail_if(spec, Step::Cgroup)?;
     let identity = Identity::find().during(Step::Identity, "")?;
-    let (group, why) = Group::make(&name(), &spec.limits);
     let landlock = super::fence::abi();
+    // Landlock's second interface came later than that.
+    let (group, why) = Group::make(&name(), &spec.limits, landlock >= 2);
     let report = probe::report(spec, &probe::Found { group: &group, why: &why, landlock });
     if report.refusal(&spec.accept_missing).is_some() {
         let _gone = channel::send(control, &Said::Refused(report), None);

@@ -6,6 +6,7 @@
 //! No step falls back on anything: a step that fails ends the run before the program starts.
 
 pub mod attack;
+pub mod beneath;
 pub mod cgroup;
 pub mod changes;
 pub mod channel;
