@@ -76,10 +76,12 @@ def test_results_are_screened(gate: Portcullis) -> None:
     assert gate.execute("bot", "crm.read", lambda: same) is same
 
 
-def answering(alice: Portcullis, yes: bool) -> threading.Thread:
+def answering(alice: Portcullis, yes: bool, amount: int) -> threading.Thread:
     def run() -> None:
         for _ in range(200):
-            for approval in alice.approvals("pending")["approvals"]:
+            asked = alice.approvals("pending")["approvals"]
+            # Other tests ask the same gate.
+            for approval in (it for it in asked if it["args"] == {"amount": amount}):
                 (alice.approve if yes else alice.deny)(approval["id"], "not on a Friday")
                 return
             time.sleep(0.02)
@@ -90,10 +92,10 @@ def answering(alice: Portcullis, yes: bool) -> threading.Thread:
 
 
 def test_execute_waits_for_people(gate: Portcullis, alice: Portcullis) -> None:
-    thread = answering(alice, True)
+    thread = answering(alice, True, 501)
     assert gate.execute("bot", "stripe.refund", lambda amount: amount, args={"amount": 501}) == 501
     thread.join()
-    thread = answering(alice, False)
+    thread = answering(alice, False, 502)
     with pytest.raises(ApprovalDenied, match="not on a Friday"):
         gate.execute("bot", "stripe.refund", lambda amount: amount, args={"amount": 502})
     thread.join()

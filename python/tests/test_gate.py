@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -295,7 +296,9 @@ def test_many_at_once(gate: Gate) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_is_denied(gate: Gate) -> None:
+@pytest.mark.parametrize("store", [False, True])
+def test_a_forked_process_is_denied_and_ends(tmp_path: Path, store: bool) -> None:
+    gate = Gate.from_text(POLICY, f"sqlite:{tmp_path}/l.db" if store else None, agent="bot")
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -303,11 +306,22 @@ def test_a_forked_process_is_denied(gate: Gate) -> None:
             gate.check("crm.read")
             os.write(write, b"allowed")
         except GateUnavailable:
+            # What the child inherited is dropped, and nobody is waited for.
+            del gate
+            gc.collect()
             os.write(write, b"denied")
         finally:
             os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(read, 20) == b"denied"
+    os.close(write)
+    until, ended = time.monotonic() + 20, 0
+    while not ended and time.monotonic() < until:
+        ended, _ = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.01)
+    if not ended:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert ended and os.read(read, 20) == b"denied"
+    assert gate.check("crm.read").allowed
 
 
 def test_a_closed_gate_denies(tmp_path: Path) -> None:

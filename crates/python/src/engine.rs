@@ -36,7 +36,8 @@ pyo3::create_exception!(
 #[pyclass(frozen, module = "portcullis._engine")]
 pub struct Engine {
     gate: Gate,
-    runtime: Runtime,
+    /// There until the end.
+    runtime: Option<Runtime>,
     line: String,
     policy: Option<PathBuf>,
     process: u32,
@@ -97,7 +98,7 @@ impl Engine {
                 .map_err(halted)?;
             runtime.block_on(desk.obey(command)).map_err(halted)?.map_err(PyValueError::new_err_of)?;
             let gate = Gate { desk, eyes: Eyes::here() };
-            Ok(Self { gate, runtime, line, policy: file, process: std::process::id() })
+            Ok(Self { gate, runtime: Some(runtime), line, policy: file, process: std::process::id() })
         })
     }
 
@@ -273,7 +274,20 @@ impl Engine {
         if self.process != std::process::id() {
             return Err(halted("the gate was opened before this process was forked; open it again in here"));
         }
-        py.detach(|| self.runtime.block_on(what))
+        let runtime = self.runtime.as_ref().ok_or_else(|| halted("the gate is shutting down"))?;
+        py.detach(|| runtime.block_on(what))
+    }
+}
+
+impl Drop for Engine {
+    /// In a child of a fork there are no threads to wait for, and a store that is the parent's: both are left alone.
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        if self.process == std::process::id() {
+            runtime.shutdown_background();
+        } else {
+            std::mem::forget((runtime, self.gate.clone()));
+        }
     }
 }
 
