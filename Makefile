@@ -42,6 +42,7 @@ python: rust ## Builds the Python wheel, installs it into clean environments and
 
 bench: build ## Prints each figure of the README with its peer, measured in the same run.
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml -- all
+	python/tests/bench
 
 eval: rust ## Measures recall and false positives over public data (PORTCULLIS_CORPORA=DIR); docs/eval.md keeps the table.
 	$(CARGO) run --release --manifest-path eval/Cargo.toml -- --write

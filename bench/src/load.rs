@@ -59,6 +59,55 @@ async fn client(address: String, requests: Requests, first: usize, until: Instan
     }
 }
 
+/// Sends so many requests a second over `connections`, for `seconds`: each when it is due, or as soon as its connection
+/// is free again: then the time since it was due counts, too.
+pub fn pace(address: &str, requests: &Requests, connections: usize, rate: f64, seconds: f64) -> Round {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    runtime.block_on(async {
+        let each = Duration::from_secs_f64(connections as f64 / rate);
+        let start = Instant::now() + Duration::from_millis(20);
+        let clients: Vec<_> = (0..connections)
+            .map(|n| {
+                // Spread over the time between two requests of one connection.
+                let first = start + each.mul_f64(n as f64 / connections as f64);
+                let until = start + Duration::from_secs_f64(seconds);
+                tokio::spawn(paced(address.to_owned(), Arc::clone(requests), n * 7919, (first, each, until)))
+            })
+            .collect();
+        let mut samples = Vec::new();
+        for client in clients {
+            samples.extend(client.await.expect("a client of the load ended badly"));
+        }
+        let rate = samples.len() as f64 / start.elapsed().as_secs_f64();
+        Round { samples, rate: Some(rate) }
+    })
+}
+
+async fn paced(
+    address: String,
+    requests: Requests,
+    first: usize,
+    (mut due, each, until): (Instant, Duration, Instant),
+) -> Vec<f64> {
+    let mut connection = Connection::open(&address).await;
+    let mut samples = Vec::with_capacity(1 << 12);
+    let mut at = first;
+    while due < until {
+        // A timer is good to a millisecond, and its lateness is no one's fault; that of a busy connection counts.
+        let mut start = due;
+        if due > Instant::now() {
+            tokio::time::sleep_until(due.into()).await;
+            start = Instant::now();
+        }
+        connection.ask(&requests[at % requests.len()]).await;
+        at += 1;
+        samples.push(start.elapsed().as_nanos() as f64);
+        due += each;
+    }
+    samples
+}
+
 /// One keep-alive connection.
 struct Connection {
     stream: TcpStream,

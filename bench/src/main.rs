@@ -21,6 +21,7 @@ mod report;
 mod rounds;
 mod sandbox;
 mod start;
+mod tools;
 
 use report::Section;
 
@@ -30,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A name to ask for it by, and what it measures.
 type Part = (&'static str, fn(&Effort) -> Vec<Section>, &'static str);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 11] = [
     ("decide", decide::few, "one decision, 10 rules, against cel and cedar-policy"),
     ("many", decide::many, "one decision, 10,000 rules over 1,000 agents, against cedar-policy"),
     ("fold", fold::measure, "check, reserve and fold in memory; and onto the ledger"),
@@ -41,6 +42,11 @@ const PARTS: [Part; 9] = [
     ),
     ("http", http::measure, "durable checks over HTTP, against a bare axum echo"),
     ("mcp", mcp::measure, "what the gate adds to an MCP tool call over stdio"),
+    (
+        "tools",
+        tools::measure,
+        "what the gate adds to a tool call that it carries out, against the tool itself",
+    ),
     ("mcp-http", mcp_http::measure, "what the gate adds to an MCP tool call over HTTP"),
     ("start", start::measure, "start over 1,000,000 records"),
     ("sandbox", sandbox::measure, "start of a program in the sandbox, against a plain one and bubblewrap"),
@@ -112,10 +118,10 @@ fn help() {
         println!("  {name:<8} {what}");
     }
     println!(
-        "\nThe parts http, mcp, mcp-http, start and memory run the release binary: ../target/release/portcullis, or"
+        "\nThe parts http, mcp, mcp-http, tools, start and memory run the release binary: ../target/release/portcullis,"
     );
     println!(
-        "what PORTCULLIS_BIN names. Files are kept in BENCH_FOLDER, or beside the built bench in bench-data;"
+        "or what PORTCULLIS_BIN names. Files are kept in BENCH_FOLDER, or beside the built bench in bench-data;"
     );
     println!("on a folder in memory (/dev/shm) they show what is left without the disk.");
 }

@@ -48,11 +48,8 @@ struct Echo {
 impl Echo {
     fn start() -> Self {
         let bench = std::env::current_exe().expect("a program knows where it is");
-        let mut child = Command::new(bench)
-            .arg("mcp-http-echo")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the echo starts");
+        let mut child =
+            Command::new(bench).arg("mcp-http-echo").stdout(Stdio::piped()).spawn().expect("the echo starts");
         let address = ready_line(&mut child);
         Self { child, address }
     }
@@ -80,7 +77,9 @@ impl Client {
         let mut client = Self { stream: BufReader::new(stream), heads, id: 0, body: Vec::new() };
         let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}"#;
         if let Some(session) = client.ask("initialize", hello) {
-            client.heads.push_str(&format!("Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n"));
+            client
+                .heads
+                .push_str(&format!("Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n"));
         }
         client.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         client.ask("tools/list", "{}");
@@ -145,7 +144,8 @@ pub fn measure(effort: &Effort) -> Vec<Section> {
     let policy = scratch.write("policy.yaml", POLICY);
     let store = scratch.file("ledger.db");
     let echo = Echo::start();
-    let servers = format!(r#"{{"mcpServers":{{"echo":{{"url":"http://{}/mcp","prefix":""}}}}}}"#, echo.address);
+    let servers =
+        format!(r#"{{"mcpServers":{{"echo":{{"url":"http://{}/mcp","prefix":""}}}}}}"#, echo.address);
     let servers = scratch.write("servers.json", &servers);
     let key = key(&store, "agent");
     let gate = Server::start_with(&policy, &store, &["--mcp", &servers.display().to_string()]);

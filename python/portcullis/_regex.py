@@ -20,7 +20,9 @@ def engine_pattern(pattern: str, flags: int) -> str:
     flags = compiled.flags
     letters = "".join(letter for flag, letter in _LETTERS if flags & flag)
     body = _body(pattern, bool(flags & re.MULTILINE))
-    return f"(?{letters}:{body})" if letters else f"(?:{body})"
+    # The line break ends a comment that a verbose pattern may end in.
+    end = "\n)" if "x" in letters else ")"
+    return f"(?{letters}:{body}{end}" if letters else f"(?:{body})"
 
 
 def _body(pattern: str, multiline: bool) -> str:

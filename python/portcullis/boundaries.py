@@ -497,3 +497,8 @@ class BoundarySet:
 
     def __len__(self) -> int:
         return len(self._boundaries)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there are none."""
+        return not self._boundaries

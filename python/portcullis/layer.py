@@ -74,6 +74,9 @@ class SafetyLayer:
 
     def check(self, operation: str, context: dict[str, Any] | None = None) -> SafetyCheckResult:
         """Is this allowed? Asks people if they must agree, and waits. Never raises for what it is asked about."""
+        plain = not context and type(operation) is str and self.boundary_set.is_empty
+        if plain and self.policy_set.has_nothing_to_say(operation):
+            return SafetyCheckResult(True)
         result = self._decide(operation, looked_at(operation, context))
         if result.requires_approval and result.allowed:
             approve(self.approval_gate, result, operation, self.agent)
@@ -248,13 +251,16 @@ _REFUSED: Any = object()
 class _Call:
     """How one guarded function is called: made once, used at every call."""
 
-    __slots__ = ("binder", "context", "layer", "name")
+    __slots__ = ("binder", "context", "is_bare", "layer", "name", "nothing")
 
     def __init__(self, layer: SafetyLayer, name: str, context: dict[str, Any] | None, binder: Binder) -> None:
         self.layer = layer
         self.name = name
         self.context = context
         self.binder = binder
+        # A function without parameters is only its name: most of what follows has nothing to look at.
+        self.is_bare = binder.takes_nothing and not context
+        self.nothing = looked_at(name, context)
 
     def _look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Seen:
         if not args and not kwargs and self.binder.takes_nothing:
@@ -264,6 +270,10 @@ class _Call:
     def open(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Seen]:
         """Checks, and starts the trace's entry."""
         layer = self.layer
+        bare = self.is_bare and not args and not kwargs and layer.boundary_set.is_empty
+        if bare and layer.policy_set.has_nothing_to_say(self.name):
+            tracer = layer._tracer
+            return None if tracer is None else tracer.start_operation(self.name, {}), self.nothing
         seen = self._look(args, kwargs)
         result = layer._decide(self.name, seen)
         if result.requires_approval and result.allowed:
@@ -309,7 +319,7 @@ class _Call:
     def run(self, entry: Any, seen: Seen, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         layer = self.layer
         try:
-            if len(layer.boundary_set):
+            if not layer.boundary_set.is_empty:
                 output = layer._perform(seen, lambda: fn(*args, **kwargs))
             else:
                 output = fn(*args, **kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -119,12 +120,11 @@ class PatternPolicy(Policy):
         self.reason = reason
         self.context_key = context_key
         self.engine_pattern = engine_pattern(pattern, flags)
-        self._own: Patterns | None = None
+        # Made now, so that what cannot be matched in bounded time is refused here and not at the first check.
+        self._own = compiled([self])
 
     def evaluate(self, operation: str, context: Context) -> PolicyResult | None:
         """As the layer would, for this policy alone."""
-        if self._own is None:
-            self._own = compiled([self])
         target = str(operation)
         if self.context_key and self.context_key in context:
             target = str(context[self.context_key])
@@ -213,16 +213,25 @@ class PolicySet:
 
     def __init__(self, policies: list[Policy] | None = None) -> None:
         self._policies: tuple[Policy, ...] = tuple(policies or ())
-        self._compile()
+        self._lock = threading.Lock()
+        self._ready = False
+        self.ready()
+
+    def ready(self) -> None:
+        """Puts the patterns together, if they have changed: at the first use after that."""
+        with self._lock:
+            if not self._ready:
+                self._compile()
+                self._ready = True
 
     def _compile(self) -> None:
         patterns = [it for it in self._policies if type(it).evaluate is PatternPolicy.evaluate]
         shared = [it for it in patterns if isinstance(it, PatternPolicy) and it.context_key is None]
         self._shared: tuple[PatternPolicy, ...] = tuple(shared)
         self._patterns = compiled(shared) if shared else None
-        self._others = tuple(it for it in self._policies if it not in shared)
+        known = {id(it) for it in shared}
+        self._others = tuple(it for it in self._policies if id(it) not in known)
         self._blocks = any(it.action is PolicyAction.BLOCK for it in shared)
-        self._places = {id(it): n for n, it in enumerate(self._policies)}
 
     @property
     def policies(self) -> list[Policy]:
@@ -231,8 +240,9 @@ class PolicySet:
 
     def add(self, policy: Policy) -> None:
         """Adds one."""
-        self._policies = (*self._policies, policy)
-        self._compile()
+        with self._lock:
+            self._policies = (*self._policies, policy)
+            self._ready = False
 
     def remove(self, policy_name: str) -> bool:
         """Removes the one of this name. Raises `ValueError` if several have it."""
@@ -241,8 +251,9 @@ class PolicySet:
             raise ValueError(f"{len(found)} policies are called `{policy_name}`; give them names of their own")
         if not found:
             return False
-        self._policies = tuple(it for it in self._policies if it is not found[0])
-        self._compile()
+        with self._lock:
+            self._policies = tuple(it for it in self._policies if it is not found[0])
+            self._ready = False
         return True
 
     def evaluate_all(self, operation: str, context: Context) -> list[PolicyResult]:
@@ -254,16 +265,21 @@ class PolicySet:
 
     def evaluate_texts(self, operation: str, context: Context, texts: list[str]) -> list[PolicyResult]:
         """The same with the texts that patterns look at."""
+        if not self._ready:
+            self.ready()
         results: list[PolicyResult] = []
         patterns = self._patterns
         if patterns is not None:
+            spoken: set[int] = set()
             meaning = self._blocks
             for text in texts:
                 found = patterns.find(text if text.isascii() else _sound(text), meaning)
                 if found:
-                    for pattern in (self._shared[n] for n in found):
-                        if all(it.policy_name != pattern.name for it in results):
-                            results.append(pattern.result(text))
+                    for n in found:
+                        # Told apart by place: names are not unique, and a warning must not hide a refusal.
+                        if n not in spoken:
+                            spoken.add(n)
+                            results.append(self._shared[n].result(text))
         for policy in self._others:
             result = self._said(policy, operation, context)
             if result is not None:
@@ -278,6 +294,7 @@ class PolicySet:
 
         Nothing if that cannot be told without asking: policies that are functions.
         """
+        self.ready()
         types = {it.operation_type for it in self._others if type(it) is ApprovalPolicy}
         if any(type(it) is not ApprovalPolicy for it in self._others):
             return None
@@ -304,6 +321,14 @@ class PolicySet:
             return result
         why = f"policy `{policy.name}` answered with a `{type(result).__name__}` and not with a PolicyResult"
         return PolicyResult(PolicyAction.BLOCK, policy.name, why)
+
+    def has_nothing_to_say(self, operation: str) -> bool:
+        """True if no policy concerns an operation without a context: what most checks come down to."""
+        if not self._ready:
+            self.ready()
+        if self._others or not operation.isascii():
+            return False
+        return self._patterns is None or not self._patterns.find(operation, self._blocks)
 
     def evaluate_first_block(self, operation: str, context: Context) -> PolicyResult | None:
         """The first that refuses."""

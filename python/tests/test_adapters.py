@@ -84,8 +84,9 @@ def test_langchain(gate: Any, ran: list[Any], later: bool) -> None:
     assert KEY not in told[2] and "token" in told[2]
 
 
+@pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("agrees", [True, False])
-def test_langgraph_interrupts_for_people(gate: Any, ran: list[Any], server: Server, agrees: bool) -> None:
+def test_langgraph_interrupts_for_people(gate: Any, ran: list[Any], server: Server, agrees: bool, later: bool) -> None:
     pytest.importorskip("langgraph")
     from langgraph.checkpoint.memory import InMemorySaver
     from langgraph.types import Command
@@ -94,13 +95,17 @@ def test_langgraph_interrupts_for_people(gate: Any, ran: list[Any], server: Serv
         gate, ran, [[called("refund", amount=700)]], checkpointer=InMemorySaver(),
         guard={"interrupt_for_approval": True},
     )  # fmt: skip
-    config: Any = {"configurable": {"thread_id": f"t-{id(ran)}-{agrees}"}}
-    state = agent.invoke({"messages": [("user", "hi")]}, config)
+    config: Any = {"configurable": {"thread_id": f"t-{id(ran)}-{agrees}-{later}"}}
+
+    def invoke(what: Any) -> Any:
+        return asyncio.run(agent.ainvoke(what, config)) if later else agent.invoke(what, config)
+
+    state = invoke({"messages": [("user", "hi")]})
     value = state["__interrupt__"][0].value
     assert value["args"] == {"amount": 700} and not ran
     if agrees:
         approve(gate, server, value["approval_id"])
-    state = agent.invoke(Command(resume=True), config)
+    state = invoke(Command(resume=True))
     told = [it.content for it in state["messages"] if it.type == "tool"] if "messages" in state else []
     if agrees:
         assert ran == [700] and "refunded" in told[0]

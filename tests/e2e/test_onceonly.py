@@ -185,13 +185,19 @@ def test_a_governed_tool_is_called_signed_and_recorded(gate):
         sent = c.ai.run_tool(agent_id="support-bot", tool="mail.send", args={"to": "ann"}, spend_usd=0.01, run_id="run-1")
         assert sent.ok and sent.allowed and sent.decision == "executed" and sent.result == {"sent": True}
         assert Tool.seen[0]["args"] == {"to": "ann"} and Tool.seen[0]["agent_id"] == "support-bot"
+        again = c.ai.run_tool(agent_id="support-bot", tool="mail.send", args={"to": "ann"}, run_id="run-1")
+        assert not again.allowed and again.decision == "dedup" and again.result == {"sent": True}
+        assert len(Tool.seen) == 1, "a repeated call runs once"
+        assert c.ai.run_tool(agent_id="support-bot", tool="mail.send", args={"to": "ann"}, run_id="run-2").ok
+        assert c.ai.run_tool(agent_id="support-bot", tool="mail.send", args={"to": "bob"}, run_id="run-1").ok
+        assert len(Tool.seen) == 3
         blocked = c.ai.run_tool(agent_id="support-bot", tool="users.delete")
         assert not blocked.allowed and blocked.decision == "blocked" and blocked.policy_reason
         asked = c.ai.run_tool(agent_id="support-bot", tool="stripe.refund", args={"amount": 5})
         assert not asked.allowed and "apr_" in asked.policy_reason
         assert not c.ai.run_tool(agent_id="nobody", tool="mail.send").allowed
         logs = c.gov.agent_logs("support-bot", limit=10)
-        assert [log.decision for log in logs[:3]] == ["blocked", "blocked", "executed"]
+        assert [log.decision for log in logs[:6]] == ["blocked", "blocked", "executed", "executed", "dedup", "executed"]
         assert logs[2].tool == "mail.send" and len(logs[2].args_hash) == 8
         metrics = c.gov.agent_metrics("support-bot", period="hour")
         assert metrics.total_actions >= 3 and metrics.blocked_actions >= 2 and metrics.top_tools

@@ -26,4 +26,5 @@ pub mod serve;
 pub mod store;
 pub mod tool;
 pub mod views;
+pub mod webhooks;
 pub mod wire;

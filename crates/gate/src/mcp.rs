@@ -115,6 +115,7 @@ fn serve(options: Options) -> Result<i32, String> {
         by: None,
         waits: true,
         meta: None,
+        metrics: None,
     };
     let client = Box::new(Out::new(standard(std::io::stdout())?));
     let desk = gate.desk.clone();

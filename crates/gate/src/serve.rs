@@ -28,6 +28,7 @@ use crate::patience::Watch;
 use crate::store::StorePath;
 use crate::tool::{SealingKey, Tools};
 use crate::views::Reading;
+use crate::webhooks::Telling;
 
 /// What a server needs.
 pub struct Options {
@@ -71,23 +72,33 @@ pub async fn run(options: Options) -> Result<(), String> {
     if !local.ip().is_loopback() {
         tracing::warn!(%local, "keys and arguments travel unencrypted; put TLS in front of this address");
     }
-    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone()));
+    let metrics = Arc::new(Metrics::new());
+    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
-    let behind = Behind { hub: hub.clone(), tools };
-    let app = App::new(gate.clone(), line, reading, Arc::new(Metrics::new()), behind);
+    let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
+    let behind = Behind { hub: hub.clone(), tools: tools.clone() };
+    let app = App::new(gate.clone(), line, reading, metrics, behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
-    let tidy = hub.map(|hub| tokio::spawn(hub.tidy()));
+    let telling = Telling { desk: gate.desk.clone(), reading: telling_reads, tools: telling_sends };
+    let telling = tokio::spawn(telling.run());
+    let tidy = hub.clone().map(|hub| tokio::spawn(hub.tidy()));
     on_ready(local);
     accept(listener, &app, stop).await;
+    tools.finish(LAST_PATIENCE).await;
     keys.abort();
+    telling.abort();
+    if let Some(hub) = &hub {
+        hub.ended().await;
+    }
     if let Some(tidy) = tidy {
         tidy.abort();
     }
     // The readers first: the ledger is moved into its one file by the last connection that may write.
     let _aborted = keys.await;
-    drop(app);
+    let _aborted = telling.await;
+    drop((app, tools));
     // Closing waits for the writer's thread, which must not hold up this one.
     let closed = tokio::task::spawn_blocking(move || gate.desk.close()).await;
     closed.map_err(|_| "the ledger's writer ended badly; the next start reads the ledger anew".to_owned())

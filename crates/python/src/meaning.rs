@@ -3,8 +3,11 @@
 //! `rm --recursive --force "/"`, `find / -delete` and `rm -rf /` are one thing; so are `DROP/**/TABLE` and
 //! `DROP TABLE`. Answerable for saying the common spelling of what destroys. Decides nothing.
 
+use std::sync::LazyLock;
+
 use inspect::Surroundings;
 use inspect::sql::Dialect;
+use regex::bytes::Regex;
 use verdict::{Effect, Target};
 
 /// The longest text that is read as a command or a statement: longer ones are documents.
@@ -33,53 +36,29 @@ pub fn meanings(text: &str) -> Vec<String> {
     found
 }
 
-/// A glance that costs little: does anything in it run, remove or hide? Texts without any of these have one
-/// spelling.
+/// What a glance looks for: whatever runs, removes or hides. Texts without any of these have one spelling.
+static COMMANDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i-u)\b(?:rm|find|dd|mkfs|mke2fs|shred|unlink|rmdir|wipefs|fdisk|parted|truncate|chmod|chown|git|eval|exec|source",
+        r"|python|python3|perl|ruby|node|php|xargs|mv|del|format|kubectl|docker|terraform|rsync|[a-z]{0,4}sh)\b",
+        // What stands between the letters of a word, and what a shell replaces.
+        r#"|[a-z]['"]+[a-z]|[$`\\{]|>[ \t]*/"#,
+    ))
+    .ok()
+});
+static STATEMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i-u)/\*|--|\|\||\b(?:drop|truncate|delete|alter|exec|execute|prepare|update|grant|remove|rm)\b",
+    )
+    .ok()
+});
+
 fn may_be_command(text: &str) -> bool {
-    const WORDS: [&str; 26] = [
-        "rm",
-        "find",
-        "dd",
-        "mkfs",
-        "shred",
-        "unlink",
-        "rmdir",
-        "wipefs",
-        "truncate",
-        "chmod",
-        "chown",
-        "git",
-        "eval",
-        "sh",
-        "python",
-        "perl",
-        "ruby",
-        "node",
-        "xargs",
-        "mv",
-        "del",
-        "format",
-        "kubectl",
-        "docker",
-        "terraform",
-        "rsync",
-    ];
-    let hides = |byte: u8| matches!(byte, b'\'' | b'"' | b'\\' | b'$' | b'`' | b'|' | b'>' | b'{');
-    text.bytes().any(hides)
-        || text
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .any(|word| WORDS.iter().any(|it| word.eq_ignore_ascii_case(it) || word.ends_with("sh")))
+    COMMANDS.as_ref().is_none_or(|glance| glance.is_match(text.as_bytes()))
 }
 
 fn may_be_sql(text: &str) -> bool {
-    const WORDS: [&str; 9] =
-        ["drop", "truncate", "delete", "alter", "exec", "execute", "prepare", "update", "grant"];
-    text.contains("/*")
-        || text.contains("--")
-        || text.contains("||")
-        || text
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .any(|word| WORDS.iter().any(|it| word.eq_ignore_ascii_case(it)))
+    STATEMENTS.as_ref().is_none_or(|glance| glance.is_match(text.as_bytes()))
 }
 
 fn commands(text: &str, found: &mut Vec<String>) {

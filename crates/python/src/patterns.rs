@@ -62,17 +62,21 @@ impl Patterns {
 
 impl Patterns {
     fn compile(patterns: &[String]) -> Result<Self, (usize, String)> {
+        if let Ok(set) = build(patterns) {
+            return Ok(Self { set, members: (0..patterns.len()).collect(), odd: Vec::new() });
+        }
+        // Some of them are not for the set: which, is asked one by one.
         let (mut plain, mut members, mut odd) = (Vec::new(), Vec::new(), Vec::new());
         for (n, pattern) in patterns.iter().enumerate() {
             if regex::Regex::new(pattern).is_ok() {
-                plain.push(pattern.as_str());
+                plain.push(pattern.clone());
                 members.push(n);
                 continue;
             }
             let built = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(STEPS).build();
             odd.push((n, built.map_err(|error| (n, error.to_string()))?));
         }
-        let set = RegexSetBuilder::new(&plain).size_limit(LARGEST).dfa_size_limit(CACHE).build();
+        let set = build(&plain);
         let set = set.map_err(|error| (0, format!("all patterns together are too large: {error}")))?;
         Ok(Self { set, members, odd })
     }
@@ -105,4 +109,8 @@ impl Patterns {
             }
         }
     }
+}
+
+fn build(patterns: &[String]) -> Result<RegexSet, regex::Error> {
+    RegexSetBuilder::new(patterns).size_limit(LARGEST).dfa_size_limit(CACHE).build()
 }

@@ -19,6 +19,8 @@ use crate::record::{Answer, Decided, Index, Record};
 const RUN_MEMORY: Micro = 30 * DAY;
 /// The kind of event in which somebody says which notifications they want.
 pub const PREFERENCES: &str = "preferences";
+/// The kind of event in which a webhook is set (`status`: `set`) or removed; `tool` is its id.
+pub const WEBHOOK: &str = "webhook";
 /// The most events of one run.
 pub const RUN_EVENTS: u32 = 10_000;
 /// The most runs that are remembered.
@@ -105,6 +107,8 @@ pub(crate) struct Events {
     logs: VecDeque<(Realm, Index)>,
     /// What the bearer of a name last said of notifications.
     preferences: HashMap<(Realm, String), Index>,
+    /// Where the webhooks stand, by id.
+    webhooks: BTreeMap<String, Index>,
     days: BTreeMap<(Realm, i64), DayCount>,
 }
 
@@ -113,6 +117,13 @@ impl Events {
     pub(crate) fn apply(&mut self, index: Index, note: &EventNote) {
         if note.kind == PREFERENCES && note.run.is_none() {
             self.preferences.insert((note.realm, note.by.clone()), index);
+            return;
+        }
+        if let (WEBHOOK, None, Some(id)) = (note.kind.as_str(), &note.run, &note.tool) {
+            match note.status.as_deref() {
+                Some("set") => drop(self.webhooks.insert(id.clone(), index)),
+                _ => drop(self.webhooks.remove(id)),
+            }
             return;
         }
         let last = if note.run.is_some() { &mut self.last } else { &mut self.logs };
@@ -195,6 +206,10 @@ impl Books {
     /// The event in which the bearer of a name last said something of notifications.
     pub fn preferences(&self, realm: Realm, by: &str) -> Option<Index> {
         self.events.preferences.get(&(realm, by.to_owned())).copied()
+    }
+    /// The webhooks: id, and the record that has it.
+    pub fn webhooks(&self) -> impl Iterator<Item = (&str, Index)> {
+        self.events.webhooks.iter().map(|(id, at)| (id.as_str(), *at))
     }
     /// The last events of runs, newest first.
     pub fn events(&self, realm: Realm) -> impl Iterator<Item = Index> {

@@ -42,7 +42,7 @@ pub use effect::{
     Effect, EffectFact, Finding, HostTarget, KINDS, PathTarget, ProgramTarget, TableTarget, Target, risk_of,
 };
 pub use endpoint::{Address, Auth, Endpoint, HttpMethod, Piece, SecretSource, Signing, Strain};
-pub use event::{DayCount, EventNote, PREFERENCES, RUN_EVENTS, Run};
+pub use event::{DayCount, EventNote, PREFERENCES, RUN_EVENTS, Run, WEBHOOK};
 pub use explain::{Considered, Finding as RuleFinding, explain};
 pub use journal::{Closing, Halt, Hold, Ink, Journal, Line, NotWritten, Petition, Receipt, Ruling, Settling};
 pub use json::{Json, write_text};

@@ -17,6 +17,7 @@ from langchain_core.messages import ToolMessage
 from langgraph.config import get_config
 from langgraph.types import Command, interrupt
 
+from .._later import asyncio as _asyncio
 from ..errors import ApprovalRequired, SafetyViolation
 from .calls import Calls, Decided, refusal
 
@@ -56,18 +57,24 @@ class PortcullisMiddleware(AgentMiddleware[Any, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Answer]]
     ) -> Answer:
         """Around a tool call, in asyncio."""
-        call = _Call(self.calls, request)
+        call, aside = _Call(self.calls, request), _asyncio().to_thread
         try:
-            # On the loop's own thread: an interrupt finds its graph there. A decision takes microseconds in process.
-            decision = call.agreed(self.interrupts)
+            try:
+                decision: Decided = await aside(call.agreed, False)
+            except ApprovalRequired as asked:
+                if not self.interrupts:
+                    raise
+                # An interrupt finds its graph on the loop's own thread.
+                decision = call.interrupted(asked)
         except SafetyViolation as violation:
             return call.told(refusal(violation))
         try:
             answer = await handler(request)
         except BaseException as error:
-            self.calls.failed(decision, error)
+            await aside(self.calls.failed, decision, error)
             raise
-        return call.ended(decision, answer)
+        ended: Answer = await aside(call.ended, decision, answer)
+        return ended
 
 
 class _Call:
@@ -87,15 +94,16 @@ class _Call:
         except ApprovalRequired as asked:
             if not interrupts:
                 raise
-            approval = asked.decision.approval_id
-            interrupt({"approval_id": approval, "tool": self.name, "args": self.args, "reason": asked.decision.reason})
-            # Resumed: what people said is asked at the gate.
-            decision = self.calls.check(
-                self.name, self.args, step=self.step, session_id=self.session, approval_id=approval
-            )
-            if decision.allowed:
-                return decision
-            raise SafetyViolation(decision.reason, code=decision.code, rule=decision.rule, decision=decision) from None
+            return self.interrupted(asked)
+
+    def interrupted(self, asked: ApprovalRequired) -> Decided:
+        approval = asked.decision.approval_id
+        interrupt({"approval_id": approval, "tool": self.name, "args": self.args, "reason": asked.decision.reason})
+        # Resumed: what people said is asked at the gate.
+        decision = self.calls.check(self.name, self.args, step=self.step, session_id=self.session, approval_id=approval)
+        if decision.allowed:
+            return decision
+        raise SafetyViolation(decision.reason, code=decision.code, rule=decision.rule, decision=decision) from None
 
     def told(self, text: str) -> ToolMessage:
         return ToolMessage(content=text, name=self.name, tool_call_id=self.id, status="error")

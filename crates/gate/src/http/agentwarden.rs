@@ -9,6 +9,7 @@ pub(super) mod approvals;
 pub(super) mod checks;
 pub(super) mod logs;
 pub(super) mod permissions;
+pub(super) mod webhooks;
 
 use sha2::{Digest as _, Sha256};
 use verdict::{Realm, hex};

@@ -66,7 +66,7 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
             return reply::json(&ToolCallReply::refused(&receipt, original));
         }
         if !ended(&call, of, original, until).await? {
-            return Err(in_progress(&receipt, of, original_status(&call, of).await?));
+            return Err(in_progress(&receipt, of, standing(&call, of).await?));
         }
     }
 }
@@ -89,7 +89,9 @@ fn begin(call: &Call, draft: Draft, wait: Duration, sink: Option<Sink>) -> Task 
         sink,
         told: Mutex::default(),
     };
+    let running = errand.tools.begin();
     tokio::spawn(async move {
+        let _running = running;
         let carried = errand.gate.call(draft, &errand).await;
         (carried, errand.told())
     })
@@ -155,7 +157,7 @@ async fn ended(call: &Call, of: Index, original: Option<Original>, until: Instan
     Ok(status != Some(Status::Unknown))
 }
 
-async fn original(call: &Call, of: Index) -> Result<Option<Original>, Problem> {
+pub(super) async fn original(call: &Call, of: Index) -> Result<Option<Original>, Problem> {
     let read = call.app.reading.ask(move |reader| views::original(reader, of)).await;
     read.map_err(super::decisions::unread)
 }
@@ -163,6 +165,25 @@ async fn original(call: &Call, of: Index) -> Result<Option<Original>, Problem> {
 async fn original_status(call: &Call, of: Index) -> Result<Option<Status>, Problem> {
     Ok(original(call, of).await?.and_then(|it| it.status))
 }
+
+/// How the call at `of` ended, if it has. One that has been under way for longer than it may is one of a gate that was
+/// stopped in the middle of it: nobody knows.
+async fn standing(call: &Call, of: Index) -> Result<Option<Status>, Problem> {
+    let read =
+        call.app.reading.ask(move |reader| Ok((views::decided(reader, of)?, views::original(reader, of)?)));
+    let (decided, original) = read.await.map_err(super::decisions::unread)?;
+    let status = original.and_then(|it| it.status);
+    let Some((decided, _)) = decided.filter(|_| status.is_none()) else { return Ok(status) };
+    let policy = call.app.gate.desk.policy();
+    let tool = policy.tool_of(&decided.agent, &decided.tool).and_then(|tool| tool.endpoint.as_deref());
+    let limit = tool.map_or(LONGEST_MS, |it| it.timeout_ms).saturating_mul(1_000);
+    let over = decided.t.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)).saturating_add(SLACK);
+    Ok((over < call.now()).then_some(Status::Unknown))
+}
+
+/// The longest time limit of a tool, in milliseconds, and how long its end may take to be recorded, in microseconds.
+const LONGEST_MS: u64 = 120_000;
+const SLACK: verdict::Micro = 10_000_000;
 
 /// The key is taken by a call that has not ended, or of which nobody knows how it ended.
 fn in_progress(receipt: &Receipt, of: Index, status: Option<Status>) -> Problem {

@@ -108,7 +108,7 @@ fn odd(why: String) -> Problem {
     Problem::unreadable("invalid_request", wire::Unreadable::Shape(why))
 }
 
-fn not_stored(why: NotStored) -> Problem {
+pub(super) fn not_stored(why: NotStored) -> Problem {
     match why {
         NotStored::Refused(why) => odd(why),
         NotStored::NotFound(why) => Problem::not_found(why),

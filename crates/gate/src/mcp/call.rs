@@ -163,6 +163,7 @@ impl Errand {
     }
 
     async fn refused(&self, receipt: &Receipt) -> String {
+        self.session.counted(receipt);
         let decided = receipt.decided();
         if decided.code == Code::Duplicate
             && !receipt.is_conflict()
@@ -224,6 +225,7 @@ fn misnamed_of<'a>(args: &'a Json, offer: &Offer) -> Option<(&'a str, String)> {
 
 impl World for Errand {
     async fn ask(&self, approval: Index, receipt: &Receipt) {
+        self.session.counted(receipt);
         let waits = reply::waits(approval);
         if !self.session.waits {
             return;
@@ -253,6 +255,7 @@ impl World for Errand {
     }
 
     async fn execute(&self, hold: &Hold) -> Outcome {
+        self.session.counted(hold.receipt());
         if self.flight.is_cancelled() {
             return Outcome::plain(Status::Cancelled);
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use verdict::{Command, Halt, Json, Policy, Realm, could_allow, hex};
+use verdict::{Command, Halt, Json, Policy, Realm, Receipt, could_allow, hex};
 
 pub(super) use super::catalogue::Offers;
 use super::catalogue::{Catalogue, Item, Offer, Page, Then, View, canonical};
@@ -17,6 +17,7 @@ use super::flight::Flight;
 use super::lines::{Lost, Way};
 use super::reply;
 use crate::eyes::Shown;
+use crate::metrics::Metrics;
 use crate::path::Gate;
 
 /// The most requests under way at once, and the most bytes of calls among them.
@@ -46,6 +47,7 @@ pub(super) struct Session {
     pub(super) runtime: Handle,
     /// What requests of the gate's own carry as `_meta`, as written.
     meta: Option<String>,
+    metrics: Option<Arc<Metrics>>,
     client: Box<dyn Way>,
     server_end: Box<dyn Way>,
     requests: Mutex<Requests>,
@@ -96,6 +98,7 @@ pub(super) struct Names {
     pub(super) by: Option<String>,
     pub(super) waits: bool,
     pub(super) meta: Option<String>,
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 impl Session {
@@ -106,7 +109,8 @@ impl Session {
         (client, server_end): (Box<dyn Way>, Box<dyn Way>),
         runtime: Handle,
     ) -> Arc<Self> {
-        let Names { store, agent, user, run, made_up, secret, environment, server, by, waits, meta } = names;
+        let Names { store, agent, user, run, made_up, secret, environment, server, by, waits, meta, metrics } =
+            names;
         Arc::new(Self {
             gate,
             store,
@@ -119,6 +123,7 @@ impl Session {
             by,
             waits,
             meta,
+            metrics,
             client,
             server_end,
             requests: Mutex::default(),
@@ -138,6 +143,13 @@ impl Session {
     pub(super) fn to_client(&self, message: &[u8], about: Option<&Id>) {
         if self.client.send(message, about).is_err() {
             self.lost_client.send_replace(true);
+        }
+    }
+
+    /// Counts a decision, where decisions are counted.
+    pub(super) fn counted(&self, receipt: &Receipt) {
+        if let Some(metrics) = &self.metrics {
+            self.gate.desk.with_policy(|policy| metrics.decided(policy, receipt));
         }
     }
 

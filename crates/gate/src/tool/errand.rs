@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use verdict::{
-    Action, Address, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Policy, Realm, Receipt, Signing,
-    Standing, Status, Tool,
+    Action, Address, Agent, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Policy, Realm, Receipt,
+    Signing, Standing, Status, Tool,
 };
 
 use super::Tools;
@@ -106,7 +106,7 @@ impl Errand {
             message,
             secret,
             key: action.key().map(|key| key_of(action.agent(), key)),
-            purpose: purpose(&endpoint, address, action),
+            purpose: purpose(&endpoint, address, (policy.agent(action.agent()), action.tool())),
             sink: self.sink.as_ref().filter(|_| passes(&policy, action, &endpoint)),
         };
         Ok(self.attempts(&call).await)
@@ -189,6 +189,13 @@ impl Errand {
         }
     }
 
+    /// How a call ends that the gate does not wait for any more.
+    fn lost(&self) -> Outcome {
+        let message = "the gate stopped before the tool answered; nobody knows whether it did what was asked";
+        self.tell(|told| told.fault = Some(Fault::new(Why::NoAnswer, message)));
+        Outcome { error: Some(message.to_owned()), ..Outcome::plain(Status::Unknown) }
+    }
+
     /// True once the question needs no more waiting.
     async fn is_over(&self, approval: Index) -> bool {
         let now = self.gate.desk.clock().now();
@@ -226,7 +233,11 @@ impl World for Errand {
         let start = Instant::now();
         self.gate.desk.with_policy(|policy| self.metrics.decided(policy, hold.receipt()));
         self.tell(|told| told.cost = hold.receipt().decided().cost);
-        let outcome = match self.carry_out(hold).await {
+        let carried = tokio::select! {
+            carried = self.carry_out(hold) => carried,
+            () = self.tools.given_up() => Ok(self.lost()),
+        };
+        let outcome = match carried {
             Ok(outcome) => outcome,
             // Nothing was begun: all that it held is given back.
             Err(fault) => {
@@ -328,12 +339,13 @@ fn key_of(agent: &str, key: &str) -> String {
 }
 
 /// What a connection is made for: nothing of one tool's goes over another's, nor over one that trusts others.
-fn purpose(endpoint: &Endpoint, address: &Address, action: &Action) -> String {
+fn purpose(endpoint: &Endpoint, address: &Address, (agent, tool): (Option<&Arc<Agent>>, &str)) -> String {
     let scheme = if address.tls { "https" } else { "http" };
     let ca = endpoint.ca.as_deref().unwrap_or_default();
     let private = if endpoint.allow_private { "private" } else { "public" };
-    let (agent, tool, authority) = (action.agent(), action.tool(), address.authority());
-    format!("{agent} {tool} {scheme}://{authority} {private} {ca}")
+    let own = agent.filter(|agent| agent.own_tool(tool).is_some()).map_or("", |agent| agent.id());
+    let authority = address.authority();
+    format!("{own} {tool} {scheme}://{authority} {private} {ca}")
 }
 
 /// True if an answer may be passed on piece by piece: nothing could keep a part of it back, and no signature speaks of

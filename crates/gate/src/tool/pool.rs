@@ -31,13 +31,15 @@ pub(super) struct Pool(Mutex<Kept>);
 struct Kept {
     by_purpose: HashMap<String, Vec<(Instant, Sender)>>,
     count: usize,
+    /// When those that waited too long were last dropped.
+    swept: Option<Instant>,
 }
 
 impl Pool {
     /// A connection that was made for `purpose` and is still open, the one used last first.
     pub(super) fn take(&self, purpose: &str) -> Option<Sender> {
         let mut kept = self.kept();
-        let Kept { by_purpose, count } = &mut *kept;
+        let Kept { by_purpose, count, .. } = &mut *kept;
         let waiting = by_purpose.get_mut(purpose)?;
         let now = Instant::now();
         while let Some((since, sender)) = waiting.pop() {
@@ -60,22 +62,37 @@ impl Pool {
         if sender.is_closed() {
             return;
         }
+        let now = Instant::now();
         let mut kept = self.kept();
+        if kept.count >= MOST || kept.swept.is_none_or(|swept| now.duration_since(swept) > KEPT) {
+            kept.sweep(now);
+        }
         if kept.count >= MOST {
-            kept.by_purpose.clear();
-            kept.count = 0;
+            return;
         }
         let waiting = match kept.by_purpose.get_mut(purpose) {
             Some(waiting) => waiting,
             None => kept.by_purpose.entry(purpose.to_owned()).or_default(),
         };
         if waiting.len() < MOST_OF_ONE {
-            waiting.push((Instant::now(), sender));
+            waiting.push((now, sender));
             kept.count = kept.count.saturating_add(1);
         }
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Drops connections that have waited too long, whatever they are for.
+    fn sweep(&mut self, now: Instant) {
+        self.by_purpose.retain(|_, waiting| {
+            waiting.retain(|(since, sender)| now.duration_since(*since) <= KEPT && !sender.is_closed());
+            !waiting.is_empty()
+        });
+        self.count = self.by_purpose.values().map(Vec::len).sum();
+        self.swept = Some(now);
     }
 }

@@ -138,6 +138,32 @@ impl Answer {
     }
 }
 
+/// `POST /api/webhooks`.
+#[derive(JsonSchema)]
+#[schemars(rename = "AgentWardenWebhook")]
+pub struct Hook {
+    /// Where to.
+    pub url: String,
+    /// What it is told of; without it, everything.
+    pub events: Vec<String>,
+    /// What notices are signed with; at least 8 characters.
+    pub secret: String,
+    /// True if the address may be on this machine or in a network of one's own.
+    pub allow_private: bool,
+}
+
+impl Hook {
+    /// Reads it.
+    pub fn of(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
+        let url = fields.need("url")?;
+        if url.len() > 2_048 {
+            return Err(Malformed { field: "url", why: "has more than 2,048 bytes".to_owned() });
+        }
+        let (events, secret) = (fields.texts("events")?, fields.need("secret")?);
+        Ok(Self { url, events, secret, allow_private: fields.flag("allow_private")?.unwrap_or(false) })
+    }
+}
+
 /// `POST /auth/login` and `/auth/register`.
 #[derive(JsonSchema)]
 #[schemars(rename = "AgentWardenLogin")]

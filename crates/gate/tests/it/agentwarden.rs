@@ -1,9 +1,12 @@
 //! AgentWarden's contract, call by call, through a real socket. The official client is in `tests/e2e`.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use verdict::{KeyRole, Realm};
 
 use crate::http_client::{Answer, Served};
+use crate::upstream::{Deed, Upstream};
 
 const BASE: &str = "/agentwarden";
 
@@ -265,4 +268,70 @@ fn accounts_are_keys() {
     let none = Client { served: &served, key: "pk_live_x".to_owned() };
     let check = json!({"agent_id": "a", "action": "b"});
     assert_eq!(none.call("POST", "/sdk/check", Some(&check)).status, 401);
+}
+
+#[test]
+fn webhooks_are_told_what_was_recorded_signed_and_again_if_need_be() {
+    let served = Served::start();
+    let (admin, agent) = named(&served);
+    let id = agent["id"].as_str().unwrap();
+    let permission = json!({"action": "deploy.production", "requires_approval": true});
+    admin.ok("POST", &format!("/api/agents/{id}/permissions"), Some(&permission));
+    // The first attempt fails: it is tried again.
+    let hook = Upstream::start(|n, _| if n == 0 { Deed::status(500) } else { Deed::json("{}") });
+    let url = format!("http://{}/told?by=gate", hook.address);
+    let body = json!({"url": url, "secret": "webhook-secret", "allow_private": true});
+    let made = admin.call("POST", "/api/webhooks", Some(&body));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    assert_eq!(admin.get("/api/webhooks"), json!([made]));
+    assert_eq!(made["events"].as_array().unwrap().len(), 5);
+    // One that may not go to a private address, and one that wants other news, are told nothing.
+    let guarded = json!({"url": url, "secret": "webhook-secret"});
+    admin.ok("POST", "/api/webhooks", Some(&guarded));
+
+    assert_eq!(admin.check("pay-bot", "users.delete", json!({"id": 1}))["allowed"], false);
+    let asked = admin.check("pay-bot", "deploy.production", json!({"build": 7}));
+    let other = Client::new(&served, "boss@example.com", KeyRole::Admin);
+    let approval = asked["approval_id"].as_str().unwrap();
+    other.ok("POST", &format!("/api/approvals/{approval}/approve"), None);
+    assert_eq!(admin.check("pay-bot", "deploy.production", json!({"build": 7}))["allowed"], true);
+    let failed = json!({"agent_id": "pay-bot", "action": "deploy.production", "status": "failed", "context": {"build": 7}});
+    admin.ok("POST", "/sdk/log", Some(&failed));
+    let until = Instant::now() + Duration::from_secs(20);
+    while hook.count() < 5 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let arrived = hook.arrived();
+    let told: Vec<Value> = arrived.iter().map(|it| serde_json::from_slice(&it.body).unwrap()).collect();
+    let events: Vec<&str> = told.iter().map(|it| it["event"].as_str().unwrap()).collect();
+    let expected = ["log.blocked", "log.blocked", "log.pending_approval", "approval.approved", "log.failed"];
+    assert_eq!(events, expected, "the first one twice");
+    assert_eq!(told[0], told[1]);
+    assert_eq!(
+        (&told[0]["data"]["action"], &told[0]["data"]["context"]),
+        (&json!("users.delete"), &json!({"id": 1}))
+    );
+    assert_eq!(
+        (&told[2]["data"]["approval_id"], &told[2]["data"]["agent_id"]),
+        (&json!(approval), &json!("pay-bot"))
+    );
+    for it in &arrived {
+        assert_eq!((it.method.as_str(), it.path.as_str()), ("POST", "/told?by=gate"));
+        assert!(it.header("portcullis-signature").unwrap().starts_with("v1="));
+        assert!(it.header("portcullis-timestamp").is_some() && it.header("portcullis-nonce").is_some());
+    }
+    let gone = format!("/api/webhooks/{}", made["id"].as_str().unwrap());
+    assert_eq!(admin.call("DELETE", &gone, None).status, 204);
+    assert_eq!(admin.call("DELETE", &gone, None).status, 404);
+    for odd in [
+        json!({"url": "ftp://x", "secret": "12345678"}),
+        json!({"url": "https://x/{id}", "secret": "12345678"}),
+        json!({"url": "https://x/", "secret": "short"}),
+        json!({"url": "https://x/", "secret": "12345678", "events": ["log.everything"]}),
+        json!({"secret": "12345678"}),
+    ] {
+        assert_eq!(admin.call("POST", "/api/webhooks", Some(&odd)).status, 422, "{odd}");
+    }
+    assert_eq!(admin.get("/api/webhooks").as_array().unwrap().len(), 1);
 }

@@ -291,6 +291,10 @@ fn a_call_is_decided_and_the_rest_passes_byte_for_byte() {
     let decided: Vec<_> = decided.collect();
     assert_eq!(decided.len(), 2);
     assert!(decided.iter().all(|it| it.agent == "bot" && it.by.as_deref() == Some("app")), "{decided:?}");
+    let metrics = served.get("/metrics", &served.key("auditor", KeyRole::Auditor)).text();
+    for counted in ["tool=\"read\",decision=\"allow\"} 1", "tool=\"remove\",decision=\"deny\"} 1"] {
+        assert!(metrics.contains(counted), "{counted}: {metrics}");
+    }
 }
 
 #[test]
@@ -685,4 +689,30 @@ fn a_client_without_sessions_is_served_by_a_server_that_has_them() {
 
     let decided = records(&served).iter().filter(|it| matches!(it, Record::Decided(_))).count();
     assert_eq!(decided, 3, "what was refused as no request was not decided on");
+}
+
+#[test]
+fn sessions_are_bounded_and_end_with_their_key() {
+    let folder = Arc::new(Folder::new());
+    let served = serve(&folder, &json!({"mcpServers": {"it": {"command": "sleep", "args": ["1000"]}}}));
+    let client = Client::new(&served);
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    // None of them is ever answered; they wait, in streams.
+    let posted: Vec<_> = (0..64).map(|_| client.posted(hello)).collect();
+    let waiting: Vec<Reading> = posted.into_iter().map(|it| it.join().unwrap()).collect();
+    assert!(waiting.iter().all(|it| it.status == 200));
+    let refused = client.post(hello);
+    assert_eq!((refused.status, refused.header("retry-after").as_deref()), (429, Some("5")));
+    let other = Client { key: served.key("another", KeyRole::Agent), ..client.clone() };
+    let mut mine = other.post(hello);
+    assert_eq!(mine.status, 200);
+
+    let keys = served
+        .gate
+        .desk
+        .ask(|books| books.keys().map(|key| (key.name.clone(), key.id.clone())).collect::<Vec<_>>());
+    let (_, id) = block_on(keys).unwrap().into_iter().find(|(name, _)| name == "another").unwrap();
+    block_on(served.gate.desk.obey(Command::Revoke { id, by: "test".to_owned() })).unwrap().unwrap();
+    assert!(mine.event().is_none(), "its stream ends when its key no longer counts");
+    served.stop().unwrap();
 }

@@ -349,3 +349,31 @@ fn what_a_tool_refuses_does_not_open_its_breaker() {
         assert_eq!(called(&served, &key, &json!({"agent_id": "bot"}))["error"]["status"], 404);
     }
 }
+
+#[test]
+fn a_gate_that_is_stopped_in_the_middle_says_that_nobody_knows() {
+    let tool = Upstream::start(|_, _| Deed::json("7").late(60_000));
+    let declared = format!("{{url: 'http://{}/', allow_private: true, timeout_ms: 60000}}", tool.address);
+    let served = gate(&declared, "");
+    let folder = std::sync::Arc::clone(&served.folder);
+    let key = served.key("app", KeyRole::Agent);
+    let body = json!({"agent_id": "bot", "idempotency_key": "k"});
+    let mut line = crate::http_client::Line::open(served.address);
+    let head = format!("Content-Type: application/json\r\nAuthorization: Bearer {key}\r\n");
+    line.send("POST", "/v1/tools/t/call", &head, body.to_string().as_bytes());
+    while tool.count() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(line);
+    served.stop().unwrap();
+    let policy = format!(
+        "version: 1\ntools:\n  t: {declared}\nagents:\n  bot:\n    rules: [{{name: may, allow: [t]}}]\n"
+    );
+    let served = Served::start_in(folder, &policy);
+    let held = call(&served, &key, &body);
+    assert_eq!((held.status, held.problem().as_str()), (409, "unknown"), "{}", held.text());
+    let admin = served.key("alice", KeyRole::Admin);
+    let shown = served.get("/v1/decisions?outcome=unknown", &admin).json();
+    assert_eq!(shown["decisions"][0]["tool"], "t", "{shown}");
+    assert_eq!(tool.count(), 1);
+}

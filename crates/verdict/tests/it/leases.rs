@@ -6,9 +6,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use verdict::*;
 
-/// A log in memory.
+/// A log in memory, and what another writer writes just before our next append.
 #[derive(Default)]
-struct Paper(Arc<std::sync::Mutex<Vec<Record>>>);
+struct Paper(Arc<std::sync::Mutex<Vec<Record>>>, Arc<std::sync::Mutex<Option<Record>>>);
 
 impl Ink for Paper {
     fn turn(&mut self) -> Result<Index, Halt> {
@@ -20,6 +20,10 @@ impl Ink for Paper {
     }
     fn append(&mut self, expected: Index, lines: &[Line], durable: bool) -> Result<(), NotWritten> {
         let mut log = self.0.lock().unwrap();
+        if let Some(other) = self.1.lock().unwrap().take() {
+            log.push(other);
+            return Err(NotWritten::Conflict);
+        }
         assert_eq!(expected, log.len() as Index);
         assert!(durable || lines.is_empty(), "a lease is on the disk before it is answered");
         // As text and back: what is folded is what was written.
@@ -169,6 +173,26 @@ fn of_a_batch_one_wins() {
     let rulings = rig.journal.sit(rig.now, (0..64).map(take).collect()).unwrap();
     let won = |ruling: &&Ruling| matches!(ruling, Ruling::Leased(it) if it.word() == LeaseWord::Taken);
     assert_eq!(rulings.iter().filter(won).count(), 1);
+    assert_eq!(*rig.journal.books(), rig.refolded());
+}
+
+#[test]
+fn of_two_processes_the_one_that_is_written_first_wins() {
+    let paper = Paper::default();
+    let (log, other) = (Arc::clone(&paper.0), Arc::clone(&paper.1));
+    let mut rig = Rig { journal: Journal::open(paper, "main", policy()).unwrap(), log, now: 1_000 * SECOND };
+    let theirs = LeaseNote {
+        t: rig.now,
+        kind: Lock,
+        name: "k".to_owned(),
+        space: None,
+        realm: Realm::Live,
+        by: "other process".to_owned(),
+        event: LeaseEvent::Taken { ttl: 60 * SECOND, request: None },
+    };
+    *other.lock().unwrap() = Some(Record::Lease(theirs));
+    let ours = rig.take(Lock, "a", None, 60);
+    assert_eq!((ours.word(), ours.lease().by.as_str()), (LeaseWord::Held, "other process"));
     assert_eq!(*rig.journal.books(), rig.refolded());
 }
 

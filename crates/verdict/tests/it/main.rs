@@ -23,3 +23,4 @@ mod leases;
 mod limits;
 mod memory;
 mod records;
+mod strain;

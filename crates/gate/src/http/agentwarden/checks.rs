@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use serde_json::json;
-use verdict::{Action, Answer, Code, Draft, Index, Json, Receipt, Standing};
+use verdict::{Answer, Code, Draft, Json, Receipt};
 
 use super::{agent_of, no_agent, permissions};
 use crate::http::Call;
-use crate::http::check::{count, draft_of};
+use crate::http::check::{count, draft_of, question_for};
 use crate::http::dialect::invalid;
 use crate::http::halted;
 use crate::http::onceonly::read;
@@ -48,24 +48,6 @@ fn draft_for(call: &Call, agent_id: String, tool: String, args: Option<Json>) ->
         approval_id: None,
     };
     draft_of(request, call.caller()?)
-}
-
-/// The newest question about exactly this action that is open, or was agreed to and not used.
-async fn question_for(call: &Call, draft: &Draft) -> Result<Option<Index>, Problem> {
-    let action = Action::new(draft.clone()).map_err(|odd| invalid("body", odd.field, &odd.why))?;
-    let (digest, now) = (action.digest().hex(), call.now());
-    let found = call.app.gate.desk.ask(move |books| {
-        let ours = books.approvals().filter(|(_, it)| {
-            let open = match it.standing(now) {
-                Standing::Pending => true,
-                Standing::Approved => it.used.is_none(),
-                _ => false,
-            };
-            open && it.realm == action.realm() && it.agent == action.agent() && it.digest == digest
-        });
-        ours.map(|(at, _)| at).max()
-    });
-    found.await.map_err(|halt| halted(&halt))
 }
 
 fn answer(receipt: &Receipt, amount: Option<Json>) -> Result<Reply, Problem> {

@@ -24,6 +24,8 @@ use crate::wire::parse_id;
 
 /// The kind of event that an entry is.
 const KIND: &str = "agentwarden_log";
+/// The longest entry, in bytes.
+const LONGEST: usize = 64 * 1024;
 /// Of an agent's allowed actions, so many of the last are looked at for the one that an entry is about.
 const LOOKED_AT: usize = 20;
 
@@ -38,6 +40,10 @@ pub(in crate::http) async fn log(call: Call) -> Result<Reply, Problem> {
         return Err(no_agent());
     }
     let text = json!({"context": context, "ip_address": ip_address, "agent_id": agent_id});
+    let text = text.to_string();
+    if text.len() > LONGEST {
+        return Err(invalid("body", "context", &format!("makes the entry longer than {LONGEST} bytes")));
+    }
     let note = EventNote {
         t: 0,
         kind: KIND.to_owned(),
@@ -49,7 +55,7 @@ pub(in crate::http) async fn log(call: Call) -> Result<Reply, Problem> {
         by: caller.name.clone(),
         of: None,
     };
-    let obeyed = call.app.gate.desk.obey(Command::Event(note, text.to_string())).await;
+    let obeyed = call.app.gate.desk.obey(Command::Event(note, text)).await;
     let at = obeyed.map_err(|halt| halted(&halt))?.map_err(|refusal| refused(&refusal))?;
     let at = at.ok_or_else(Problem::internal)?;
     let ended = match status.as_str() {

@@ -13,8 +13,8 @@ use crate::http::{Call, decisions, halted, refused};
 use crate::views::{self, DecisionView, Wanted};
 use crate::wire::onceonly::Switch;
 
-/// How often the ledger is looked through for a list: the most records are 25 times that many.
-const LOOKS: usize = 25;
+/// How often the ledger is looked through for a list.
+const LOOKS: usize = 10;
 
 pub(in crate::http) async fn disable(call: Call) -> Result<Reply, Problem> {
     switch(call, false).await

@@ -3,18 +3,21 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use verdict::{Answer, Draft, Json, Receipt, Status, json::Map as JsonMap};
+use verdict::{
+    Action, Answer, Draft, Json, LeaseKind, LeaseName, LeaseOrder, LeaseWish, Micro, Receipt, Status,
+    json::Map as JsonMap,
+};
 
-use super::{leases, read_fields};
-use crate::http::check::{count, draft_of};
+use super::{SECOND, leases, read_fields};
+use crate::http::check::{count, draft_of, question_for, repeats};
 use crate::http::dialect::invalid;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::reply::{self, Reply};
-use crate::http::{Call, halted, tool};
+use crate::http::{Call, halted, refused, tool};
 use crate::path::Carried;
 use crate::wire::onceonly::{Hold, RunTool};
-use crate::wire::{CheckRequest, Fields, approval_id, code_word, decision_id};
+use crate::wire::{CheckRequest, Fields, Original, approval_id, code_word, decision_id};
 
 pub(in crate::http) async fn run(call: Call) -> Result<Reply, Problem> {
     Query::read(&call.query, &[])?;
@@ -36,18 +39,30 @@ pub(in crate::http) async fn run(call: Call) -> Result<Reply, Problem> {
     leases::take_for(&call, hold).await
 }
 
+/// The same call of a tool that does more when it is called twice is carried out once in this time.
+const ONCE: Micro = 24 * 3_600 * SECOND;
+
 /// One action: decided, and carried out if the policy says where its tool is.
 async fn governed(call: &Call, request: RunTool) -> Result<Reply, Problem> {
     let start = Instant::now();
-    let draft = draft_for(call, request)?;
+    let mut draft = draft_for(call, request)?;
     let policy = call.app.gate.desk.policy();
-    let is_called = policy.tool_of(&draft.agent, &draft.tool).is_some_and(|tool| tool.endpoint.is_some());
-    if is_called {
+    let endpoint = policy.tool_of(&draft.agent, &draft.tool).and_then(|tool| tool.endpoint.as_ref());
+    if endpoint.is_some_and(|endpoint| !endpoint.idempotent) {
+        draft.key = Some(key_of(call, &draft).await?);
+    }
+    // Its client names no approval when it comes back: what was asked for exactly this action is looked up.
+    draft.approval = question_for(call, &draft).await?;
+    if endpoint.is_some() {
         let (carried, told) = tool::carry(call, draft, Duration::ZERO).await?;
         return match carried {
             Carried::Refused(receipt) => {
                 count(call, start, std::slice::from_ref(&receipt));
-                reply::json(&decided(&receipt))
+                let first = match repeats(&receipt) {
+                    Some(of) => tool::original(call, of).await?,
+                    None => None,
+                };
+                reply::json(&decided(&receipt, first))
             }
             Carried::Out(closing) => {
                 call.app.metrics.took(start.elapsed().saturating_sub(told.took));
@@ -58,7 +73,26 @@ async fn governed(call: &Call, request: RunTool) -> Result<Reply, Problem> {
     let checked = call.app.gate.check(draft).await.map_err(|odd| invalid("body", odd.field, &odd.why))?;
     let receipt = checked.map_err(|halt| halted(&halt))?;
     count(call, start, std::slice::from_ref(&receipt));
-    reply::json(&decided(&receipt))
+    reply::json(&decided(&receipt, None))
+}
+
+/// Names the intent behind a call: its client does not, and relies on a repeated call running once. The first call
+/// with these arguments takes a task; while that lasts, all of them go by its name.
+async fn key_of(call: &Call, draft: &Draft) -> Result<String, Problem> {
+    let action = Action::new(draft.clone()).map_err(|odd| invalid("body", odd.field, &odd.why))?;
+    let run = draft.session.as_deref().unwrap_or_default();
+    let name = LeaseName {
+        realm: draft.realm,
+        // No agent has a blank in its name: these are nobody's tasks.
+        space: Some("tool calls".to_owned()),
+        kind: LeaseKind::Task,
+        name: format!("{} {run}", action.digest().hex()),
+    };
+    let wish = LeaseWish::Take { ttl: ONCE, request: None };
+    let order = LeaseOrder { name, by: call.caller()?.name.clone(), wish, payload: None };
+    let leased = call.app.gate.desk.lease(order).await.map_err(|halt| halted(&halt))?;
+    let leased = leased.map_err(|refusal| refused(&refusal))?;
+    Ok(format!("onceonly:{}", leased.lease().of))
 }
 
 fn draft_for(call: &Call, request: RunTool) -> Result<Draft, Problem> {
@@ -100,7 +134,7 @@ fn without_run(args: Option<Json>, is_declared: impl Fn(&Json) -> bool) -> (Opti
 }
 
 /// A decision as the client reads it. What was allowed and not carried out is for the caller to carry out.
-fn decided(receipt: &Receipt) -> Value {
+fn decided(receipt: &Receipt, first: Option<Original>) -> Value {
     let it = receipt.decided();
     let allowed = it.decision == Answer::Allow;
     let reason = match (it.decision, it.approval) {
@@ -116,28 +150,34 @@ fn decided(receipt: &Receipt) -> Value {
         (Answer::Deny, _) => it.reason.clone(),
     };
     let pending = (it.decision == Answer::Pending).then(|| approval_id(it.approval.unwrap_or(receipt.at())));
+    let done = first.filter(|first| first.status == Some(Status::Success));
     json!({
-        "ok": allowed,
+        "ok": allowed || done.is_some(),
         "allowed": allowed,
         "decision": if allowed { "allowed" } else { super::agents::word(false, code_word(it.code)) },
         "policy_reason": reason,
         "risk_level": it.risk.as_str(),
-        "result": null,
+        "result": done.and_then(|done| object(done.result)),
         "decision_id": decision_id(receipt.at()),
         "approval_id": pending,
     })
 }
 
-/// What was carried out. The client drops a result that is no object.
+/// A result as the client keeps it: it drops one that is no object.
+fn object(result: Option<Json>) -> Option<Value> {
+    match result {
+        None | Some(Json::Null) => None,
+        Some(object @ Json::Map(_)) => Some(json!(object)),
+        Some(other) => Some(json!({"data": other})),
+    }
+}
+
+/// What was carried out.
 fn carried_out(closing: verdict::Closing, fault: Option<String>) -> Value {
     let (of, status) = (closing.settled().of, closing.settled().status);
     let outcome = closing.into_outcome();
     let withheld = outcome.screened.and_then(|screened| screened.withheld);
-    let result = match outcome.result {
-        None | Some(Json::Null) => None,
-        Some(object @ Json::Map(_)) => Some(json!(object)),
-        Some(other) => Some(json!({"data": other})),
-    };
+    let result = object(outcome.result);
     let done = status == Status::Success;
     json!({
         "ok": done,

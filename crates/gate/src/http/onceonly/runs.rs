@@ -13,6 +13,9 @@ use crate::http::{Call, decisions, halted, refused};
 use crate::views;
 use crate::wire::onceonly::Event;
 
+/// The longest event, in bytes: a list has up to 2,000 of them.
+const LONGEST: usize = 8 * 1024;
+
 pub(in crate::http) async fn post(call: Call) -> Result<Reply, Problem> {
     Query::read(&call.query, &[])?;
     let (event, rest) = read_fields(&call, Event::of)?;
@@ -30,6 +33,10 @@ pub(in crate::http) async fn post(call: Call) -> Result<Reply, Problem> {
     for (name, value) in rest.into_pairs() {
         text.insert(name, serde_json::to_value(value).map_err(|error| reply::unwritten(&error))?);
     }
+    let text = Value::Object(text).to_string();
+    if text.len() > LONGEST {
+        return Err(invalid("body", "data", &format!("makes the event longer than {LONGEST} bytes")));
+    }
     let agent = agent_id.or_else(|| caller.agent.clone());
     let note = EventNote {
         t: 0,
@@ -42,7 +49,7 @@ pub(in crate::http) async fn post(call: Call) -> Result<Reply, Problem> {
         by: caller.name.clone(),
         of: None,
     };
-    let obeyed = call.app.gate.desk.obey(Command::Event(note, Value::Object(text).to_string())).await;
+    let obeyed = call.app.gate.desk.obey(Command::Event(note, text)).await;
     let at = obeyed.map_err(|halt| halted(&halt))?.map_err(|refusal| refused(&refusal))?;
     reply::json(&json!({"ok": true, "event_id": at, "run_id": run_id}))
 }

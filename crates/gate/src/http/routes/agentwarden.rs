@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::table::{ACTORS, ADMINS, ANSWERERS, EVERYONE, LIMIT, PLAIN, READERS};
 use super::{Gives, May, Route, Takes};
-use crate::http::agentwarden::{accounts, agents, approvals, checks, logs, permissions};
+use crate::http::agentwarden::{accounts, agents, approvals, checks, logs, permissions, webhooks};
 use crate::wire::agentwarden as wire;
 
 macro_rules! shape {
@@ -25,7 +25,7 @@ const POST: Route = Route { method: Method::POST, may: May::Roles(ACTORS), ..JSO
 const ADMIN: Route = Route { may: May::Roles(ADMINS), live_only: true, ..POST };
 
 /// The routes of AgentWarden's clients. The busiest come first.
-pub static AGENTWARDEN: [Route; 18] = [
+pub static AGENTWARDEN: [Route; 21] = [
     Route {
         path: "/agentwarden/sdk/check",
         summary: "AgentWarden: may this agent do this? Decided and recorded as a check",
@@ -143,6 +143,28 @@ pub static AGENTWARDEN: [Route; 18] = [
         takes: Takes::MaybeJson(shape!(wire::Answer)),
         handler: handler!(approvals::reject),
         ..POST
+    },
+    Route {
+        path: "/agentwarden/api/webhooks",
+        may: May::Roles(READERS),
+        live_only: true,
+        summary: "AgentWarden: who is told what was recorded",
+        handler: handler!(webhooks::list),
+        ..JSON
+    },
+    Route {
+        path: "/agentwarden/api/webhooks",
+        summary: "AgentWarden: tell an address what is recorded, signed",
+        takes: Takes::Json(shape!(wire::Hook)),
+        handler: handler!(webhooks::make),
+        ..ADMIN
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/agentwarden/api/webhooks/{webhook_id}",
+        summary: "AgentWarden: tell it no more",
+        handler: handler!(webhooks::delete),
+        ..ADMIN
     },
     Route {
         path: "/agentwarden/auth/me",

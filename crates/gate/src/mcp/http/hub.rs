@@ -22,6 +22,7 @@ use super::visit::{Taken, Visit, one_line};
 use crate::eyes::Eyes;
 use crate::mcp::envelope::{Message, read, text};
 use crate::mcp::servers::Servers;
+use crate::metrics::Metrics;
 use crate::path::Gate;
 
 /// The most sessions, and of one key.
@@ -29,8 +30,12 @@ const MOST: usize = 512;
 const MOST_OF_KEY: usize = 64;
 /// How long a session is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(15 * 60);
+/// The same for one of which an answer is still awaited, by nobody who listens.
+const BUSY: Duration = Duration::from_secs(60 * 60);
 /// How often sessions are looked through.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long the servers of all sessions may take to end.
+const ENDING: Duration = Duration::from_secs(10);
 /// How long an answer may take before a stream is begun for it.
 pub(super) const AT_ONCE: Duration = Duration::from_secs(3);
 /// The revisions that have sessions, oldest first.
@@ -115,6 +120,10 @@ pub(super) struct Shared {
     pub(super) dialer: Dialer,
     /// What is known of servers that are asked without a session, in the order of the servers.
     pub(super) known: Vec<Known>,
+    /// Where decisions are counted.
+    pub(super) metrics: Arc<Metrics>,
+    /// Whoever keeps a server running holds one.
+    pub(super) keepers: Arc<()>,
 }
 
 /// All sessions.
@@ -127,10 +136,19 @@ pub struct Hub {
 
 impl Hub {
     /// No session yet. `store` is the file of the ledger that the gate writes.
-    pub fn new(gate: &Gate, servers: Servers, store: PathBuf) -> Arc<Self> {
+    pub fn new(gate: &Gate, servers: Servers, store: PathBuf, metrics: Arc<Metrics>) -> Arc<Self> {
         let here = Gate { eyes: Eyes::here(), ..gate.clone() };
         let known = servers.list.iter().map(|_| Known::default()).collect();
-        let shared = Shared { servers, here, elsewhere: gate.clone(), store, dialer: dialer(), known };
+        let shared = Shared {
+            servers,
+            here,
+            elsewhere: gate.clone(),
+            store,
+            dialer: dialer(),
+            known,
+            metrics,
+            keepers: Arc::default(),
+        };
         Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default(), kept: Kept::default() })
     }
 
@@ -287,12 +305,25 @@ impl Hub {
             let keys = keys.await.ok();
             for visit in open {
                 let revoked = keys.as_ref().is_some_and(|keys| !keys.contains(&visit.who.key));
-                let idle = visit.last_used() + IDLE <= Instant::now();
+                let patience = if visit.streams.under_way() > 0 { BUSY } else { IDLE };
+                let idle = visit.last_used() + patience <= Instant::now();
                 if revoked || idle || visit.is_over() {
                     visit.end();
                     self.visits().remove(&visit.id);
                 }
             }
+        }
+    }
+
+    /// Waits until nothing of any session is left: servers have ended, and calls have their end on record.
+    pub async fn ended(&self) {
+        let ended = async {
+            while Arc::strong_count(&self.shared.keepers) > 1 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(ENDING, ended).await.is_err() {
+            tracing::warn!("some MCP servers did not end in time");
         }
     }
 

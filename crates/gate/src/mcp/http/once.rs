@@ -120,12 +120,26 @@ impl Way for ToClient {
         {
             known.outdated();
         }
+        let own = private(message);
+        let message = own.as_deref().unwrap_or(message);
         match completed(message) {
             Some(message) => self.streams.send(&message, about, self.at),
             None => self.streams.send(message, about, self.at),
         }
     }
     fn close(&self) {}
+}
+
+/// A list of tools that is said to be everyone's: it is this agent's.
+fn private(message: &[u8]) -> Option<Vec<u8>> {
+    let whole = text(message).ok()?;
+    let Ok(Message::Answer { result: Some(result), .. }) = read(whole) else { return None };
+    let fields = Fields::strict(result.get(), &["tools", "cacheScope"]).ok()?;
+    let scope = fields.raw("tools").and_then(|_| fields.raw("cacheScope"))?;
+    if scope.get() == "\"private\"" {
+        return None;
+    }
+    Some(format!("{}\n", spliced(whole, scope.get(), "\"private\"")?).into_bytes())
 }
 
 /// A result that does not say of which kind it is, as revisions without sessions have it.

@@ -87,7 +87,11 @@ impl Visit {
             closing: watch::Sender::new(false),
         });
         for at in 0..visit.links.len() {
-            tokio::spawn(keep(Arc::clone(&visit), at));
+            let (visit, keeper) = (Arc::clone(&visit), Arc::clone(&visit.shared.keepers));
+            tokio::spawn(async move {
+                keep(visit, at).await;
+                drop(keeper);
+            });
         }
         Ok(visit)
     }
@@ -230,13 +234,13 @@ impl Visit {
         self.heard.get_or_init(|| broadcast::Sender::new(64)).subscribe()
     }
 
-    /// When it was used last; now, if something is under way.
+    /// When it was used last; now, if somebody listens.
     pub(super) fn last_used(&self) -> Instant {
         let watched = || match self.heard.get() {
             Some(heard) => heard.receiver_count() > 0,
             None => self.streams.is_watched(),
         };
-        if self.streams.under_way() > 0 || watched() {
+        if watched() {
             return Instant::now();
         }
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
@@ -408,6 +412,7 @@ pub(super) fn names(shared: &Shared, who: &Principal, at: usize, made_up: String
         by: Some(who.by.clone()),
         waits: shared.servers.waits,
         meta: None,
+        metrics: Some(Arc::clone(&shared.metrics)),
     }
 }
 
