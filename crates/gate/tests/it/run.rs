@@ -195,8 +195,8 @@ fn a_review_is_a_second_action_that_a_person_agrees_to() {
         let start = std::time::Instant::now();
         let id = loop {
             let listed = desk.run_as(&key, &["approvals", "list", "--json"]);
-            if let Some(at) = listed.out.find("apr_") {
-                break listed.out[at..].split('"').next().unwrap().to_owned();
+            if let Some(id) = listed.out.split('"').find(|text| text.starts_with("apr_")) {
+                break id.to_owned();
             }
             assert!(start.elapsed().as_secs() < 20, "{}", listed.out);
             std::thread::sleep(std::time::Duration::from_millis(50));
