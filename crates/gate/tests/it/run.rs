@@ -147,6 +147,23 @@ fn a_run_is_decided_bounded_by_the_policy_and_on_record_with_what_held() {
     }
     let said = under(&desk, &policy, &["--workspace", "/usr"], "true");
     assert!(said.code == 125 && said.err.contains("is not in it"), "{}", said.err);
+    let end = first_end(&desk);
+    assert_eq!((&end["exit_code"], &end["changes"][0]["path"]), (&3.into(), &"made".into()), "{end}");
+    assert!(end["sandbox"]["files.read"].as_str().unwrap().starts_with("enforced: "), "{end}");
+    assert_eq!(end["sandbox"].as_object().unwrap().len(), sandbox::Guarantee::ALL.len());
+    assert!(end["cpu_ms"].is_u64() && end["max_rss_kib"].is_u64() && end["written_bytes"].is_u64(), "{end}");
+}
+
+/// What lies beside the first outcome on record.
+fn first_end(desk: &Desk) -> serde_json::Value {
+    use base64::Engine as _;
+    let exported = desk.run(&["ledger", "export"]).ok();
+    let mut lines = exported.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let settled =
+        lines.find(|line| line["body"].as_str().is_some_and(|body| body.starts_with("{\"settled\"")));
+    let payload = settled.unwrap_or_else(|| panic!("no outcome in {}", exported.out))["payload"].clone();
+    let payload = base64::engine::general_purpose::STANDARD.decode(payload.as_str().unwrap()).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&payload).unwrap()["result"].clone()
 }
 
 #[test]
@@ -178,8 +195,8 @@ fn a_review_is_a_second_action_that_a_person_agrees_to() {
         let start = std::time::Instant::now();
         let id = loop {
             let listed = desk.run_as(&key, &["approvals", "list", "--json"]);
-            if let Some(at) = listed.out.find("apr_") {
-                break listed.out.get(at..).unwrap().split('"').next().unwrap().to_owned();
+            if let Some(id) = listed.out.split('"').find(|text| text.starts_with("apr_")) {
+                break id.to_owned();
             }
             assert!(start.elapsed().as_secs() < 20, "{}", listed.out);
             std::thread::sleep(std::time::Duration::from_millis(50));
