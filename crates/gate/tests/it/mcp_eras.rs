@@ -187,8 +187,7 @@ fn how_a_call_over_http_ended_is_not_guessed() {
         assert_eq!(last(), Some(status), "{tool}: {answer}");
     }
     // A server that is not there is said to be so.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let config = json!({"mcpServers": {"gone": {"url": format!("http://{free}/mcp"), "prefix": ""}}});
+    let config = json!({"mcpServers": {"gone": {"url": "http://127.0.0.1:1/mcp", "prefix": ""}}});
     let served = serve_under(&Arc::new(Folder::new()), POLICY, &config);
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
     let said = Client::new(&served).post(hello).json();

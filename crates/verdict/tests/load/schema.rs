@@ -107,6 +107,7 @@ const MEANING: &[&str] = &[
     "an allow that several denies hide together",
     "an allow that an earlier one always hides",
     "an agent's allow that its role's deny hides",
+    "bounds of a sandbox that are none",
 ];
 
 #[test]
