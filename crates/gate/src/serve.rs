@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
 use crate::store::StorePath;
-use crate::tool::{SealingKey, Tools};
+use crate::tool::{Ground, SealingKey, Tools};
 use crate::views::Reading;
 use crate::webhooks::Telling;
 
@@ -42,6 +42,8 @@ pub struct Options {
     pub line: String,
     /// The MCP servers behind `/mcp`, if there are any.
     pub mcp: Option<Servers>,
+    /// What the gate's own tools work on.
+    pub ground: Ground,
     /// What secrets of tools are sealed with; without it none can be stored.
     pub sealing: Option<SealingKey>,
     /// Told once requests are answered, and where.
@@ -65,7 +67,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop. The error is a sentence.
 pub async fn run(options: Options) -> Result<(), String> {
-    let Options { gate, address, store, line, mcp, sealing, on_ready, stop } = options;
+    let Options { gate, address, store, line, mcp, ground, sealing, on_ready, stop } = options;
     let listener = listen(address)?;
     let local =
         listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
@@ -75,7 +77,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new());
     let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
-    let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
+    let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing, ground);
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
     let behind = Behind { hub: hub.clone(), tools: tools.clone() };
     let app = App::new(gate.clone(), line, reading, metrics, behind);

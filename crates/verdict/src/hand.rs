@@ -275,7 +275,8 @@ impl Word {
     /// Reads a word: `{name}` is an argument, `{{` and `}}` are braces. The error is a sentence about it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let odd = || {
-            "has a brace that stands alone; write `{name}` for an argument, `{{` and `}}` for braces".to_owned()
+            "has a brace that stands alone; write `{name}` for an argument, `{{` and `}}` for braces"
+                .to_owned()
         };
         let (mut parts, mut plain) = (Vec::new(), String::new());
         let mut rest = text.chars().peekable();

@@ -27,7 +27,11 @@ pub(super) fn read(entry: &Entry, report: &mut Report) -> Option<Hand> {
         [one] => one,
         [first, other, ..] => {
             let message = format!("`{}` has `{}` and `{}`", short(&entry.key), first.key, other.key);
-            report.error(other.at, message, "a tool is carried out in one way; remove one of them".to_owned());
+            report.error(
+                other.at,
+                message,
+                "a tool is carried out in one way; remove one of them".to_owned(),
+            );
             return None;
         }
     };
@@ -94,14 +98,20 @@ fn lost(entry: &Entry, hand: &Hand, report: &mut Report) {
                 "timeout_ms" if hand.runs() => "write `sandbox: {timeout: 30s}`, or remove the key",
                 _ => "remove the key",
             };
-            report.error(at, format!("`{key}` says nothing about how `{}` is carried out", short(&entry.key)), help.to_owned());
+            report.error(
+                at,
+                format!("`{key}` says nothing about how `{}` is carried out", short(&entry.key)),
+                help.to_owned(),
+            );
         }
     }
     if let Some(node) = node.get("stdin").filter(|_| !matches!(hand.work, Work::Exec(_))) {
         let help = "remove it: code from the policy reads the arguments, other code takes `stdin`".to_owned();
         report.error(node.at, format!("`stdin` is for `exec`, which `{}` has not", short(&entry.key)), help);
     }
-    if let Some(node) = node.get("sandbox").filter(|_| matches!(hand.work, Work::Database(_) | Work::Own(Own::HttpRequest))) {
+    if let Some(node) =
+        node.get("sandbox").filter(|_| matches!(hand.work, Work::Database(_) | Work::Own(Own::HttpRequest)))
+    {
         let message = format!("`{}` runs no program that a sandbox could bound", short(&entry.key));
         report.error(node.at, message, "remove `sandbox`".to_owned());
     }

@@ -205,7 +205,12 @@ const CODE: Section = Section {
             "In which language.",
             "python",
         ),
-        may("text", One(Text), "The code. It reads the arguments from its standard input, as JSON.", "'print(1)'"),
+        may(
+            "text",
+            One(Text),
+            "The code. It reads the arguments from its standard input, as JSON.",
+            "'print(1)'",
+        ),
         may("argument", One(Argument), "Instead: the argument that has the code.", "code"),
     ],
 };
