@@ -46,7 +46,7 @@ impl Opened {
         };
         let folder = folder.map(named).transpose()?;
         let own = self.files.iter().chain([&self.policy, &store.0]);
-        Ok(Ground { folder, own: own.filter_map(|file| file.canonicalize().ok()).collect() })
+        Ok(Ground { folder, own: own.filter_map(|file| file.canonicalize().ok()).collect(), helper: None })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Ground {
     pub folder: Option<PathBuf>,
     /// The gate's own files, which no tool reads as a database and no run changes.
     pub own: Vec<PathBuf>,
+    /// The program that calls `sandbox::take_over` first; none: the one that runs.
+    pub helper: Option<PathBuf>,
 }
 
 /// Programs, files and databases that are worked on at once.

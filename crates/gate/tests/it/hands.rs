@@ -24,7 +24,12 @@ pub fn gate_on(tools: &str, more: &str, folder: Option<PathBuf>) -> Served {
     );
     let place = Arc::new(Folder::new());
     let own = vec![place.0.join("ledger.db")];
-    Served::start_on(place, &policy, None, Ground { folder, own })
+    Served::start_on(
+        place,
+        &policy,
+        None,
+        Ground { folder, own, helper: Some(env!("CARGO_BIN_EXE_portcullis").into()) },
+    )
 }
 
 fn is_root() -> bool {
@@ -105,7 +110,7 @@ fn code_of_the_policy_reads_its_arguments_and_code_of_the_agent_is_bounded() {
     let ws = workspace("code");
     let served = gate_on(
         &format!(
-            "  add: {{code: {{language: python, text: 'import json,sys; a=json.load(sys.stdin); print(a[\"x\"]+a[\"y\"])'}}, args: {{x: text, y: text}}}}\n  \
+            "  add: {{code: {{language: python, text: 'import json,sys; a=json.load(sys.stdin); print(a[\"x\"]+a[\"y\"])'}}, schema: {{properties: {{x: {{type: integer}}, y: {{type: integer}}}}}}}}\n  \
              try: {{code: {{language: python, argument: source}}, sandbox: {{workspace: {0}, timeout: 2s}}}}\n  \
              sh: {{code: {{language: shell, argument: script}}, sandbox: {{workspace: {0}}}}}\n",
             ws.display()

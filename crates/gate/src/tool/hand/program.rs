@@ -110,8 +110,10 @@ async fn run(job: &Job<'_>, argv: Vec<String>, input: &[u8]) -> Result<Ended, Fa
         .map(|it| it.canonicalize().map_err(|error| not_ready(format!("the folder of --builtin: {error}"))));
     let here = here.transpose()?.map(|it| it.display().to_string());
     let bounds = job.bounds.clone().or(&Bounds { workspace: here, ..Bounds::default() });
-    let run =
-        Run::within(&bounds, argv, folder, ground.own.clone()).map_err(not_ready)?.reading(input.to_vec());
+    let run = Run::within(&bounds, argv, folder, ground.own.clone())
+        .map_err(not_ready)?
+        .reading(input.to_vec())
+        .helped_by(ground.helper.clone());
     let leash = Leash(Arc::default());
     let mut ran = run.carry_out(Arc::clone(&leash.0)).await;
     ran.carry_over();

@@ -96,7 +96,7 @@ fn the_gates_own_ledger_is_no_database() {
         "version: 1\ntools:\n  sql.query: {{database: {{sqlite: {}}}}}\nagents:\n  bot:\n    rules: [{{name: may, allow: '*'}}]\n",
         file.display()
     );
-    let ground = gate::tool::Ground { folder: None, own: vec![file] };
+    let ground = gate::tool::Ground { folder: None, own: vec![file], helper: None };
     let served = crate::http_client::Served::start_on(place, &policy, None, ground);
     let answer = call(&served, "sql.query", &json!({"sql": "SELECT * FROM items"}));
     assert_eq!(

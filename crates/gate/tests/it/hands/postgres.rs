@@ -42,6 +42,12 @@ fn owned(path: &Path) {
     }
 }
 
+fn pem(what: &str, der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN {what}-----\n{text}\n-----END {what}-----\n")
+}
+
 impl Server {
     fn start() -> Option<Self> {
         let mut initdb = program("initdb")?;
@@ -57,8 +63,8 @@ impl Server {
         assert!(made.success());
         let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let certificate = data.join("server.crt");
-        fs::write(&certificate, signed.cert.pem()).unwrap();
-        fs::write(data.join("server.key"), signed.signing_key.serialize_pem()).unwrap();
+        fs::write(&certificate, pem("CERTIFICATE", signed.cert.der())).unwrap();
+        fs::write(data.join("server.key"), pem("PRIVATE KEY", &signed.signing_key.serialize_der())).unwrap();
         fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
         owned(&certificate);
         owned(&data.join("server.key"));
