@@ -13,7 +13,6 @@ use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use verdict::hand::Hand;
 use verdict::{
     Action, Address, Agent, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Policy, Realm, Receipt,
     Signing, Standing, Status, Tool,
@@ -23,7 +22,6 @@ use super::Tools;
 use super::attempt::{self, Attempt, Way};
 use super::ending::{self, Leave};
 use super::fault::{Fault, Why};
-use super::hand::{self, Job};
 use super::request::{Message, message};
 use super::secret;
 use super::sign::{self, Stamp};
@@ -87,8 +85,8 @@ impl Errand {
         let tool = policy.tool_of(action.agent(), action.tool()).filter(|tool| !tool.disabled);
         let tool =
             tool.ok_or_else(|| not_ready("the policy declares no such tool, or has switched it off"))?;
-        if let Some(hand) = self.tools.hand_of(tool)? {
-            return self.by_hand(&policy, &hand, action).await;
+        if self.tools.hand_of(tool)?.is_some() {
+            return self.by_hand(&policy, action).await;
         }
         let endpoint =
             tool.endpoint.clone().ok_or_else(|| not_ready("the policy names no `url` for the tool"))?;
@@ -118,7 +116,7 @@ impl Errand {
     }
 
     /// Does what the gate itself does for the tool.
-    async fn by_hand(&self, policy: &Policy, hand: &Hand, action: &Action) -> Result<Outcome, Fault> {
+    async fn by_hand(&self, policy: &Policy, action: &Action) -> Result<Outcome, Fault> {
         if action.realm() == Realm::Test {
             let why = "it came with a test key, and what the gate does itself is real; nothing was done";
             return Err(Fault::new(Why::NotReady, why));
@@ -126,11 +124,8 @@ impl Errand {
         let restored =
             policy.tool_of(action.agent(), action.tool()).and_then(|tool| self.restored(tool, action));
         let args = restored.as_ref().unwrap_or_else(|| action.args());
-        let bounds = policy.bounds(action.agent(), action.tool());
         self.tell(|told| told.attempts = 1);
-        let names = (action.tool(), action.agent());
-        let job = Job { tools: &self.tools, hand, names, bounds, args };
-        let (outcome, fault) = hand::carry_out(job).await?;
+        let (outcome, fault) = self.tools.by_hand(policy, (action.agent(), action.tool()), args).await?;
         self.tell(|told| told.fault = fault);
         Ok(outcome)
     }

@@ -4,7 +4,10 @@
 //! Answerable for one way of doing each of these, whoever asks (`POST /v1/tools/{name}/call`, `/mcp`, `portcullis
 //! mcp --builtin`), and for how it ended being told. Decides nothing: it is done for a call that is held.
 
+#[cfg(target_os = "linux")]
 mod files;
+mod offer;
+#[cfg(target_os = "linux")]
 mod program;
 mod query;
 mod web;
@@ -16,10 +19,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use verdict::hand::{Hand, Own, Work};
-use verdict::{Bounds, Json, Outcome, Status, Tool, short};
+use verdict::{Bounds, Json, Outcome, Policy, Status, Tool, short};
 
 use super::Tools;
 use super::fault::{Fault, Why};
+pub use offer::Offered;
 
 /// What the gate's own tools work on.
 #[derive(Clone, Debug, Default)]
@@ -50,18 +54,18 @@ impl Desktop {
 }
 
 /// One call.
-pub(super) struct Job<'j> {
-    pub(super) tools: &'j Tools,
-    pub(super) hand: &'j Hand,
+struct Job<'j> {
+    tools: &'j Tools,
+    hand: &'j Hand,
     /// The tool's name, and the agent's.
-    pub(super) names: (&'j str, &'j str),
+    names: (&'j str, &'j str),
     /// What a run may do.
-    pub(super) bounds: Bounds,
-    pub(super) args: &'j Json,
+    bounds: Bounds,
+    args: &'j Json,
 }
 
 /// How a call ended, and what there is to say if it gave no result.
-pub(super) type Ended = (Outcome, Option<Fault>);
+pub(crate) type Ended = (Outcome, Option<Fault>);
 
 impl Tools {
     /// What the gate does itself for a tool; none if it is at a URL, or its caller carries it out. The error says why
@@ -88,6 +92,24 @@ impl Tools {
         Ok(Some(Arc::new(hand)))
     }
 
+    /// Does what the gate itself does for a tool of this agent's, for a call that is held. An error: nothing was begun.
+    pub(crate) async fn by_hand(
+        &self,
+        policy: &Policy,
+        names: (&str, &str),
+        args: &Json,
+    ) -> Result<Ended, Fault> {
+        let (agent, tool) = names;
+        let not_ready = |why: &str| Fault::new(Why::NotReady, why);
+        let found = policy.tool_of(agent, tool).filter(|tool| !tool.disabled);
+        let found =
+            found.ok_or_else(|| not_ready("the policy declares no such tool, or has switched it off"))?;
+        let hand = self.hand_of(found)?;
+        let hand = hand.ok_or_else(|| not_ready("the gate does not carry this tool out itself"))?;
+        let bounds = policy.bounds(agent, tool);
+        carry_out(Job { tools: self, hand: &hand, names: (tool, agent), bounds, args }).await
+    }
+
     /// True if the gate carries this tool out.
     pub fn carries_out(&self, tool: &Tool) -> bool {
         tool.endpoint.is_some() || !matches!(self.hand_of(tool), Ok(None))
@@ -95,20 +117,36 @@ impl Tools {
 }
 
 /// Does it. An error: nothing was begun.
-pub(super) async fn carry_out(job: Job<'_>) -> Result<Ended, Fault> {
+async fn carry_out(job: Job<'_>) -> Result<Ended, Fault> {
     let turns = Arc::clone(&job.tools.0.desktop.turns);
     let turn = tokio::time::timeout(TURN, turns.acquire_owned()).await.ok().and_then(Result::ok);
     let busy = || Fault::new(Why::NotReady, "the gate carries out too much at once; try again");
     let _turn = turn.ok_or_else(busy)?;
     match &job.hand.work {
-        Work::Exec(exec) => program::exec(&job, exec).await,
-        Work::Code(code) => program::code(&job, code).await,
         Work::Database(database) => query::ask(&job, database).await,
-        Work::Own(Own::ShellRun) => program::shell(&job).await,
-        Work::Own(Own::CodeRun) => program::any_code(&job).await,
         Work::Own(Own::HttpRequest) => web::request(&job).await,
-        Work::Own(own) => files::work(&job, *own).await,
+        Work::Exec(_) | Work::Code(_) | Work::Own(_) => here(&job).await,
     }
+}
+
+/// What is done on this machine: programs in the sandbox, files of a folder.
+#[cfg(target_os = "linux")]
+async fn here(job: &Job<'_>) -> Result<Ended, Fault> {
+    match &job.hand.work {
+        Work::Exec(exec) => program::exec(job, exec).await,
+        Work::Code(code) => program::code(job, code).await,
+        Work::Own(Own::ShellRun) => program::shell(job).await,
+        Work::Own(Own::CodeRun) => program::any_code(job).await,
+        Work::Own(own) => files::work(job, *own).await,
+        Work::Database(_) => Err(Fault::new(Why::NotReady, "a database is not asked here")),
+    }
+}
+
+/// The same where there is no sandbox.
+#[cfg(not(target_os = "linux"))]
+async fn here(_: &Job<'_>) -> Result<Ended, Fault> {
+    let why = "the gate's own programs and files need Linux; run the gate in a Linux machine or container";
+    Err(Fault::new(Why::NotReady, why))
 }
 
 impl Job<'_> {

@@ -413,6 +413,7 @@ pub(super) fn names(shared: &Shared, who: &Principal, at: usize, made_up: String
         waits: shared.servers.waits,
         meta: None,
         metrics: Some(Arc::clone(&shared.metrics)),
+        own: None,
     }
 }
 
