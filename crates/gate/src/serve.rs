@@ -68,6 +68,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 /// Serves until told to stop. The error is a sentence.
 pub async fn run(options: Options) -> Result<(), String> {
     let Options { gate, address, store, line, mcp, ground, sealing, on_ready, stop } = options;
+    let gate = Gate { eyes: gate.eyes.clone().on(ground.folder.as_deref()), ..gate };
     let listener = listen(address)?;
     let local =
         listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
@@ -75,9 +76,10 @@ pub async fn run(options: Options) -> Result<(), String> {
         tracing::warn!(%local, "keys and arguments travel unencrypted; put TLS in front of this address");
     }
     let metrics = Arc::new(Metrics::new());
-    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
-    let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
+    let reading = Reading::open(store.0.clone()).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing, ground);
+    let of_hub = (Arc::clone(&metrics), tools.clone());
+    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0, of_hub));
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
     let behind = Behind { hub: hub.clone(), tools: tools.clone() };
     let app = App::new(gate.clone(), line, reading, metrics, behind);

@@ -255,6 +255,11 @@ impl Hand {
         }
     }
 
+    /// True if paths in its arguments are relative to the folder that it works in.
+    pub fn works_in_folder(&self) -> bool {
+        self.runs() || matches!(self.work, Work::Own(own) if own.needs_folder())
+    }
+
     /// True if it runs a program in the sandbox.
     pub fn runs(&self) -> bool {
         matches!(self.work, Work::Exec(_) | Work::Code(_) | Work::Own(Own::ShellRun | Own::CodeRun))

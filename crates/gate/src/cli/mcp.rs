@@ -59,9 +59,9 @@ pub fn run(args: McpArgs) -> Done {
     let store = store.find()?;
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let threads = threads.map_err(|error| Failure::said(format!("the program cannot start: {error}")))?;
-    let opened = threads.block_on(open_gate_inline(&store, &policy, &line(&policy)))?;
+    let mut opened = threads.block_on(open_gate_inline(&store, &policy, &line(&policy)))?;
     let server = match builtin {
-        Some(folder) => Server::Own(own_tools(&opened, &agent, &folder, &store)?),
+        Some(folder) => Server::Own(own_tools(&mut opened, &agent, &folder, &store)?),
         None => Server::Command(command),
     };
     // The watch goes on beside the messages, which have threads of their own.
@@ -84,8 +84,14 @@ pub fn run(args: McpArgs) -> Done {
 }
 
 /// The tools of our own, on this folder.
-fn own_tools(opened: &Opened, agent: &str, folder: &Path, store: &StorePath) -> Result<OwnTools, Failure> {
+fn own_tools(
+    opened: &mut Opened,
+    agent: &str,
+    folder: &Path,
+    store: &StorePath,
+) -> Result<OwnTools, Failure> {
     let ground = opened.ground(Some(folder), store)?;
+    opened.gate.eyes = opened.gate.eyes.clone().on(ground.folder.as_deref());
     let reading = Reading::open(store.0.clone()).map_err(|fault| Failure::said(fault.to_string()))?;
     let sealing = SealingKey::from_environment().map_err(Failure::Said)?;
     let desk = opened.gate.desk.clone();

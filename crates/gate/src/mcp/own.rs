@@ -25,6 +25,9 @@ use crate::tool::{Offered, Tools};
 /// Revisions of the protocol, the newest first.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/// The most ends that are kept for whoever takes them.
+const MOST: usize = 8_192;
+
 /// The server, for one agent.
 #[derive(Clone)]
 pub struct OwnTools {
@@ -47,7 +50,12 @@ impl Ends {
     }
 
     fn put(&self, id: String, outcome: Outcome) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, outcome);
+        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of calls that nobody waited for stay; so many are none that anybody waits for.
+        if ends.len() >= MOST {
+            ends.clear();
+        }
+        ends.insert(id, outcome);
     }
 }
 

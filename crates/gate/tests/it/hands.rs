@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gate::mcp::servers::Servers;
 use gate::tool::Ground;
 use serde_json::{Value, json};
 use verdict::{KeyRole, Realm};
@@ -17,17 +18,22 @@ use crate::http_client::{Answer, Folder, Served};
 
 /// A gate with these tools, all of which `bot` may call, and its own tools on a folder if there is one.
 pub fn gate_on(tools: &str, more: &str, folder: Option<PathBuf>) -> Served {
+    gate_with(tools, &format!("boundaries: {{commands: {{unknown: allow}}}}\n{more}"), folder, None)
+}
+
+/// The same with boundaries of its own, and servers behind `/mcp`.
+fn gate_with(tools: &str, boundaries: &str, folder: Option<PathBuf>, servers: Option<Servers>) -> Served {
     let require = if is_root() { "all" } else { "[files.read, files.write, network, privileges, time]" };
     let policy = format!(
         "version: 1\ntools:\n{tools}agents:\n  bot:\n    sandbox: {{require: {require}}}\n    \
-         rules: [{{name: may, allow: '*'}}]\n    boundaries: {{commands: {{unknown: allow}}}}\n{more}"
+         rules: [{{name: may, allow: '*'}}]\n    {boundaries}"
     );
     let place = Arc::new(Folder::new());
     let own = vec![place.0.join("ledger.db")];
     Served::start_on(
         place,
         &policy,
-        None,
+        servers,
         Ground { folder, own, helper: Some(env!("CARGO_BIN_EXE_portcullis").into()) },
     )
 }
@@ -189,4 +195,84 @@ fn without_a_folder_a_tool_of_this_name_is_its_callers_to_carry_out() {
         (&json!("cancelled"), &json!("not_ready")),
         "{missing}"
     );
+}
+
+/// One agent, one policy, three ways in: the same is allowed, refused and done, and the same is on record.
+#[test]
+fn a_call_is_decided_and_done_alike_over_http_and_mcp() {
+    let ws = workspace("ways");
+    let tools = "  fs.read: {builtin: fs.read}\n  fs.write: {builtin: fs.write}\n  fs.delete: {builtin: fs.delete, enabled: false}\n  \
+                 say: {exec: [/bin/echo, '{word}']}\n  fails: {exec: [/bin/sh, -c, 'exit 3']}\n";
+    let boundary = format!(
+        "boundaries: {{commands: {{unknown: allow}}, paths: {{read: [{0}], write: [{0}], deny: ['**/secret*']}}}}\n",
+        ws.display()
+    );
+    let servers = json!({"mcpServers": {"own": {"builtin": true}}}).to_string();
+    let servers = Servers::parse(servers.as_bytes(), &|_| None).unwrap();
+    let served = gate_with(tools, &boundary, Some(ws.clone()), Some(servers));
+    let key = served.key_like("client", KeyRole::Agent, Some("bot"), Realm::Live);
+    let accept = "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n";
+    let post = |session: &str, body: Value| {
+        let headers = format!("{accept}Authorization: Bearer {key}\r\n{session}");
+        served.raw("POST", "/mcp", &headers, body.to_string().as_bytes())
+    };
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let greeted = post("", json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}));
+    assert_eq!(greeted.status, 200, "{}", greeted.text());
+    let session = format!("Mcp-Session-Id: {}\r\n", greeted.header("mcp-session-id").unwrap());
+    post(&session, json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    let listed = post(&session, json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).json();
+    let names: Vec<&str> =
+        listed["result"]["tools"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fails", "fs.read", "fs.write", "say"], "{listed}");
+    fs::write(ws.join("secret.txt"), "s").unwrap();
+    let (mut id, mut matrix) = (1, Vec::new());
+    for (tool, args, wanted) in [
+        ("fs.write", json!({"path": "a.txt", "content": "hello"}), "success"),
+        ("fs.read", json!({"path": "a.txt"}), "success"),
+        ("fs.read", json!({"path": "secret.txt"}), "deny"),
+        ("fs.read", json!({"path": "none.txt"}), "failed"),
+        ("fs.read", json!({"path": ws.join("a.txt")}), "success"),
+        ("fs.read", json!({"path": "/etc/hostname"}), "deny"),
+        ("fs.read", json!({"path": "b/../../x"}), "deny"),
+        ("fs.read", json!({"path": "a.txt", "more": 1}), "deny"),
+        ("fs.delete", json!({"path": "a.txt"}), "deny"),
+        ("say", json!({"word": "x"}), "success"),
+        ("say", json!({"word": "-n"}), "cancelled"),
+        ("fails", json!({}), "failed"),
+    ] {
+        let by_http = call(&served, tool, &args);
+        id += 1;
+        let params = json!({"name": tool, "arguments": args});
+        let answer =
+            post(&session, json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}))
+                .json();
+        assert_eq!(answer["result"]["isError"] == true, wanted != "success", "{tool} {args}: {answer}");
+        let http =
+            by_http["status"].as_str().unwrap_or_else(|| by_http["decision"].as_str().unwrap()).to_owned();
+        assert_eq!(http, wanted, "{tool} {args}: {by_http}");
+        matrix.push((tool, wanted));
+        if wanted == "success" && tool != "say" {
+            assert_eq!(answer["result"]["structuredContent"], by_http["result"], "{tool}");
+        }
+    }
+    // What is on record is the same by both ways, pair by pair, the newest first.
+    let admin = served.key("reader", KeyRole::Admin);
+    let page = served.get("/v1/decisions?limit=100", &admin).json();
+    let seen: Vec<(String, String)> = page["decisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            let status = it["outcome"]["status"].as_str().unwrap_or_else(|| it["decision"].as_str().unwrap());
+            (it["tool"].as_str().unwrap().to_owned(), status.to_owned())
+        })
+        .collect();
+    assert_eq!(seen.len(), 2 * matrix.len(), "{page}");
+    for (pair, (tool, wanted)) in seen.chunks(2).zip(matrix.iter().rev()) {
+        assert!(
+            pair.iter().all(|it| (it.0.as_str(), it.1.as_str()) == (*tool, *wanted)),
+            "{tool} {wanted}: {pair:?}"
+        );
+    }
 }

@@ -24,6 +24,7 @@ use crate::mcp::envelope::{Message, read, text};
 use crate::mcp::servers::Servers;
 use crate::metrics::Metrics;
 use crate::path::Gate;
+use crate::tool::Tools;
 
 /// The most sessions, and of one key.
 const MOST: usize = 512;
@@ -120,6 +121,8 @@ pub(super) struct Shared {
     pub(super) dialer: Dialer,
     /// What is known of servers that are asked without a session, in the order of the servers.
     pub(super) known: Vec<Known>,
+    /// What the gate does itself.
+    pub(super) tools: Tools,
     /// Where decisions are counted.
     pub(super) metrics: Arc<Metrics>,
     /// Whoever keeps a server running holds one.
@@ -136,8 +139,14 @@ pub struct Hub {
 
 impl Hub {
     /// No session yet. `store` is the file of the ledger that the gate writes.
-    pub fn new(gate: &Gate, servers: Servers, store: PathBuf, metrics: Arc<Metrics>) -> Arc<Self> {
-        let here = Gate { eyes: Eyes::here(), ..gate.clone() };
+    /// `tools` are the gate's own, for servers that are those.
+    pub fn new(
+        gate: &Gate,
+        servers: Servers,
+        store: PathBuf,
+        (metrics, tools): (Arc<Metrics>, Tools),
+    ) -> Arc<Self> {
+        let here = Gate { eyes: Eyes::here().on(gate.eyes.folder()), ..gate.clone() };
         let known = servers.list.iter().map(|_| Known::default()).collect();
         let shared = Shared {
             servers,
@@ -147,6 +156,7 @@ impl Hub {
             dialer: dialer(),
             known,
             metrics,
+            tools,
             keepers: Arc::default(),
         };
         Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default(), kept: Kept::default() })

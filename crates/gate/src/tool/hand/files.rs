@@ -30,13 +30,20 @@ pub(super) async fn work(job: &Job<'_>, own: Own) -> Result<Ended, Fault> {
         Own::FsDelete => Work::Delete,
         _ => Work::List,
     };
-    let path = PathBuf::from(job.text("path")?);
     let folder = job.folder()?;
+    let path = below(&folder, job.text("path")?)?;
     Ok(blocking(move || match carried(&folder, &path, &work) {
         Ok(told) => done(&told),
         Err(error) => ended(Status::Failed, Why::Rejected, error.to_string()),
     })
     .await)
+}
+
+/// A path below the folder. A whole path is what it says, as whoever decided has read it: none of another place.
+fn below(folder: &Path, text: &str) -> Result<PathBuf, Fault> {
+    let path = Path::new(text);
+    let inside = if path.is_absolute() { path.strip_prefix(folder).ok() } else { Some(path) };
+    inside.map(Path::to_path_buf).ok_or_else(|| bad("`args.path` leads out of the workspace".to_owned()))
 }
 
 fn carried(folder: &Path, path: &Path, work: &Work) -> std::io::Result<Value> {
