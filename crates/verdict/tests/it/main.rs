@@ -23,5 +23,6 @@ mod hands;
 mod leases;
 mod limits;
 mod memory;
+mod questions;
 mod records;
 mod strain;
