@@ -135,7 +135,7 @@ fn carried(connection: &Connection, statement: &Statement) -> rusqlite::Result<A
         let changed = u64::try_from(prepared.execute(values)?).unwrap_or(u64::MAX);
         return Ok(Answer { columns: Vec::new(), rows: Vec::new(), cut: false, changed: Some(changed) });
     }
-    let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let width = columns.len();
     let (mut taking, mut rows) = (Taking::new(statement, columns), prepared.query(values)?);
     while let Some(row) = rows.next()? {
