@@ -14,6 +14,7 @@ mod check;
 mod decisions;
 mod dialect;
 mod editing;
+mod hook;
 mod inspect;
 mod keys;
 mod ledger;
@@ -73,6 +74,7 @@ pub struct App {
     tools: Tools,
     closing: watch::Sender<bool>,
     hub: Option<Arc<Hub>>,
+    alone: bool,
 }
 
 /// What stands behind a gate.
@@ -81,6 +83,8 @@ pub struct Behind {
     pub hub: Option<Arc<Hub>>,
     /// Declared tools.
     pub tools: Tools,
+    /// True if only this machine can reach the gate.
+    pub alone: bool,
 }
 
 impl App {
@@ -95,8 +99,8 @@ impl App {
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
-        let Behind { hub, tools } = behind;
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub }))
+        let Behind { hub, tools, alone } = behind;
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub, alone }))
     }
 
     /// Lets those who only wait know that the server is stopping: they are answered with how things stand.

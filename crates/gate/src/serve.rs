@@ -77,7 +77,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
-    let behind = Behind { hub: hub.clone(), tools: tools.clone() };
+    let behind = Behind { hub: hub.clone(), tools: tools.clone(), alone: local.ip().is_loopback() };
     let app = App::new(gate.clone(), line, reading, metrics, behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());

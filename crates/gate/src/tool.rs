@@ -34,7 +34,7 @@ pub(crate) use trust::system as system_trust;
 
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
-pub use fetch::fetch;
+pub use fetch::{Unasked, ask, fetch};
 pub use notice::{Notice, address as notice_address};
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
 pub use stream::Sink;

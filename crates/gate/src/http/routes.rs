@@ -57,6 +57,8 @@ pub enum Takes {
     Nothing,
     /// JSON of this shape.
     Json(SchemaOf),
+    /// JSON of this shape, with what a tool has given back in it.
+    Large(SchemaOf),
     /// JSON of this shape, or no body at all.
     MaybeJson(SchemaOf),
     /// A policy, in YAML or JSON.
@@ -109,6 +111,7 @@ impl Takes {
         match self {
             Self::Nothing => 0,
             Self::Json(_) | Self::MaybeJson(_) => 1 << 20,
+            Self::Large(_) => 8 << 20,
             Self::Policy => 4 << 20,
             Self::Message => crate::mcp::LONGEST_MESSAGE,
         }
@@ -117,7 +120,7 @@ impl Takes {
     pub fn media(self) -> &'static [&'static str] {
         match self {
             Self::Nothing => &[],
-            Self::Json(_) | Self::MaybeJson(_) | Self::Message => &["application/json"],
+            Self::Json(_) | Self::Large(_) | Self::MaybeJson(_) | Self::Message => &["application/json"],
             Self::Policy => &[
                 "application/yaml",
                 "application/json",
