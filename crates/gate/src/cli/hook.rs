@@ -118,7 +118,7 @@ pub fn run(args: HookArgs) -> Done {
         (Some(HookCommand::Install(args)), _) => install(&args),
         (Some(HookCommand::Uninstall(args)), _) => {
             let UninstallArgs { product, project, yes } = args;
-            change(product, project, yes, |text| settings::without_ours(product, text))
+            change(product, project, yes, None)
         }
         (None, Some(product)) => Ok(answer(product, &args.with)),
         (None, None) => {
@@ -248,7 +248,7 @@ fn install(args: &InstallArgs) -> Done {
         words.push(format!("--store {}", quoted(&format!("sqlite:{}", with.store.find()?.0.display()))));
     }
     let command = words.join(" ");
-    change(*product, *project, *yes, |text| settings::with_ours(*product, text, &command))
+    change(*product, *project, *yes, Some(&command))
 }
 
 /// One word for a shell.
@@ -261,13 +261,9 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Shows what would change in the settings, asks, and writes them whole or not at all.
-fn change(
-    product: Product,
-    project: bool,
-    yes: bool,
-    change: impl Fn(&str) -> Result<String, String>,
-) -> Done {
+/// Shows what would change in the settings, asks, and writes them whole or not at all. `command`: what the hook runs;
+/// without it, the hook goes.
+fn change(product: Product, project: bool, yes: bool, command: Option<&str>) -> Done {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let home =
         home.ok_or_else(|| Failure::said("HOME is not set; say --project to use this folder's settings"))?;
@@ -279,7 +275,18 @@ fn change(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(Failure::said(format!("`{named}` cannot be read: {error}"))),
     };
-    let then = change(&now).map_err(|why| Failure::said(format!("`{named}`: {}", print::clean(&why))))?;
+    let odd = |why: String| Failure::said(format!("`{named}`: {}", print::clean(&why)));
+    let without = settings::without_ours(product, &now).map_err(odd)?;
+    // As it was before, to the byte, if nothing else has changed since.
+    let kept = file.with_extension("portcullis-before");
+    let before = std::fs::read_to_string(&kept).unwrap_or_default();
+    let is_as_before =
+        !before.is_empty() && settings::without_ours(product, &before).is_ok_and(|before| before == without);
+    let then = match command {
+        Some(command) => settings::with_ours(product, &now, command).map_err(odd)?,
+        None if is_as_before => before,
+        None => without.clone(),
+    };
     if then == now || (now.is_empty() && then == "{}\n") {
         print::line(&format!("{named} is as it should be"))?;
         return Ok(ExitCode::SUCCESS);
@@ -291,7 +298,14 @@ fn change(
     if !yes && !agreed()? {
         return Err(Failure::said("nothing was changed; say --yes to change it"));
     }
-    write(&file, &then).map_err(|error| Failure::said(format!("`{named}` cannot be written: {error}")))?;
+    let unwritten = |error| Failure::said(format!("`{named}` cannot be written: {error}"));
+    if command.is_none() {
+        // It has served, or says what nobody wants back.
+        let _gone = std::fs::remove_file(&kept);
+    } else if !now.is_empty() && settings::is_without_ours(product, &now) {
+        std::fs::copy(&file, &kept).map_err(unwritten)?;
+    }
+    write(&file, &then).map_err(unwritten)?;
     print::line("written")?;
     Ok(ExitCode::SUCCESS)
 }

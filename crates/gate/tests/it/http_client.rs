@@ -89,7 +89,7 @@ pub fn open_gate(folder: &Folder, policy: &str) -> Gate {
     Gate { desk, eyes: gate::eyes::Eyes::elsewhere() }
 }
 
-fn block<F: Future>(future: F) -> F::Output {
+pub fn block<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
