@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
 use crate::store::StorePath;
-use crate::tool::{SealingKey, Tools};
+use crate::tool::{Lost, SealingKey, Tools};
 use crate::views::Reading;
 use crate::webhooks::Telling;
 
@@ -76,6 +76,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
+    let lost = Lost { desk: gate.desk.clone(), reading: reading.clone() };
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
     let behind = Behind { hub: hub.clone(), tools: tools.clone(), alone: local.ip().is_loopback() };
     let app = App::new(gate.clone(), line, reading, metrics, behind);
@@ -83,12 +84,14 @@ pub async fn run(options: Options) -> Result<(), String> {
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
     let telling = Telling { desk: gate.desk.clone(), reading: telling_reads, tools: telling_sends };
     let telling = tokio::spawn(telling.run());
+    let lost = tokio::spawn(lost.run());
     let tidy = hub.clone().map(|hub| tokio::spawn(hub.tidy()));
     on_ready(local);
     accept(listener, &app, stop).await;
     tools.finish(LAST_PATIENCE).await;
     keys.abort();
     telling.abort();
+    lost.abort();
     if let Some(hub) = &hub {
         hub.ended().await;
     }
@@ -98,6 +101,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     // The readers first: the ledger is moved into its one file by the last connection that may write.
     let _aborted = keys.await;
     let _aborted = telling.await;
+    let _aborted = lost.await;
     drop((app, tools));
     // Closing waits for the writer's thread, which must not hold up this one.
     let closed = tokio::task::spawn_blocking(move || gate.desk.close()).await;

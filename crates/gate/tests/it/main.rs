@@ -39,6 +39,7 @@ mod tidy;
 mod tool_call;
 mod tool_faults;
 mod tool_import;
+mod tool_killed;
 mod tool_signing;
 mod upstream;
 mod ways;
