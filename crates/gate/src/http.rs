@@ -57,6 +57,7 @@ use crate::patience::Watch;
 use crate::tool::Tools;
 use crate::views::Reading;
 use dialect::Dialect;
+pub use onceonly::Customs;
 use ring::Ring;
 use routes::{Found, May, Route};
 
@@ -75,6 +76,7 @@ pub struct App {
     closing: watch::Sender<bool>,
     hub: Option<Arc<Hub>>,
     alone: bool,
+    customs: Customs,
 }
 
 /// What stands behind a gate.
@@ -85,6 +87,8 @@ pub struct Behind {
     pub tools: Tools,
     /// True if only this machine can reach the gate.
     pub alone: bool,
+    /// How other products' clients are answered.
+    pub customs: Customs,
 }
 
 impl App {
@@ -99,8 +103,8 @@ impl App {
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
-        let Behind { hub, tools, alone } = behind;
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub, alone }))
+        let Behind { hub, tools, alone, customs } = behind;
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub, alone, customs }))
     }
 
     /// Lets those who only wait know that the server is stopping: they are answered with how things stand.

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::http::{self, App, Behind, Payload};
+use crate::http::{self, App, Behind, Customs, Payload};
 use crate::mcp::http::Hub;
 use crate::mcp::servers::Servers;
 use crate::metrics::Metrics;
@@ -44,6 +44,8 @@ pub struct Options {
     pub mcp: Option<Servers>,
     /// What secrets of tools are sealed with; without it none can be stored.
     pub sealing: Option<SealingKey>,
+    /// How other products' clients are answered.
+    pub customs: Customs,
     /// Told once requests are answered, and where.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Ends when the server is to stop; see [`told_to_stop`].
@@ -65,7 +67,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop. The error is a sentence.
 pub async fn run(options: Options) -> Result<(), String> {
-    let Options { gate, address, store, line, mcp, sealing, on_ready, stop } = options;
+    let Options { gate, address, store, line, mcp, sealing, customs, on_ready, stop } = options;
     let listener = listen(address)?;
     let local =
         listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
@@ -78,7 +80,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
     let lost = Lost { desk: gate.desk.clone(), reading: reading.clone() };
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
-    let behind = Behind { hub: hub.clone(), tools: tools.clone(), alone: local.ip().is_loopback() };
+    let behind = Behind { hub: hub.clone(), tools: tools.clone(), alone: local.ip().is_loopback(), customs };
     let app = App::new(gate.clone(), line, reading, metrics, behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());

@@ -281,7 +281,7 @@ fn change(product: Product, project: bool, yes: bool, command: Option<&str>) -> 
     let kept = file.with_extension("portcullis-before");
     let before = std::fs::read_to_string(&kept).unwrap_or_default();
     let is_as_before =
-        !before.is_empty() && settings::without_ours(product, &before).is_ok_and(|before| before == without);
+        !before.is_empty() && settings::undone(product, &before).is_ok_and(|undone| undone == without);
     let then = match command {
         Some(command) => settings::with_ours(product, &now, command).map_err(odd)?,
         None if is_as_before => before,

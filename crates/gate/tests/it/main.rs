@@ -32,6 +32,7 @@ mod mcp_http;
 mod mcp_rig;
 mod model;
 mod onceonly;
+mod onceonly_work;
 mod policy_edit;
 mod run;
 mod sim;
