@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use crate::desk::Desk;
 use crate::views::Reading;
 
-pub(crate) use trust::system as system_trust;
+pub(crate) use trust::of as trust_of;
 
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};

@@ -30,6 +30,7 @@ mod mcp;
 mod mcp_eras;
 mod mcp_http;
 mod mcp_rig;
+mod mcp_tls;
 mod model;
 mod onceonly;
 mod onceonly_work;
