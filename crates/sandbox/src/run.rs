@@ -1,7 +1,7 @@
 //! Starting a run and seeing it through, from the gate's side.
 //!
-//! Answerable for the helper being started by exec with an empty environment and nothing inherited but its four
-//! descriptors, for output that is bounded and handed on as it comes, and for the answer not waiting for whoever
+//! Answerable for helpers being copies of a process that was started by exec with an empty environment, for nothing
+//! being inherited but four descriptors, for output that is bounded and handed on as it comes, and for the answer not waiting for whoever
 //! still holds the output open. Blocks its thread: the caller gives it one that lives as long as the run.
 
 use std::fmt;

@@ -1,8 +1,8 @@
 //! The gate's side of a run: starts the helper, copies what is read and printed, and hears how it ended.
 //!
-//! Answerable for one thread doing all of it without ever blocking on one stream while another is full.
+//! Answerable for one thread doing all of it without ever blocking on one stream while another is full, and for
+//! coming back only when every process of the run is gone: whoever reads its changes reads what nobody writes.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::channel::{self, Ended, Said};
-use super::{spawn, sys};
+use super::{starter, sys};
 use crate::guarantee::Report;
 use crate::run::{NotRun, Outcome, Sink, Stdin, Stream};
 use crate::spec::Spec;
@@ -27,14 +27,13 @@ pub fn run(
     sink: &mut dyn Sink,
 ) -> Result<Outcome, NotRun> {
     let broken = |error: io::Error| NotRun::Broken(format!("the helper cannot be started: {error}"));
-    let (mut drive, helper) = start(spec, helper, stdin).map_err(broken)?;
+    let mut drive = start(spec, helper, stdin).map_err(broken)?;
     let driven = drive.until_over(spec, sink);
-    // Closing the socket ends a run that goes on.
-    let Drive { control, report, upper, cut, printed, .. } = drive;
-    drop(control);
-    let reaped = sys::wait(helper);
+    if driven.is_err() {
+        drive.hang_up();
+    }
     let ended = driven?;
-    reaped.map_err(|error| NotRun::Broken(format!("the helper got lost: {error}")))?;
+    let Drive { report, upper, cut, printed, .. } = drive;
     Ok(Outcome { ended, report: report.unwrap_or_default(), cut, printed, upper })
 }
 
@@ -57,14 +56,14 @@ struct Feed {
     left: Vec<u8>,
 }
 
-fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<(Drive, libc::pid_t)> {
+fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<Drive> {
     let program = helper.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
     let (control, theirs) = UnixStream::pair()?;
     let (in_read, in_write) = sys::pipe()?;
     let (out, out_write) = sys::pipe()?;
     let (err, err_write) = sys::pipe()?;
     let fds = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd(), theirs.as_fd()];
-    let pid = spawn::spawn(&sys::c_path(&program)?, &CString::new(crate::HELPER)?, fds)?;
+    starter::hand_over(&program, fds)?;
     for fd in [in_write.as_fd(), out.as_fd(), err.as_fd()] {
         sys::nonblocking(fd)?;
     }
@@ -86,15 +85,17 @@ fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<(Driv
         printed: 0,
         cut: false,
     };
-    if let Err(error) = channel::send(drive.control.as_fd(), spec, None) {
-        drop(drive);
-        sys::wait(pid)?;
-        return Err(error);
-    }
-    Ok((drive, pid))
+    channel::send(drive.control.as_fd(), spec, None)?;
+    Ok(drive)
 }
 
 impl Drive {
+    /// Ends a run that goes on, and waits for it: the socket has no other end once helper and first process are gone.
+    fn hang_up(&self) {
+        sys::hang_up(self.control.as_fd());
+        while let Ok(Some(_)) = channel::receive::<Said>(self.control.as_fd()) {}
+    }
+
     fn until_over(&mut self, spec: &Spec, sink: &mut dyn Sink) -> Result<Ended, NotRun> {
         let broken = |error: io::Error| NotRun::Broken(error.to_string());
         loop {

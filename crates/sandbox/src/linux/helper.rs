@@ -1,7 +1,8 @@
 //! The helper: between the gate and the run, and the only one that outlives both.
 //!
 //! Answerable for the control group and the user's mapping, for the clock, for ending the run when the gate is
-//! gone, and for nothing being left over. It has one thread, no environment and nothing of the gate's memory.
+//! gone, and for nothing being left over. It has one thread, no environment and nothing of the gate's memory. What it
+//! says last, of how the program ended, it says when every process of the run is gone.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -117,8 +118,10 @@ impl Child {
             sys::poll(&mut fds, clock.next_ms()).during(Step::Handshake, "")?;
             let [news_in, over, gate] = fds.map(|it| it.revents != 0);
             if news_in || over {
-                let ended = read(news.as_fd()).unwrap_or_else(killed);
-                return self.finish(control, Ended { timed_out: clock.asked, ..ended });
+                let ended = channel::receive_once(news.as_fd()).unwrap_or_else(killed);
+                self.end();
+                self.finish(control, Ended { timed_out: clock.asked, ..ended });
+                return Ok(());
             }
             // Nothing more is ever said to us: whatever comes is the end of the gate, or its wish to end the run.
             if gate {
@@ -132,17 +135,15 @@ impl Child {
         }
     }
 
-    fn finish(&mut self, control: BorrowedFd<'_>, ended: Ended) -> Result<(), Failed> {
+    fn finish(&self, control: BorrowedFd<'_>, ended: Ended) {
         let out_of_memory = self.group.as_ref().is_some_and(Group::out_of_memory);
         let said = Said::Ended(Ended { out_of_memory, ..ended });
         // If the gate is gone nobody wants to know.
         let _gone = channel::send(control, &said, None);
-        Ok(())
     }
-}
 
-impl Drop for Child {
-    fn drop(&mut self) {
+    /// Ends every process that is inside, and waits for it.
+    fn end(&mut self) {
         if self.reaped.is_none() {
             // SIGKILL to the first process of a namespace ends all others; waiting for it waits for all of them.
             if let Ok(pidfd) = sys::pidfd(self.pid) {
@@ -150,14 +151,15 @@ impl Drop for Child {
             }
             self.reaped = sys::wait(self.pid).ok().map(|waited| waited.status);
         }
-        // Only an empty group can be taken away.
-        drop(self.group.take());
     }
 }
 
-/// What the first process says at the end; none if it went away instead.
-fn read(news: BorrowedFd<'_>) -> Option<Ended> {
-    channel::receive_pipe(news).ok().flatten()
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+        // Only an empty group can be taken away.
+        drop(self.group.take());
+    }
 }
 
 /// The first process was ended from outside: by the clock, by the kernel for memory, or by the administrator.

@@ -21,7 +21,7 @@ fn checked_int(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-pub(super) fn owned(result: c_long) -> io::Result<OwnedFd> {
+fn owned(result: c_long) -> io::Result<OwnedFd> {
     let fd = checked(result)?;
     let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else has it.
@@ -43,6 +43,28 @@ pub fn euid() -> u32 {
 pub fn egid() -> u32 {
     // SAFETY: cannot fail and touches no memory.
     unsafe { libc::getegid() }
+}
+
+/// The same descriptor at a number that is at least `least`.
+pub fn above(fd: BorrowedFd<'_>, least: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: numbers only.
+    owned(c_long::from(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) }))
+}
+
+/// The same descriptor at a number that nobody in this process uses for anything else; exec keeps it.
+pub fn put_at(fd: RawFd, at: RawFd) -> io::Result<()> {
+    // SAFETY: numbers only.
+    checked_int(unsafe { libc::dup2(fd, at) }).map(drop)
+}
+
+/// Whether children go away by themselves when they end (and cannot be waited for).
+pub fn reap_children(by_themselves: bool) -> io::Result<()> {
+    let how = if by_themselves { libc::SIG_IGN } else { libc::SIG_DFL };
+    // SAFETY: neither is a handler of ours.
+    if unsafe { libc::signal(libc::SIGCHLD, how) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Makes a child as `fork` does, in new namespaces: 0 in the child. The process has one thread.
@@ -430,6 +452,12 @@ pub fn set_one_mount(mount: RawFd, set: u64, flags: c_int) -> io::Result<()> {
         )
     };
     checked(done).map(drop)
+}
+
+/// Says on a socket that nothing more will be said.
+pub fn hang_up(socket: BorrowedFd<'_>) {
+    // SAFETY: numbers only; it fails only if the other side is gone.
+    unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
 }
 
 /// Makes reads and writes come back at once.

@@ -25,8 +25,18 @@ fn without(place: &Place, calls: &'static [libc::c_long], error: i32) -> String 
 }
 
 fn deny(calls: &[libc::c_long], error: i32) -> io::Result<()> {
-    use seccompiler::{SeccompAction, SeccompFilter};
-    let rules = calls.iter().map(|call| (*call, vec![])).collect();
+    use seccompiler::{
+        SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    };
+    let user = libc::CLONE_NEWUSER as u64;
+    let in_namespace =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(user), user).unwrap();
+    let rules = calls.iter().map(|call| match *call {
+        // Processes there must be; user namespaces need not.
+        libc::SYS_clone => (*call, vec![SeccompRule::new(vec![in_namespace.clone()]).unwrap()]),
+        call => (call, vec![]),
+    });
+    let rules = rules.collect();
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Allow,
