@@ -1,15 +1,15 @@
 //! The starter: a process without memory of the gate, kept for as long as the gate lives, of which each run's helper
 //! is a copy.
 //!
-//! To start a program anew for each run took a quarter of a run's start. Answerable for the copy having nothing but
-//! the four descriptors that came for it: the starter itself never reads what a run is, so that no run leaves
-//! anything there for the next one. It ends with the gate, and so does every helper, each by its own socket.
+//! To start a program anew for each run took a quarter of a run's start. The starter itself never reads what a run is,
+//! so that no run leaves anything there for the next one. It ends with the gate, and so does every helper, each by its
+//! own socket.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -54,7 +54,10 @@ fn start(program: &Path) -> io::Result<OwnedFd> {
     Ok(door)
 }
 
-/// Runs as the starter, until the gate is gone. In the copies it comes back with what the helper made of its run.
+/// Runs as the starter, until the gate is gone. In the copies it comes back when their run is over.
+///
+/// There is always one helper ahead of its run: it has made its namespaces when the run comes, which is most of what a
+/// start takes.
 pub fn run(door: OwnedFd) -> i32 {
     // A signal to the gate's terminal is the gate's business.
     sys::new_session();
@@ -63,40 +66,32 @@ pub fn run(door: OwnedFd) -> i32 {
         return 1;
     }
     loop {
-        let fds = match carry::receive(door.as_fd()) {
-            Ok(Some(fds)) => fds,
-            Ok(None) => return 0,
-            Err(_) => return 1,
-        };
+        let Ok((taken, take)) = sys::pipe() else { return 1 };
         match sys::fork_into(0) {
             Ok(0) => {
-                drop(door);
-                return become_helper(fds);
+                drop(taken);
+                return helper::run(door, take);
             }
-            Ok(_) => drop(fds),
-            Err(error) => {
-                let [.., control] = &fds;
-                let failed = Failed::at(Step::Fork, &error, "helper");
-                // If nobody listens nobody waits.
-                let _gone = channel::send(control.as_fd(), &Said::Failed(failed), None);
-            }
+            Ok(_) => drop(take),
+            Err(error) => match refuse(door.as_fd(), &error) {
+                Ok(true) => continue,
+                Ok(false) => return 0,
+                Err(_) => return 1,
+            },
+        }
+        // A helper that says nothing has found the gate gone, or is gone itself: whoever comes next starts us anew.
+        match io::Read::read(&mut io::PipeReader::from(taken), &mut [0]) {
+            Ok(1) => (),
+            _ => return 0,
         }
     }
 }
 
-fn become_helper(fds: [OwnedFd; 4]) -> i32 {
-    // What came may lie at the numbers that it is to have.
-    let placed = fds.each_ref().map(|fd| sys::above(fd.as_fd(), 10));
-    drop(fds);
-    for (to, fd) in (0..).zip(&placed) {
-        let Ok(fd) = fd else { return 1 };
-        if sys::put_at(fd.as_raw_fd(), to).is_err() {
-            return 1;
-        }
-    }
-    drop(placed);
-    if sys::reap_children(false).is_err() {
-        return 1;
-    }
-    sys::inherited(helper::CONTROL).map_or(1, helper::run)
+/// There can be no helper: the next run is told so. False if the gate is gone.
+fn refuse(door: BorrowedFd<'_>, error: &io::Error) -> io::Result<bool> {
+    let Some([.., control]) = carry::receive(door)? else { return Ok(false) };
+    let failed = Failed::at(Step::Fork, error, "helper");
+    // If nobody listens nobody waits.
+    let _gone = channel::send(control.as_fd(), &Said::Failed(failed), None);
+    Ok(true)
 }

@@ -12,16 +12,15 @@ use super::fence::{self, Paths};
 use super::init::Inside;
 use super::mounts::Tree;
 use super::{fail_if, filter, sys};
-use crate::guarantee::Guarantee;
-use crate::spec::Spec;
+use crate::spec::{Limits, Spec};
 use crate::step::{During, Failed, Step};
 
 /// Where programs are looked for. No folder that a run can write to.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Runs as the program's process. Never comes back.
-pub fn run(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> ! {
-    let failed = match become_program(inside, tree, fault) {
+/// Runs as the program's process. `held`: a control group holds the memory of the whole run. Never comes back.
+pub fn run(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> ! {
+    let failed = match become_program(inside, tree, held, fault) {
         Ok(never) => match never {},
         Err(failed) => failed,
     };
@@ -31,7 +30,7 @@ pub fn run(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> ! {
 
 enum Never {}
 
-fn become_program(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> Result<Never, Failed> {
+fn become_program(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> Result<Never, Failed> {
     let spec = inside.spec;
     sys::new_session();
     sys::default_signals().during(Step::User, "")?;
@@ -42,7 +41,7 @@ fn become_program(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> Result<N
     fail_if(spec, Step::Capabilities)?;
     no_capabilities().during(Step::Capabilities, "")?;
     fail_if(spec, Step::Rlimits)?;
-    limits(inside).during(Step::Rlimits, "")?;
+    limits(&spec.limits, held).during(Step::Rlimits, "")?;
     fail_if(spec, Step::Folder)?;
     std::env::set_current_dir(&spec.cwd).during(Step::Folder, &spec.cwd.display().to_string())?;
     let (program, argv, env) =
@@ -90,8 +89,7 @@ fn no_capabilities() -> io::Result<()> {
     Ok(())
 }
 
-fn limits(inside: &Inside<'_>) -> io::Result<()> {
-    let limits = &inside.spec.limits;
+fn limits(limits: &Limits, held: bool) -> io::Result<()> {
     let seconds = (limits.wall_ms / 1000).saturating_add(5).saturating_mul(limits.processes.max(1));
     sys::limit(libc::RLIMIT_CORE, 0)?;
     sys::limit(libc::RLIMIT_FSIZE, limits.file_size)?;
@@ -103,8 +101,7 @@ fn limits(inside: &Inside<'_>) -> io::Result<()> {
     sys::limit(libc::RLIMIT_RTPRIO, 0)?;
     sys::limit(libc::RLIMIT_SIGPENDING, 1024)?;
     sys::limit(libc::RLIMIT_CPU, seconds)?;
-    let whole = inside.report.of(Guarantee::Memory);
-    if !matches!(whole, Some(crate::guarantee::State::Enforced { .. })) {
+    if !held {
         // No group holds the whole run: each process at least gets no more than the run may have.
         sys::limit(libc::RLIMIT_AS, limits.memory.saturating_mul(4))?;
         sys::limit(libc::RLIMIT_DATA, limits.memory)?;

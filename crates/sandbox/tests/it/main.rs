@@ -18,3 +18,4 @@ mod degraded;
 mod faults;
 mod programs;
 mod rig;
+mod starter;
