@@ -33,6 +33,7 @@ mod mcp_rig;
 mod model;
 mod onceonly;
 mod policy_edit;
+mod proxy;
 mod run;
 mod sim;
 mod tidy;

@@ -147,7 +147,8 @@ fn source(
 ) -> Result<Source, Failed> {
     let opened = || {
         let resolve = libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_SYMLINKS;
-        let fd = sys::open(None, path, libc::O_PATH | libc::O_NOFOLLOW, resolve)?;
+        // Not O_NOFOLLOW: with O_PATH it opens a symlink itself instead of refusing it.
+        let fd = sys::open(None, path, libc::O_PATH, resolve)?;
         let folder = fs::File::from(fd.try_clone()?).metadata()?.is_dir();
         let mount = sys::clone_tree(fd.as_fd())?;
         sys::set_mount(mount.as_fd(), attributes, shown_as)?;

@@ -16,6 +16,8 @@ mod death;
 mod defaults;
 mod degraded;
 mod faults;
+mod layers;
 mod programs;
+mod races;
 mod rig;
 mod starter;
