@@ -65,6 +65,8 @@ pub struct Outcome {
     pub cut: bool,
     /// Bytes that it printed, with what was dropped.
     pub printed: u64,
+    /// What it made of what runs later, in folders that are written in place: the path, and what became of it.
+    pub undone: Vec<(PathBuf, String)>,
     /// The layer with the workspace's changes, where there is one.
     pub upper: Option<OwnedFd>,
 }

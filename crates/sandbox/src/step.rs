@@ -22,6 +22,7 @@ pub enum Step {
     Sources,
     Binds,
     Workspace,
+    Guard,
     Devices,
     Proc,
     Pivot,
@@ -42,7 +43,7 @@ pub enum Step {
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Cgroup,
         Self::Identity,
         Self::Namespaces,
@@ -53,6 +54,7 @@ impl Step {
         Self::Sources,
         Self::Binds,
         Self::Workspace,
+        Self::Guard,
         Self::Devices,
         Self::Proc,
         Self::Pivot,
@@ -84,6 +86,7 @@ impl Step {
             Self::Sources => "a path of the run cannot be opened",
             Self::Binds => "a path of the run cannot be shown inside",
             Self::Workspace => "the workspace cannot be shown inside",
+            Self::Guard => "what runs later could not be made read-only",
             Self::Devices => "the devices could not be shown inside",
             Self::Proc => "/proc could not be mounted",
             Self::Pivot => "the old root could not be left",

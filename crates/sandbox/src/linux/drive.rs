@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::channel::{self, Ended, Said};
+use super::guard::Guard;
 use super::{starter, sys};
 use crate::guarantee::Report;
 use crate::run::{NotRun, Outcome, Sink, Stdin, Stream};
@@ -27,14 +28,19 @@ pub fn run(
     sink: &mut dyn Sink,
 ) -> Result<Outcome, NotRun> {
     let broken = |error: io::Error| NotRun::Broken(format!("the helper cannot be started: {error}"));
-    let mut drive = start(spec, helper, stdin).map_err(broken)?;
+    let unguarded =
+        |error: io::Error| NotRun::Broken(format!("what is written in place cannot be guarded: {error}"));
+    let guard = Guard::look(spec).map_err(unguarded)?;
+    let guarded = (!guard.found.is_empty()).then(|| Spec { guarded: guard.found.clone(), ..spec.clone() });
+    let mut drive = start(guarded.as_ref().unwrap_or(spec), helper, stdin).map_err(broken)?;
     let driven = drive.until_over(spec, sink);
     if driven.is_err() {
         drive.hang_up();
     }
+    let undone = guard.undo();
     let ended = driven?;
     let Drive { report, upper, cut, printed, .. } = drive;
-    Ok(Outcome { ended, report: report.unwrap_or_default(), cut, printed, upper })
+    Ok(Outcome { ended, report: report.unwrap_or_default(), cut, printed, undone, upper })
 }
 
 struct Drive {

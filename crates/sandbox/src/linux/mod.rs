@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod drive;
 mod fence;
 mod filter;
+mod guard;
 pub mod helper;
 mod identity;
 mod init;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use libc::c_int;
 
-use super::sys;
+use super::{guard, sys};
 use crate::spec::{Limits, Mode, Network, Spec};
 use crate::step::{During, Failed, Step};
 
@@ -185,6 +185,8 @@ pub fn build(spec: &Spec, sources: Sources, owner: Owner<'_>) -> Result<Tree, Fa
         let list = if workspace.mode == Mode::ReadOnly { &mut tree.read } else { &mut tree.write };
         list.push(source.at.clone());
     }
+    fail_if(spec, Step::Guard)?;
+    guard::hold(&spec.guarded, &tree.write).during(Step::Guard, "")?;
     fail_if(spec, Step::Devices)?;
     devices(&sources.devices).during(Step::Devices, "/dev")?;
     names(spec.network).during(Step::Devices, "/etc")?;

@@ -309,9 +309,11 @@ pub fn set_mount(mount: BorrowedFd<'_>, set: u64, userns: Option<BorrowedFd<'_>>
     checked(done).map(drop)
 }
 
-/// Puts a mount at a path below a folder.
+/// Puts a mount at a path below a folder; at an empty one, at what is open itself.
 pub fn attach(mount: BorrowedFd<'_>, dir: Option<BorrowedFd<'_>>, path: &Path) -> io::Result<()> {
     const FROM_EMPTY_PATH: c_uint = 0x4;
+    const TO_EMPTY_PATH: c_uint = 0x40;
+    let at_itself = if path.as_os_str().is_empty() { TO_EMPTY_PATH } else { 0 };
     let path = c_path(path)?;
     let dir = dir.map_or(libc::AT_FDCWD, |dir| dir.as_raw_fd());
     // SAFETY: both paths live through the call.
@@ -322,7 +324,7 @@ pub fn attach(mount: BorrowedFd<'_>, dir: Option<BorrowedFd<'_>>, path: &Path) -
             c"".as_ptr(),
             dir,
             path.as_ptr(),
-            FROM_EMPTY_PATH,
+            FROM_EMPTY_PATH | at_itself,
         )
     };
     checked(done).map(drop)

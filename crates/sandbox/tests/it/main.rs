@@ -16,6 +16,7 @@ mod death;
 mod defaults;
 mod degraded;
 mod faults;
+mod guarded;
 mod layers;
 mod programs;
 mod races;
