@@ -29,6 +29,9 @@ pub struct Spec {
     /// What runs later, in what is written in place: shown read-only. It is looked for when the run starts.
     #[serde(default)]
     pub(crate) guarded: Vec<PathBuf>,
+    /// Why there are no namespaces on this host: set by the gate's side when a first try has shown it.
+    #[serde(default)]
+    pub(crate) without_namespaces: Option<String>,
     /// Single files that are shown under another name, to be read and executed: host path, path inside.
     pub shown: Vec<(PathBuf, PathBuf)>,
     /// The folder that it works in.
@@ -135,6 +138,7 @@ impl Spec {
             write: Vec::new(),
             own: Vec::new(),
             guarded: Vec::new(),
+            without_namespaces: None,
             shown: Vec::new(),
             workspace: None,
             network: Network::None,

@@ -155,15 +155,31 @@ impl<T> During<T> for io::Result<T> {
     }
 }
 
+/// What mends a host without namespaces.
+pub(crate) const ALLOW_NAMESPACES: &str = "allow unprivileged user namespaces (kernel.unprivileged_userns_clone=1, \
+    kernel.apparmor_restrict_unprivileged_userns=0), or run the gate as root";
+
 impl Failed {
+    /// True if it says that this host has no namespaces for us: they cannot be made, or nothing can be mounted in them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_for_want_of_namespaces(&self) -> bool {
+        let step = matches!(self.step, Step::Namespaces | Step::Maps | Step::Root | Step::Proc | Step::Pivot);
+        let denied = [
+            libc::EPERM,
+            libc::EACCES,
+            libc::ENOSYS,
+            libc::EINVAL,
+            libc::ENOSPC,
+            libc::EUSERS,
+            libc::EOPNOTSUPP,
+        ];
+        step && denied.contains(&self.errno)
+    }
+
     /// What would mend it, where that is known.
     pub fn remedy(&self) -> Option<&'static str> {
         match self.step {
-            Step::Namespaces | Step::Maps | Step::Root | Step::Proc => Some(
-                "without namespaces `files.hidden`, `network` and `processes.hidden` cannot be kept: allow \
-                 unprivileged user namespaces (kernel.unprivileged_userns_clone=1, \
-                 kernel.apparmor_restrict_unprivileged_userns=0), or run the gate as root",
-            ),
+            Step::Namespaces | Step::Maps | Step::Root | Step::Proc => Some(ALLOW_NAMESPACES),
             Step::Landlock => Some("boot with `landlock` in the kernel's lsm= list; Linux 5.13 or later"),
             Step::Seccomp => Some("use a kernel with CONFIG_SECCOMP_FILTER"),
             _ => None,

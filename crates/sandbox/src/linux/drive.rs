@@ -32,15 +32,33 @@ pub fn run(
         |error: io::Error| NotRun::Broken(format!("what is written in place cannot be guarded: {error}"));
     let guard = Guard::look(spec).map_err(unguarded)?;
     let guarded = (!guard.found.is_empty()).then(|| Spec { guarded: guard.found.clone(), ..spec.clone() });
-    let mut drive = start(guarded.as_ref().unwrap_or(spec), helper, stdin).map_err(broken)?;
-    let driven = drive.until_over(spec, sink);
-    if driven.is_err() {
-        drive.hang_up();
+    let spec = guarded.as_ref().unwrap_or(spec);
+    let (mut drive, mut driven) = attempt(spec, helper.clone(), stdin, sink).map_err(broken)?;
+    if let Err(NotRun::Failed(failed)) = &driven
+        && failed.is_for_want_of_namespaces()
+        && spec.fail_at.is_none()
+    {
+        // Nothing was executed, and nothing read. What can be kept without namespaces is said, and refused unless
+        // the operator has waived the rest.
+        let light = Spec { without_namespaces: Some(failed.to_string()), ..spec.clone() };
+        let stdin = drive.unread();
+        (drive, driven) = attempt(&light, helper, stdin, sink).map_err(broken)?;
     }
     let undone = guard.undo();
     let ended = driven?;
     let Drive { report, upper, cut, printed, .. } = drive;
     Ok(Outcome { ended, report: report.unwrap_or_default(), cut, printed, undone, upper })
+}
+
+type Attempt = (Drive, Result<Ended, NotRun>);
+
+fn attempt(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin, sink: &mut dyn Sink) -> io::Result<Attempt> {
+    let mut drive = start(spec, helper, stdin)?;
+    let driven = drive.until_over(spec, sink);
+    if driven.is_err() {
+        drive.hang_up();
+    }
+    Ok((drive, driven))
 }
 
 struct Drive {
@@ -96,6 +114,15 @@ fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<Drive
 }
 
 impl Drive {
+    /// What was to be read by a program that was never started.
+    fn unread(&mut self) -> Stdin {
+        match self.stdin.take() {
+            Some(Feed { from: Some(from), .. }) => Stdin::From(from.into()),
+            Some(Feed { left, .. }) if !left.is_empty() => Stdin::Bytes(left),
+            _ => Stdin::Empty,
+        }
+    }
+
     /// Ends a run that goes on, and waits for it: the socket has no other end once helper and first process are gone.
     fn hang_up(&self) {
         sys::hang_up(self.control.as_fd());
@@ -170,7 +197,8 @@ impl Drive {
         let on = |fd: Option<BorrowedFd<'_>>, events| {
             fd.map_or(none, |fd| libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 })
         };
-        let feed = self.stdin.as_ref();
+        // Before there is a reader nothing is taken from whoever writes.
+        let feed = self.stdin.as_ref().filter(|_| self.started);
         // Either there are bytes to be written, or more are to be read.
         let write = feed.filter(|it| !it.left.is_empty() || it.from.is_none()).map(|it| it.to.as_fd());
         let read = feed.filter(|it| it.left.is_empty()).and_then(|it| it.from.as_ref()).map(AsFd::as_fd);

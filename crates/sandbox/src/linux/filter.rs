@@ -13,6 +13,7 @@ use std::io;
 use libc::{c_int, c_long, sock_filter};
 
 use super::bpf::{self, Leaf, Test};
+use super::fence::View;
 
 use crate::spec::Network;
 
@@ -109,7 +110,7 @@ const REFUSED: Leaf = Leaf::Errno(libc::EPERM);
 const X32: u32 = 0x4000_0000;
 
 /// The filter of a run.
-pub fn program(network: Network) -> io::Result<Vec<sock_filter>> {
+pub fn program(network: Network, view: View) -> io::Result<Vec<sock_filter>> {
     let mut leaves = BTreeMap::new();
     for number in DENIED.iter().chain(DENIED_HERE) {
         leaves.insert(as_read(*number)?, REFUSED);
@@ -123,8 +124,36 @@ pub fn program(network: Network) -> io::Result<Vec<sock_filter>> {
         Network::Proxy => Leaf::Arguments(sockets()),
     };
     leaves.insert(as_read(libc::SYS_socket)?, socket);
+    if view == View::Host {
+        among_others(&mut leaves)?;
+    }
     let highest = if cfg!(target_arch = "x86_64") { Some((X32, NO_SUCH)) } else { None };
     bpf::program(arch()?, &leaves, highest)
+}
+
+/// Where other processes are there to be reached: theirs are neither limits nor priorities, and nothing is left over in
+/// shared memory or queues.
+fn among_others(leaves: &mut BTreeMap<u32, Leaf>) -> io::Result<()> {
+    for number in [libc::SYS_shmget, libc::SYS_msgget, libc::SYS_semget, libc::SYS_mq_open] {
+        leaves.insert(as_read(number)?, REFUSED);
+    }
+    let own = |argument| {
+        Leaf::Arguments(vec![Test::Load(argument), Test::EqualAllow(0), Test::Refuse(libc::EPERM)])
+    };
+    let first = [
+        libc::SYS_prlimit64,
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setparam,
+        libc::SYS_sched_setscheduler,
+        libc::SYS_sched_setattr,
+    ];
+    for number in first {
+        leaves.insert(as_read(number)?, own(0));
+    }
+    for number in [libc::SYS_setpriority, libc::SYS_ioprio_set] {
+        leaves.insert(as_read(number)?, own(1));
+    }
+    Ok(())
 }
 
 /// Puts the filter on this process. There is no way to take it off.
@@ -203,6 +232,7 @@ fn sockets() -> Vec<Test> {
 mod tests {
     use super::{DENIED, DENIED_HERE, NAMESPACES, TYPING, program};
     use crate::linux::bpf::{ALLOW, ERRNO, KILL, decide};
+    use crate::linux::fence::View;
     use crate::spec::Network;
 
     const EPERM: u32 = ERRNO | 1;
@@ -210,13 +240,13 @@ mod tests {
     const HERE: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
 
     fn of(network: Network, call: i64, args: [u64; 3]) -> u32 {
-        decide(&program(network).unwrap(), HERE, u32::try_from(call).unwrap(), args)
+        decide(&program(network, View::Own).unwrap(), HERE, u32::try_from(call).unwrap(), args)
     }
 
     /// The tree says of every number what the list says.
     #[test]
     fn every_number_is_decided_as_it_is_listed() {
-        let filter = program(Network::None).unwrap();
+        let filter = program(Network::None, View::Own).unwrap();
         let special = [libc::SYS_ioctl, libc::SYS_clone, libc::SYS_socketpair];
         for call in (0..2000).chain([0x3fff_ffff]) {
             if special.contains(&call) {

@@ -14,14 +14,14 @@ use libc::pid_t;
 use super::cgroup::Group;
 use super::channel::{self, Ended, Said};
 use super::identity::{self, Identity};
-use super::{carry, fail_if, fence, init, probe, sys};
+use super::{carry, children, fail_if, fence, init, light, probe, sys};
 use crate::guarantee::{Guarantee, Report, State};
 use crate::spec::Spec;
 use crate::step::{During, Failed, Step};
 
 /// Runs as the helper, until its run is over. The run comes through the starter's door; `take` says that it came.
 pub fn run(door: OwnedFd, take: OwnedFd) -> i32 {
-    if sys::reap_children(false).is_err() {
+    if children::reap_children(false).is_err() {
         return 1;
     }
     let child = Child::ahead();
@@ -35,8 +35,16 @@ pub fn run(door: OwnedFd, take: OwnedFd) -> i32 {
     let _gone = io::Write::write_all(&mut io::PipeWriter::from(take), &[1]);
     drop(door);
     let [.., control] = &streams;
+    let Ok(control) = control.try_clone() else { return 1 };
     let Ok(Some((spec, _))) = channel::receive::<Spec>(control.as_fd()) else { return 1 };
-    match child.and_then(|child| supervise(&spec, child, &streams)) {
+    let supervised = match &spec.without_namespaces {
+        None => child.and_then(|child| supervise(&spec, child, &streams)),
+        Some(why) => {
+            drop(child);
+            light::run(&spec, streams, why)
+        }
+    };
+    match supervised {
         Ok(()) => 0,
         Err(failed) => {
             let _gone = channel::send(control.as_fd(), &Said::Failed(failed), None);
@@ -79,7 +87,7 @@ fn namespaces(identity: Identity) -> i32 {
 }
 
 /// A name that no other run has: the helper's number, and the time for when numbers come round.
-fn name() -> String {
+pub(super) fn name() -> String {
     let time = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
     format!("portcullis-{}-{time:x}", std::process::id())
 }
@@ -200,31 +208,33 @@ fn killed() -> Ended {
 }
 
 /// The run's time: first it is asked to end, then it is ended.
-struct Clock {
+pub(super) struct Clock {
     ask: Instant,
     end: Instant,
-    asked: bool,
+    /// True once it was asked to end.
+    pub asked: bool,
 }
 
-enum Due {
+/// What its time asks for.
+pub(super) enum Due {
     Not,
     Ask,
     End,
 }
 
 impl Clock {
-    fn start(spec: &Spec) -> Self {
+    pub fn start(spec: &Spec) -> Self {
         let ask = Instant::now() + Duration::from_millis(spec.limits.wall_ms);
         Self { ask, end: ask + Duration::from_millis(spec.limits.grace_ms), asked: false }
     }
 
-    fn next_ms(&self) -> i32 {
+    pub fn next_ms(&self) -> i32 {
         let next = if self.asked { self.end } else { self.ask };
         let left = next.saturating_duration_since(Instant::now()).as_millis().saturating_add(1);
         i32::try_from(left).unwrap_or(i32::MAX)
     }
 
-    fn due(&mut self) -> Due {
+    pub fn due(&mut self) -> Due {
         let now = Instant::now();
         if now >= self.end {
             return Due::End;

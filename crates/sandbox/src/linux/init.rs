@@ -138,7 +138,7 @@ fn furnish(inside: &Inside<'_>) -> Result<Tree, Failed> {
     Ok(tree)
 }
 
-fn die_with_parent() -> io::Result<()> {
+pub(super) fn die_with_parent() -> io::Result<()> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(libc::SIGKILL.unsigned_abs())).map(drop)
 }
 
@@ -168,6 +168,11 @@ fn wait_for(pid: pid_t) -> io::Result<Ended> {
             break waited.status;
         }
     };
+    ended(status)
+}
+
+/// The end of the program, and what all that was waited for has used.
+pub(super) fn ended(status: libc::c_int) -> io::Result<Ended> {
     let usage = sys::children_usage()?;
     let ms = |time: libc::timeval| {
         let (seconds, micros) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_usec));

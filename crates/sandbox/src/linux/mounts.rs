@@ -19,7 +19,7 @@ use crate::step::{During, Failed, Step};
 
 /// Programs and libraries of the system, and what they need to find each other. Each mount costs a start some
 /// 20 µs: what no program misses is not shown.
-const SYSTEM: [&str; 11] = [
+pub(super) const SYSTEM: [&str; 11] = [
     "/usr",
     "/bin",
     "/sbin",

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::channel::{self, Said};
-use super::{carry, helper, spawn, sys};
+use super::{carry, children, helper, spawn, sys};
 use crate::step::{Failed, Step};
 
 /// The descriptor of the starter's socket to the gate.
@@ -62,7 +62,7 @@ pub fn run(door: OwnedFd) -> i32 {
     // A signal to the gate's terminal is the gate's business.
     sys::new_session();
     // Nobody waits for helpers.
-    if sys::close_from(DOOR.unsigned_abs() + 1).and_then(|()| sys::reap_children(true)).is_err() {
+    if sys::close_from(DOOR.unsigned_abs() + 1).and_then(|()| children::reap_children(true)).is_err() {
         return 1;
     }
     loop {

@@ -57,16 +57,6 @@ pub fn put_at(fd: RawFd, at: RawFd) -> io::Result<()> {
     checked_int(unsafe { libc::dup2(fd, at) }).map(drop)
 }
 
-/// Whether children go away by themselves when they end (and cannot be waited for).
-pub fn reap_children(by_themselves: bool) -> io::Result<()> {
-    let how = if by_themselves { libc::SIG_IGN } else { libc::SIG_DFL };
-    // SAFETY: neither is a handler of ours.
-    if unsafe { libc::signal(libc::SIGCHLD, how) } == libc::SIG_ERR {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
-}
-
 /// Makes a child as `fork` does, in new namespaces: 0 in the child. The process has one thread.
 pub fn fork_into(namespaces: c_int) -> io::Result<pid_t> {
     let flags = namespaces | libc::SIGCHLD;
