@@ -134,20 +134,20 @@ impl Sum {
     #[inline]
     pub fn add(&mut self, weight: i32, at: usize) -> bool {
         let slot = self.words % WINDOW;
-        self.words += 1;
-        self.now += weight;
+        self.words = self.words.wrapping_add(1);
+        // Sums of thirty-two bytes at most: nothing wraps.
         if let Some(oldest) = self.weights.get_mut(slot) {
-            self.now -= *oldest;
+            self.now = self.now.wrapping_add(weight).wrapping_sub(*oldest);
             *oldest = weight;
         }
         if let Some(place) = self.places.get_mut(slot) {
             *place = at;
         }
-        let full = self.words >= WINDOW;
-        if full {
-            self.best = self.best.max(self.now);
+        if self.words < WINDOW {
+            return false;
         }
-        full && self.now >= self.reported
+        self.best = self.best.max(self.now);
+        self.now >= self.reported
     }
 
     /// The sum of the last words.
