@@ -22,7 +22,7 @@ pub(super) struct Word {
 }
 
 /// A hash: where it points in a table of 65,536, and a byte that tells most of what points to the same place
-/// apart; never 0 or 255.
+/// apart; always odd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// The index.
@@ -33,21 +33,21 @@ pub(super) struct Place {
 
 /// The hash of a word.
 #[inline]
-pub(super) const fn alone(key: u64) -> Place {
+pub(super) fn alone(key: u64) -> Place {
     place(key.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// The hash of two words in a row.
 #[inline]
-pub(super) const fn pair(before: u64, key: u64) -> Place {
+pub(super) fn pair(before: u64, key: u64) -> Place {
     let mixed = before.rotate_left(29).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ key;
     place(mixed.wrapping_mul(0xc2b2_ae3d_27d4_eb4f))
 }
 
 #[inline]
-const fn place(product: u64) -> Place {
-    let [.., mark, low, high] = product.to_le_bytes();
-    Place { index: u16::from_le_bytes([low, high]), mark: (mark & 0x7f) + 1 }
+fn place(product: u64) -> Place {
+    let [.., mark, _, _] = product.to_le_bytes();
+    Place { index: u16::try_from(product >> 48).unwrap_or_default(), mark: mark | 1 }
 }
 
 /// The key of a word that is already in lower case.
