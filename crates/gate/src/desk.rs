@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 use verdict::{
-    Books, Closing, Command, Halt, Hold, Index, Ink, Journal, LeaseOrder, Leased, Petition, Policy, Receipt,
-    Refusal, Ruling, Settling, Standing, Verdict,
+    Action, Books, Closing, Command, Halt, Hold, Index, Ink, Journal, LeaseOrder, Leased, Petition, Policy,
+    Receipt, Refusal, Ruling, Settling, Standing, Verdict,
 };
 
 use crate::clock::Clock;
@@ -178,6 +178,12 @@ impl Desk {
         });
         self.post(Letter::Question(question))?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// The newest question about exactly this action that is open, or was agreed to and not used.
+    pub async fn question_about(&self, action: Action) -> Result<Option<(Index, Standing)>, Halt> {
+        let (version, now) = (self.with_policy(|policy| policy.version().clone()), self.clock.now());
+        self.ask(move |books| books.question_about(&action, &version, now)).await
     }
 
     /// Waits for what is under way, keeps a snapshot and stops the writer.

@@ -98,8 +98,8 @@ fn furnish(folder: &Path) -> Result<PathBuf, Failure> {
     let mut schema = serde_json::to_string_pretty(&verdict::load::schema()).map_err(Failure::said)?;
     schema.push('\n');
     fs::write(folder.join("portcullis.schema.json"), schema).map_err(unwritten)?;
-    keep(&policy, SAMPLE).map_err(unwritten)?;
-    keep(&folder.join("policy.test.yaml"), SAMPLE_CASES).map_err(unwritten)?;
+    keep(&policy, SAMPLE, 0o644).map_err(unwritten)?;
+    keep(&folder.join("policy.test.yaml"), SAMPLE_CASES, 0o644).map_err(unwritten)?;
     Ok(policy)
 }
 
@@ -114,7 +114,7 @@ fn sealing_key(folder: &Path) -> Result<SealingKey, Failure> {
     let mut made = [0_u8; 32];
     getrandom::fill(&mut made).map_err(|_| Failure::said("this system gives no random numbers"))?;
     let made = base64::engine::general_purpose::STANDARD.encode(made);
-    keep_private(&path, &made)
+    keep(&path, &made, 0o600)
         .map_err(|error| Failure::said(format!("`{shown}` cannot be written: {error}")))?;
     let text = fs::read_to_string(&path)
         .map_err(|error| Failure::said(format!("`{shown}` cannot be read: {error}")))?;
@@ -122,21 +122,11 @@ fn sealing_key(folder: &Path) -> Result<SealingKey, Failure> {
         .map_err(|_| Failure::said(format!("`{shown}` is no key; remove it, and store the secrets again")))
 }
 
-/// Writes a file that is not there, for nobody else to read.
-fn keep_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file that is not there, with this mode (and without what the umask takes).
+fn keep(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Writes a file that is not there.
-fn keep(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    match fs::OpenOptions::new().write(true).create_new(true).open(path) {
+    match fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

@@ -177,13 +177,7 @@ fn asked(books: &Books, ask: &Ask, now: Micro) -> Found {
 /// True if the approval was asked for exactly this: anything that moved between the question and now makes it
 /// an answer to something else.
 fn is_for(approval: &Approval, permit: &Permit) -> bool {
-    let action = &permit.case().action;
-    approval.realm == action.realm()
-        && approval.agent == action.agent()
-        && approval.tool == action.tool()
-        && approval.user.as_deref() == action.user()
-        && approval.key.as_deref() == action.key()
-        && approval.digest == action.digest().hex()
+    approval.is_about(&permit.case().action)
         && approval.policy == *permit.policy()
         && approval.rule.as_ref() == permit.rule()
 }

@@ -12,7 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::action::Realm;
+use crate::action::{Action, Realm};
 use crate::event::Events;
 use crate::lease::Leases;
 use crate::limit::{ByCounter, Counter, CounterName, Micro, SESSION_IDLE};
@@ -188,6 +188,20 @@ impl Books {
     /// All questions that are open or were until a day ago.
     pub fn approvals(&self) -> impl Iterator<Item = (Index, &Approval)> {
         self.approvals.iter().map(|(id, it)| (*id, it))
+    }
+    /// The question about exactly this action under `policy` that was agreed to and not used, else the one that is
+    /// open at `now`, the newest of several: for who comes back with the same call and does not name it.
+    pub fn question_about(
+        &self,
+        action: &Action,
+        policy: &PolicyVersion,
+        now: Micro,
+    ) -> Option<(Index, Standing)> {
+        let ours = self.approvals.iter().filter(|(_, it)| it.is_about(action) && it.policy == *policy);
+        let standing = ours.filter(|(_, it)| it.used.is_none()).map(|(at, it)| (*at, it.standing(now)));
+        standing
+            .filter(|(_, it)| matches!(it, Standing::Pending | Standing::Approved))
+            .max_by_key(|(at, it)| (*it == Standing::Approved, *at))
     }
     /// Allowed actions without an outcome, and when they were allowed.
     pub fn open(&self) -> impl Iterator<Item = (Index, Micro)> {

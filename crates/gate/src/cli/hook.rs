@@ -176,15 +176,8 @@ fn decide(product: Product, with: &With, event: &Event) -> Result<Say, Failure> 
 async fn before(gate: &Gate, store: &StorePath, draft: Draft, grant: bool) -> Result<Say, Failure> {
     let refused = |malformed: verdict::Malformed| Failure::said(print::clean(&malformed.to_string()));
     let action = Action::new(draft.clone()).map_err(refused)?;
-    let (digest, agent, now) = (action.digest().hex(), draft.agent.clone(), gate.desk.clock().now());
     // The same call again, after somebody has agreed; or before, and then nobody is asked twice.
-    let asked = gate.desk.ask(move |books| {
-        let mine =
-            books.approvals().filter(|(_, it)| it.agent == agent && it.digest == digest && it.used.is_none());
-        let standing = mine.map(|(at, it)| (at, it.standing(now)));
-        standing.filter(|(_, it)| matches!(it, Standing::Approved | Standing::Pending)).last()
-    });
-    let asked = asked.await.map_err(|halt| halted(store, &halt))?;
+    let asked = gate.desk.question_about(action).await.map_err(|halt| halted(store, &halt))?;
     if let Some((at, Standing::Pending)) = asked {
         return Ok(Say::Deny(waits(at, "a person must agree first")));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use verdict::{Action, Code, Draft, Halt, Index, Malformed, Receipt, Standing};
+use verdict::{Action, Code, Draft, Halt, Index, Malformed, Receipt};
 
 use super::problem::Problem;
 use super::reply::{self, Reply};
@@ -113,19 +113,8 @@ pub(super) fn draft_of(request: CheckRequest, caller: &Caller) -> Result<Draft, 
 /// come back without naming it.
 pub(super) async fn question_for(call: &Call, draft: &Draft) -> Result<Option<Index>, Problem> {
     let action = Action::new(draft.clone()).map_err(|odd| no_action(&odd))?;
-    let (digest, now) = (action.digest().hex(), call.now());
-    let found = call.app.gate.desk.ask(move |books| {
-        let ours = books.approvals().filter(|(_, it)| {
-            let open = match it.standing(now) {
-                Standing::Pending => true,
-                Standing::Approved => it.used.is_none(),
-                _ => false,
-            };
-            open && it.realm == action.realm() && it.agent == action.agent() && it.digest == digest
-        });
-        ours.map(|(at, _)| at).max()
-    });
-    found.await.map_err(|halt| halted(&halt))
+    let found = call.app.gate.desk.question_about(action).await.map_err(|halt| halted(&halt))?;
+    Ok(found.map(|(at, _)| at))
 }
 
 fn no_action(malformed: &Malformed) -> Problem {

@@ -2,6 +2,19 @@
 //!
 //! The router, the role check and the OpenAPI document are made from it, so they cannot disagree.
 
+/// The shape of JSON that a route takes or gives.
+macro_rules! shape {
+    ($shape:ty) => {
+        |generator| generator.subschema_for::<$shape>()
+    };
+}
+/// What answers a route.
+macro_rules! handler {
+    ($handler:path) => {
+        |call| Box::pin($handler(call))
+    };
+}
+
 mod agentwarden;
 mod onceonly;
 mod table;

@@ -10,8 +10,7 @@ use ledger::{Payload, Reader};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
 use verdict::{
-    Action, Approval, Code, Command, Definition, Draft, Hold, Index, Json, Outcome, Receipt, Record,
-    Standing, Status,
+    Action, Code, Command, Definition, Draft, Hold, Index, Json, Outcome, Receipt, Record, Standing, Status,
 };
 
 use super::catalogue::Offer;
@@ -146,17 +145,7 @@ impl Errand {
             return draft;
         }
         let Ok(action) = Action::new(draft.clone()) else { return draft };
-        let desk = &self.session.gate.desk;
-        let (digest, agent, realm, now) =
-            (action.digest().hex(), draft.agent.clone(), draft.realm, desk.clock().now());
-        let asked = desk.ask(move |books| {
-            let mine = |it: &Approval| {
-                it.agent == agent && it.digest == digest && it.realm == realm && it.used.is_none()
-            };
-            let standing =
-                books.approvals().filter(|(_, it)| mine(it)).map(|(at, it)| (at, it.standing(now)));
-            standing.filter(|(_, it)| matches!(it, Standing::Approved | Standing::Pending)).last()
-        });
+        let asked = self.session.gate.desk.question_about(action);
         // What cannot be looked at is decided as if it were new, and then refused for the same reason.
         let approval = asked.await.ok().flatten().map(|(at, _)| at);
         Draft { approval, ..draft }

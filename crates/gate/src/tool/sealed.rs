@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashMap;
 use ledger::Payload;
+use ledger::hash::unhex;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -34,7 +35,10 @@ impl SealingKey {
     /// Reads 32 bytes in hex or base64. The error does not contain the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let bytes = if text.len() == 64 { unhex(text) } else { STANDARD.decode(text).ok() };
+        let bytes = match unhex::<32>(&text.to_ascii_lowercase()) {
+            Some(bytes) => Some(bytes.to_vec()),
+            None => STANDARD.decode(text).ok(),
+        };
         let odd = || {
             format!(
                 "{KEY_VARIABLE} is not 32 bytes in hex or base64; `openssl rand -base64 32` makes such a key"
@@ -76,18 +80,6 @@ impl std::fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SealingKey(..)")
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        text.chars().map(|c| c.to_digit(16).and_then(|it| u8::try_from(it).ok())).collect::<Option<_>>()?;
-    Some(
-        digits
-            .chunks_exact(2)
-            .filter_map(|pair| <[u8; 2]>::try_from(pair).ok())
-            .map(|[a, b]| a << 4 | b)
-            .collect(),
-    )
 }
 
 /// What lies beside a record of a secret.

@@ -4,6 +4,7 @@
 //! time in seconds, nonce, and the SHA-256 of the body in hex. An answer's is over four: `response`, the status, the
 //! request's nonce, and the SHA-256 of the body. `docs/tool-gateway.md` has verifiers in three languages.
 
+use ledger::hash::unhex;
 use ring::hmac;
 use sha2::{Digest as _, Sha256};
 use verdict::hex;
@@ -42,7 +43,8 @@ pub(super) fn onceonly(secret: &[u8], body: &[u8]) -> String {
 
 /// True if `given` is the signature of this answer. Takes the same time whatever it is.
 pub(super) fn is_of_answer(secret: &[u8], given: &str, status: u16, stamp: &Stamp, body: &[u8]) -> bool {
-    let Some(given) = given.strip_prefix("v1=").and_then(unhex) else { return false };
+    let given = given.strip_prefix("v1=").map(str::to_ascii_lowercase);
+    let Some(given) = given.and_then(|hex| unhex::<32>(&hex)) else { return false };
     let digest = hex(&Sha256::digest(body));
     let text = ["response", &status.to_string(), &stamp.nonce, &digest].join("\n");
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), text.as_bytes(), &given).is_ok()
@@ -50,21 +52,6 @@ pub(super) fn is_of_answer(secret: &[u8], given: &str, status: u16, stamp: &Stam
 
 fn mac(secret: &[u8], text: &[u8]) -> String {
     hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text).as_ref())
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 {
-        return None;
-    }
-    let digit = |c: char| c.to_digit(16).and_then(|it| u8::try_from(it).ok());
-    let digits: Vec<u8> = text.chars().map(digit).collect::<Option<_>>()?;
-    Some(
-        digits
-            .chunks_exact(2)
-            .filter_map(|pair| <[u8; 2]>::try_from(pair).ok())
-            .map(|[a, b]| a << 4 | b)
-            .collect(),
-    )
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ const KNOWN: &str = "agent_id, tool, args, context, user, session_id, step, envi
                      estimated_tokens, idempotency_key, approval_id";
 
 /// One proposed action.
-#[derive(Clone, Debug, JsonSchema)]
+#[derive(Clone, Debug, Default, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct CheckRequest {
     /// Who wants to act.

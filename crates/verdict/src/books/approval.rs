@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::Realm;
+use crate::action::{Action, Realm};
 use crate::limit::Micro;
 use crate::policy::{PolicyVersion, Terms};
 use crate::record::{Answered, Index};
@@ -67,6 +67,15 @@ pub enum Standing {
 }
 
 impl Approval {
+    /// True if it was asked about exactly this: anything that moved since makes it an answer to something else.
+    pub fn is_about(&self, action: &Action) -> bool {
+        self.realm == action.realm()
+            && self.agent == action.agent()
+            && self.tool == action.tool()
+            && self.user.as_deref() == action.user()
+            && self.key.as_deref() == action.key()
+            && self.digest == action.digest().hex()
+    }
     /// Where it stands at `now`. An approval that was given still ends at its expiry.
     pub fn standing(&self, now: Micro) -> Standing {
         match self.ended {

@@ -22,5 +22,6 @@ mod decisions;
 mod leases;
 mod limits;
 mod memory;
+mod questions;
 mod records;
 mod strain;

@@ -33,20 +33,7 @@ pub(in crate::http) async fn check(call: Call) -> Result<Reply, Problem> {
 }
 
 fn draft_for(call: &Call, agent_id: String, tool: String, args: Option<Json>) -> Result<Draft, Problem> {
-    let request = CheckRequest {
-        agent_id,
-        tool,
-        args,
-        context: None,
-        user: None,
-        session_id: None,
-        step: None,
-        environment: None,
-        estimated_cost_usd: None,
-        estimated_tokens: None,
-        idempotency_key: None,
-        approval_id: None,
-    };
+    let request = CheckRequest { agent_id, tool, args, ..CheckRequest::default() };
     draft_of(request, call.caller()?)
 }
 

@@ -106,15 +106,9 @@ fn draft_for(call: &Call, request: RunTool) -> Result<Draft, Problem> {
         agent_id,
         tool,
         args,
-        context: None,
-        user: None,
         session_id: run,
-        step: None,
-        environment: None,
         estimated_cost_usd: spend_usd,
-        estimated_tokens: None,
-        idempotency_key: None,
-        approval_id: None,
+        ..CheckRequest::default()
     };
     draft_of(check, call.caller()?)
 }

@@ -7,17 +7,6 @@ use super::{Gives, May, Route, Takes};
 use crate::http::agentwarden::{accounts, agents, approvals, checks, logs, permissions, webhooks};
 use crate::wire::agentwarden as wire;
 
-macro_rules! shape {
-    ($shape:ty) => {
-        |generator| generator.subschema_for::<$shape>()
-    };
-}
-macro_rules! handler {
-    ($handler:path) => {
-        |call| Box::pin($handler(call))
-    };
-}
-
 /// A route that takes and gives JSON as the other product has it.
 const JSON: Route = Route { gives: Gives::Json(shape!(serde_json::Value)), ..PLAIN };
 const POST: Route = Route { method: Method::POST, may: May::Roles(ACTORS), ..JSON };

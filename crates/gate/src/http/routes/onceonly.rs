@@ -7,17 +7,6 @@ use super::{Gives, May, Route, Takes};
 use crate::http::onceonly::{account, agents, leases, locks, policies, policy_form, run, runs, tools};
 use crate::wire::onceonly as wire;
 
-macro_rules! shape {
-    ($shape:ty) => {
-        |generator| generator.subschema_for::<$shape>()
-    };
-}
-macro_rules! handler {
-    ($handler:path) => {
-        |call| Box::pin($handler(call))
-    };
-}
-
 const OFFSET: (&str, &str) = ("offset", "how many to pass over");
 const SCOPE: (&str, &str) = ("scope_id", "global, or agent: and the agent's id; without it, global");
 const KEY: (&str, &str) = ("key", "what is held");

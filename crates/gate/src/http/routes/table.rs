@@ -20,17 +20,6 @@ pub(super) const ADMINS: &[KeyRole] = &[Admin];
 const CURSOR: (&str, &str) = ("cursor", "where to go on, as the page before said");
 pub(super) const LIMIT: (&str, &str) = ("limit", "how many at most");
 
-macro_rules! shape {
-    ($shape:ty) => {
-        |generator| generator.subschema_for::<$shape>()
-    };
-}
-macro_rules! handler {
-    ($handler:path) => {
-        |call| Box::pin($handler(call))
-    };
-}
-
 /// A route that most others differ from in little.
 pub(super) const PLAIN: Route = Route {
     method: Method::GET,

@@ -7,17 +7,6 @@ use super::{Gives, May, Route, Takes};
 use crate::http::{tool, tools};
 use crate::{views, wire};
 
-macro_rules! shape {
-    ($shape:ty) => {
-        |generator| generator.subschema_for::<$shape>()
-    };
-}
-macro_rules! handler {
-    ($handler:path) => {
-        |call| Box::pin($handler(call))
-    };
-}
-
 const SCOPE: (&str, &str) = ("scope", "global, or agent: and the agent's id; without it, global");
 
 /// The routes, the busiest first.
