@@ -28,12 +28,16 @@ pub use result::Shown;
 
 /// The eyes of one gate. Cheap to clone.
 #[derive(Clone)]
-pub struct Eyes(Arc<Inner>, Option<Arc<str>>);
+pub struct Eyes(Arc<Inner>, Arc<Place>, Option<Arc<str>>);
 
-struct Inner {
-    /// True if tools run on this machine, so that its links are theirs.
+/// Where tools run.
+struct Place {
+    /// True if that is this machine, so that its links are theirs.
     here: bool,
     around: Surroundings,
+}
+
+struct Inner {
     lenses: ArcSwapOption<Lenses>,
     /// What stands for which value, by session.
     names: Mutex<Names>,
@@ -63,25 +67,30 @@ impl Eyes {
 
     fn new(here: bool, around: Surroundings) -> Self {
         let inner = Inner {
-            here,
-            around,
             lenses: ArcSwapOption::empty(),
             names: Mutex::new(Names::new()),
             resolved: look::Resolved::default(),
             described: Mutex::default(),
         };
-        Self(Arc::new(inner), None)
+        Self(Arc::new(inner), Arc::new(Place { here, around }), None)
+    }
+
+    /// The same eyes, for a tool that runs in the folder `cwd`, as the user whose home is `home`. `here`: on this
+    /// machine.
+    pub fn at(&self, here: bool, cwd: Option<String>, home: Option<String>) -> Self {
+        let around = Surroundings { cwd, home, ..Surroundings::default() };
+        Self(Arc::clone(&self.0), Arc::new(Place { here, around }), self.2.clone())
     }
 
     /// The same, where the gate's own tools work in this folder.
     #[must_use]
     pub fn on(self, folder: Option<&Path>) -> Self {
-        Self(self.0, folder.and_then(Path::to_str).map(Arc::from))
+        Self(self.0, self.1, folder.and_then(Path::to_str).map(Arc::from))
     }
 
     /// The folder that the gate's own tools work in.
     pub fn folder(&self) -> Option<&Path> {
-        self.1.as_deref().map(Path::new)
+        self.2.as_deref().map(Path::new)
     }
 
     /// What a path or a command of this action is relative to. What the gate does itself it does in its folder, and not
@@ -90,14 +99,14 @@ impl Eyes {
         let works = |tool: &&Tool| match (&tool.hand, &tool.endpoint) {
             (Some(hand), _) => hand.works_in_folder(),
             (None, Some(_)) => false,
-            (None, None) => self.1.is_some() && Own::parse(&tool.name).is_some(),
+            (None, None) => self.2.is_some() && Own::parse(&tool.name).is_some(),
         };
         if tool.filter(works).is_none() {
-            return Cow::Borrowed(&self.0.around);
+            return Cow::Borrowed(&self.1.around);
         }
-        let named = self.1.as_deref().map(str::to_owned);
+        let named = self.2.as_deref().map(str::to_owned);
         let cwd = named.or_else(|| policy.bounds(action.agent(), action.tool()).workspace);
-        Cow::Owned(Surroundings { cwd, ..self.0.around.clone() })
+        Cow::Owned(Surroundings { cwd, ..self.1.around.clone() })
     }
 
     /// What the action would do and what stands in its arguments, as far as that can be told from the action
@@ -142,7 +151,7 @@ impl Eyes {
     /// Adds what only a machine can tell, where the policy depends on it.
     pub async fn look(&self, policy: &Policy, action: &Action, facts: &mut Facts) {
         let Some(agent) = policy.agent(action.agent()) else { return };
-        if self.0.here {
+        if self.1.here {
             look::follow(&mut facts.effects);
         }
         if agent.boundaries().iter().any(verdict::boundary::Boundaries::asks_for_addresses) {
@@ -167,7 +176,7 @@ impl Eyes {
         let Some(agent) = policy.agent(action.agent()) else { return false };
         let touches = |of: fn(&verdict::Target) -> bool| facts.effects.iter().any(|it| of(&it.target));
         let asks = || agent.boundaries().iter().any(verdict::boundary::Boundaries::asks_for_addresses);
-        (self.0.here && touches(|it| matches!(it, verdict::Target::Path(_))))
+        (self.1.here && touches(|it| matches!(it, verdict::Target::Path(_))))
             || (touches(|it| matches!(it, verdict::Target::Host(_))) && asks())
     }
 

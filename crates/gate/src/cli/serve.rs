@@ -9,6 +9,7 @@ use clap::Args;
 use super::opening::open_gate;
 use super::print;
 use super::{Done, Failure, StoreArg};
+use crate::http::Customs;
 use crate::mcp::servers::Servers;
 use crate::policy_watch::PolicyWatch;
 use crate::serve::{self, Options};
@@ -42,6 +43,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     builtin: Option<PathBuf>,
     #[command(flatten)]
+    customs: Customs,
+    #[command(flatten)]
     store: StoreArg,
 }
 
@@ -64,6 +67,7 @@ pub fn run(args: &ServeArgs) -> Done {
             mcp,
             ground,
             sealing,
+            customs: args.customs,
             on_ready: Box::new(ready),
             stop: serve::told_to_stop().map_err(Failure::Said)?,
         };
