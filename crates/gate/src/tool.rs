@@ -10,6 +10,7 @@ mod ending;
 mod errand;
 mod fault;
 mod fetch;
+mod hush;
 pub mod import;
 mod lost;
 mod notice;
