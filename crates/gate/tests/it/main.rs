@@ -35,6 +35,7 @@ mod model;
 mod onceonly;
 mod onceonly_work;
 mod policy_edit;
+mod proxy;
 mod run;
 mod sim;
 mod tidy;
