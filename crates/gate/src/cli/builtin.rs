@@ -39,6 +39,7 @@ const REVISIONS: [&str; 3] = ["2025-06-18", "2025-03-26", "2024-11-05"];
 /// Serves until stdin ends.
 pub fn run(args: &BuiltinArgs) -> Done {
     let tools = Tools::open(&args.workspace, args.store.find()?, args.line.clone(), args.agent.clone())?;
+    crate::runs::host::try_it();
     let mut input = std::io::stdin().lock();
     loop {
         let mut line = Vec::new();

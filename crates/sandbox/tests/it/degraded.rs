@@ -235,3 +235,20 @@ fn attacked() {
     }
     assert!(names.contains(&"fs_stat_secret") && names.contains(&"fs_chmod_outside"), "{names:?}");
 }
+
+/// The doctor as well: it has another run to try, and says what is lost. (The filter is on this test's thread, and on
+/// all that it starts.)
+#[test]
+fn the_doctor_examines_a_host_without_namespaces() {
+    let place = Place::new();
+    deny(&[libc::SYS_mount, libc::SYS_unshare], libc::EPERM).unwrap();
+    let found = doctor::examine(Some(place.program.clone())).unwrap();
+    assert_eq!(found.broken, Vec::<String>::new());
+    let missing = found.report.missing(&[]);
+    assert!(
+        missing.contains(&Guarantee::FilesHidden) && !missing.contains(&Guarantee::FilesRead),
+        "{missing:?}"
+    );
+    let (tried, got_in) = found.tried(Guarantee::FilesHidden);
+    assert!(tried > 3 && got_in.contains(&"fs_stat_secret"), "{got_in:?}");
+}
