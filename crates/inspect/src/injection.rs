@@ -43,10 +43,11 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
     let mut sum = Sum::default();
     let mut stretches = stretch::Stretches::default();
     let mut scored: Vec<(Range<usize>, u8)> = Vec::new();
+    let reported = model::threshold(REPORTED);
     let each = |word: walk::Word| {
         let (weight, woken) = table.weigh(word);
-        if sum.add(weight, word.at) {
-            note(&mut scored, sum.window(word.at), model::calibrated(sum.now()));
+        if let Some(window) = sum.add(weight, word.at).filter(|window| *window >= reported) {
+            note(&mut scored, sum.window(word.at), model::calibrated(window));
         }
         if woken {
             wake(text, word, table, &mut stretches);
@@ -54,8 +55,8 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
     };
     let spelled = std::cell::RefCell::new(stretch::Stretches::default());
     walk::walk(text, each, |at| spelled.borrow_mut().around(at, text.len()));
-    if sum.is_short() && sum.over() {
-        note(&mut scored, 0..text.len(), model::calibrated(sum.best()));
+    if let Some(short) = sum.short().filter(|short| *short >= reported) {
+        note(&mut scored, 0..text.len(), model::calibrated(short));
     }
     for (span, score) in scored {
         let end = stretch::word_end(text, span.end);
@@ -74,9 +75,14 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
 /// sixteen words. Nothing should be refused for it alone.
 pub fn score(text: &str) -> u8 {
     let table = &*TABLE;
-    let mut sum = Sum::default();
-    walk::walk(text, |word| _ = sum.add(table.weigh(word).0, word.at), |_| ());
-    model::calibrated(sum.best())
+    let (mut sum, mut best) = (Sum::default(), i32::MIN);
+    let each = |word: walk::Word| {
+        if let Some(window) = sum.add(table.weigh(word).0, word.at) {
+            best = best.max(window);
+        }
+    };
+    walk::walk(text, each, |_| ());
+    model::calibrated(sum.short().unwrap_or(best))
 }
 
 /// What the model sees of `text`, word by word: the hash of the word and that of the word with the one before

@@ -32,8 +32,11 @@ use std::borrow::Cow;
 use verdict::Risk;
 
 use crate::Hit;
+use crate::bits::{WIDTH, blocks, mask, rest};
+use crate::glance::{Places, glance};
 use clues::{Classes, Clues};
 use judge::{Found, surer};
+pub(crate) use spots::TITLES;
 use strip::Strip;
 
 /// What is looked for, and how sure it must be.
@@ -92,6 +95,11 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
 
 /// Finds personal data in `text`, as `settings` say.
 pub fn find_in(text: &str, settings: &Settings, hits: &mut Vec<Hit>) {
+    find_at(text, settings, &glance(text).titles, hits);
+}
+
+/// Finds personal data in `text`, where titles were seen at `titles`.
+pub(crate) fn find_at(text: &str, settings: &Settings, titles: &Places, hits: &mut Vec<Hit>) {
     let field = if settings.field.is_empty() { Classes::default() } else { Clues::in_name(&settings.field) };
     let start = text.len() - text.trim_start().len();
     let mut reader = Reader {
@@ -106,7 +114,7 @@ pub fn find_in(text: &str, settings: &Settings, hits: &mut Vec<Hit>) {
     };
     let first = reader.hits.len();
     reader.read();
-    reader.titles();
+    reader.titles(titles);
     if let Some(new) = hits.get_mut(first..) {
         new.sort_by_key(|hit| hit.span.start);
     }
@@ -130,13 +138,25 @@ struct Reader<'t, 'h> {
 impl Reader<'_, '_> {
     fn read(&mut self) {
         let mut at = 0;
-        while let Some(spot) = spots::next(self.bytes, at) {
-            let after = match self.byte(spot) {
-                b'@' => self.at_sign(spot),
-                b':' => self.colon(spot),
-                _ => self.digit(spot, at),
-            };
-            at = after.max(spot + 1);
+        let rest = rest(self.bytes);
+        for (number, block) in blocks(self.bytes, &rest).enumerate() {
+            let mut spots = mask(block, spots::is_spot);
+            while spots != 0 {
+                let spot = number * WIDTH + spots.trailing_zeros() as usize;
+                spots &= spots - 1;
+                if spot >= at {
+                    at = self.spot(spot, at).max(spot + 1);
+                }
+            }
+        }
+    }
+
+    /// Asks what stands at `spot`; nothing from `from` on was before it. Returns where to read on.
+    fn spot(&mut self, spot: usize, from: usize) -> usize {
+        match self.byte(spot) {
+            b'@' => self.at_sign(spot),
+            b':' => self.colon(spot),
+            _ => self.digit(spot, from),
         }
     }
 
@@ -177,8 +197,8 @@ impl Reader<'_, '_> {
     }
 
     /// People by how they are addressed. What was found by figures stays.
-    fn titles(&mut self) {
-        let titles = spots::titles(self.bytes);
+    fn titles(&mut self, places: &Places) {
+        let titles = spots::titles(places);
         if titles.is_empty() {
             return;
         }

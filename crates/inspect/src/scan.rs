@@ -18,6 +18,7 @@ use patterns::Patterns;
 pub use stream::Stream;
 use verdict::Risk;
 
+use crate::glance::{Glance, glance};
 use crate::text::{How, Layer, view};
 use crate::{Hit, injection, personal, secret, trace};
 
@@ -122,14 +123,17 @@ impl Scanner {
 
     fn layer(&self, layer: &Layer<'_>, found: &mut Vec<Hit>) {
         let text = layer.text.as_ref();
-        if self.wanted.secrets {
-            secret::find(text, found);
+        let wanted = &self.wanted;
+        let seen =
+            if wanted.secrets || wanted.personal || wanted.traces { glance(text) } else { Glance::default() };
+        if wanted.secrets {
+            secret::find_at(text, &seen.secrets, found);
         }
-        if self.wanted.personal {
-            personal::find(text, found);
+        if wanted.personal {
+            personal::find_at(text, &personal::Settings::default(), &seen.titles, found);
         }
-        if self.wanted.traces {
-            trace::find(text, found);
+        if wanted.traces {
+            trace::find_at(text, &seen.anchors, found);
         }
         if self.wanted.injection {
             let from = found.len();

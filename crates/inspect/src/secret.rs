@@ -8,7 +8,6 @@
 mod assign;
 mod base;
 mod checksum;
-mod grams;
 mod judge;
 mod known;
 mod links;
@@ -20,11 +19,12 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 pub(crate) use base::decode64;
-use grams::Grams;
 use judge::makeup;
+pub(crate) use shape::{Set, has};
 use verdict::Risk;
 
 use crate::Hit;
+use crate::glance::{Places, glance};
 use table::{Format, Table};
 
 /// How many bytes of values within values are read before it is asked whether that leads anywhere.
@@ -59,7 +59,9 @@ enum Trigger {
 
 /// Everything that is built once.
 struct Engine {
-    grams: Grams,
+    /// Each with what may stand behind it, one set for each place.
+    anchors: Vec<(Vec<u8>, Vec<Set>)>,
+    /// What each anchor leads to.
     triggers: Vec<Trigger>,
     table: Table,
 }
@@ -68,18 +70,18 @@ fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let table = Table::read();
-        let mut engine = Engine { grams: Grams::default(), triggers: Vec::new(), table };
+        let mut engine = Engine { anchors: Vec::new(), triggers: Vec::new(), table };
         for (number, format) in engine.table.formats.iter().enumerate() {
-            engine.grams.add(&format.shape.anchor(), &format.shape.follows());
+            engine.anchors.push((format.shape.anchor(), format.shape.follows()));
             engine.triggers.push(Trigger::Format(u16::try_from(number).unwrap_or(u16::MAX)));
         }
         for (number, word) in engine.table.near.iter().enumerate() {
-            engine.grams.add(word.as_bytes(), &[]);
+            engine.anchors.push((word.as_bytes().to_vec(), Vec::new()));
             engine.triggers.push(Trigger::Near(u8::try_from(number).unwrap_or(u8::MAX)));
         }
         let keys = assign::WORDS.iter().copied().chain(engine.table.words.iter().map(String::as_str));
         for word in keys {
-            engine.grams.add(word.as_bytes(), &[]);
+            engine.anchors.push((word.as_bytes().to_vec(), Vec::new()));
             engine.triggers.push(Trigger::Key);
         }
         let plain = [
@@ -102,7 +104,7 @@ fn engine() -> &'static Engine {
             ("passwordauthentication(", Trigger::Call),
         ];
         for (word, trigger) in plain {
-            engine.grams.add(word.as_bytes(), &[]);
+            engine.anchors.push((word.as_bytes().to_vec(), Vec::new()));
             engine.triggers.push(trigger);
         }
         engine
@@ -111,6 +113,11 @@ fn engine() -> &'static Engine {
 
 /// Finds secrets in one text; spans are bytes of that text.
 pub fn find(text: &str, hits: &mut Vec<Hit>) {
+    find_at(text, &glance(text).secrets, hits);
+}
+
+/// Finds secrets where their words were seen.
+pub(crate) fn find_at(text: &str, places: &Places, hits: &mut Vec<Hit>) {
     let engine = engine();
     let mut search = Search {
         text,
@@ -122,7 +129,14 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
         spent: 0,
         hits,
     };
-    engine.grams.each(text.as_bytes(), |at, word| search.at(at, word));
+    for (at, word) in places {
+        search.at(*at, *word);
+    }
+}
+
+/// The words that a text is searched for, in lower case, with what may follow each. Their numbers are their places.
+pub(crate) fn anchors() -> Vec<(Vec<u8>, Vec<Set>)> {
+    engine().anchors.clone()
 }
 
 /// How many formats with a fixed part, and how many that go by a name, are known.
@@ -134,7 +148,7 @@ pub fn known_formats() -> (usize, usize) {
 /// Every word that a text is searched for, in lower case.
 #[doc(hidden)]
 pub fn words() -> Vec<String> {
-    engine().grams.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    engine().anchors.iter().map(|(word, _)| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 struct Search<'t, 'h> {

@@ -4,6 +4,7 @@
 //! branch (`shell/walk.rs`), and what programs do (`shell/call.rs`, `data/programs.txt`). Runs nothing, looks at
 //! nothing outside of the text, and judges no policy. What cannot be told is `process.exec` of an unknown target.
 
+mod arithmetic;
 mod assigned;
 mod braces;
 mod builtins;
@@ -24,6 +25,7 @@ mod http;
 mod http_options;
 mod judge;
 mod lexical;
+mod many;
 mod options;
 mod outputs;
 mod parse;
@@ -35,6 +37,7 @@ mod remote;
 mod runners;
 mod schedule;
 mod scope;
+mod sed;
 mod shells;
 mod statements;
 mod store;

@@ -9,16 +9,15 @@ mod line;
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use aho_corasick::packed;
 use verdict::Risk;
 
 use self::line::Sort;
 use crate::Hit;
+use crate::glance::{Places, glance};
 
 /// Words that a trace or an internal error always has one of.
-const ANCHORS: &[&str] = &[
+pub(crate) const ANCHORS: &[&str] = &[
     "Traceback (",
     "\", line ",
     "\n\tat ",
@@ -58,32 +57,6 @@ const ANCHORS: &[&str] = &[
     "Werkzeug Debugger",
 ];
 
-static SEARCH: LazyLock<Search> = LazyLock::new(Search::new);
-
-/// Vector instructions where the machine has them.
-enum Search {
-    Packed(packed::Searcher),
-    Plain(Option<aho_corasick::AhoCorasick>),
-}
-
-impl Search {
-    fn new() -> Self {
-        match packed::Searcher::new(ANCHORS) {
-            Some(packed) => Self::Packed(packed),
-            None => Self::Plain(aho_corasick::AhoCorasick::new(ANCHORS).ok()),
-        }
-    }
-
-    /// The next anchor within the text.
-    fn next(&self, text: &str, span: Range<usize>) -> Option<Range<usize>> {
-        let found = match self {
-            Self::Packed(packed) => packed.find_in(text, span.into()),
-            Self::Plain(plain) => plain.as_ref()?.find(aho_corasick::Input::new(text).span(span)),
-        };
-        found.map(|it| it.range())
-    }
-}
-
 /// How long a line is read.
 const LINE: usize = 1_000;
 
@@ -93,14 +66,18 @@ const BETWEEN: usize = 3;
 /// Adds the stack traces and internal errors of `text`, one layer of a text. Spans are bytes of it, over the
 /// whole trace. Linear in the length of the text.
 pub fn find(text: &str, hits: &mut Vec<Hit>) {
-    let search = &*SEARCH;
+    find_at(text, &glance(text).anchors, hits);
+}
+
+/// The same, where anchors were seen at `places`, in order.
+pub(crate) fn find_at(text: &str, places: &Places, hits: &mut Vec<Hit>) {
     let mut from = 0;
-    while let Some(anchor) = search.next(text, from..text.len()) {
+    for (start, number) in places {
+        let Some(anchor) = ANCHORS.get(usize::from(*number)).filter(|_| *start >= from) else { continue };
         // An anchor may begin with the end of the line before.
-        let at =
-            if text.as_bytes().get(anchor.start) == Some(&b'\n') { anchor.start + 1 } else { anchor.start };
+        let at = start + usize::from(anchor.starts_with('\n'));
         let mut trace = Trace::around(text, at, from);
-        from = trace.end.max(anchor.end);
+        from = trace.end.max(start + anchor.len());
         while !text.is_char_boundary(from) {
             from += 1;
         }

@@ -33,7 +33,8 @@ struct Entry {
     trigger: u8,
 }
 
-const MANY: u8 = 255;
+/// No mark is even.
+const MANY: u8 = 2;
 
 impl Table {
     /// The weights, and what wakes the search.
@@ -113,61 +114,34 @@ fn cases(before: Option<&str>, word: &str) -> Vec<(Option<u64>, u64)> {
 }
 
 /// The sum of the last words' weights.
+#[derive(Default)]
 pub(super) struct Sum {
     weights: [i32; WINDOW],
     places: [usize; WINDOW],
     words: usize,
     now: i32,
-    best: i32,
-    reported: i32,
-}
-
-impl Default for Sum {
-    fn default() -> Self {
-        let reported = threshold(super::REPORTED);
-        Self { weights: [0; WINDOW], places: [0; WINDOW], words: 0, now: 0, best: i32::MIN, reported }
-    }
 }
 
 impl Sum {
-    /// Takes a word in; true if the window is full and its sum is worth a report.
+    /// Takes a word in; the sum of the window, once it is full.
     #[inline]
-    pub fn add(&mut self, weight: i32, at: usize) -> bool {
+    pub fn add(&mut self, weight: i32, at: usize) -> Option<i32> {
         let slot = self.words % WINDOW;
-        self.words += 1;
-        self.now += weight;
+        self.words = self.words.wrapping_add(1);
+        // Sums of thirty-two bytes at most: nothing wraps.
         if let Some(oldest) = self.weights.get_mut(slot) {
-            self.now -= *oldest;
+            self.now = self.now.wrapping_add(weight).wrapping_sub(*oldest);
             *oldest = weight;
         }
         if let Some(place) = self.places.get_mut(slot) {
             *place = at;
         }
-        let full = self.words >= WINDOW;
-        if full {
-            self.best = self.best.max(self.now);
-        }
-        full && self.now >= self.reported
+        (self.words >= WINDOW).then_some(self.now)
     }
 
-    /// The sum of the last words.
-    pub fn now(&self) -> i32 {
-        self.now
-    }
-
-    /// The greatest sum of a window; of the whole text where that is shorter.
-    pub fn best(&self) -> i32 {
-        if self.is_short() { self.now * i32::from(share(self.words)) / 64 } else { self.best }
-    }
-
-    /// True while the text fills no window.
-    pub fn is_short(&self) -> bool {
-        self.words < WINDOW
-    }
-
-    /// True if the last words are worth a report.
-    pub fn over(&self) -> bool {
-        self.best() >= self.reported
+    /// What a text that fills no window comes to; absent if it filled one.
+    pub fn short(&self) -> Option<i32> {
+        (self.words < WINDOW).then(|| self.now * i32::from(share(self.words)) / 64)
     }
 
     /// From the first byte of the oldest word to the first byte of the newest, which is at `at`.
@@ -189,7 +163,8 @@ fn steps() -> impl Iterator<Item = i32> {
     pairs.iter().take(SCORES).map(|pair| i32::from(i16::from_le_bytes(*pair)))
 }
 
-fn threshold(score: u8) -> i32 {
+/// The sum from which on a text has a score.
+pub(super) fn threshold(score: u8) -> i32 {
     steps().nth(usize::from(score).saturating_sub(1)).unwrap_or(i32::MAX)
 }
 

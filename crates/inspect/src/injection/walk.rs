@@ -8,6 +8,8 @@
 //! `instruction` and `instructions` are one. There is no branch on what a byte is: sixty-four bytes at a time
 //! become a mask, and only words are looked at one by one. That keeps it under a nanosecond a byte.
 
+use crate::bits::{WIDTH, blocks, mask, rest};
+
 /// A word as the model and the triggers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -20,7 +22,7 @@ pub(super) struct Word {
 }
 
 /// A hash: where it points in a table of 65,536, and a byte that tells most of what points to the same place
-/// apart; never 0 or 255.
+/// apart; always odd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// The index.
@@ -31,21 +33,21 @@ pub(super) struct Place {
 
 /// The hash of a word.
 #[inline]
-pub(super) const fn alone(key: u64) -> Place {
+pub(super) fn alone(key: u64) -> Place {
     place(key.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// The hash of two words in a row.
 #[inline]
-pub(super) const fn pair(before: u64, key: u64) -> Place {
+pub(super) fn pair(before: u64, key: u64) -> Place {
     let mixed = before.rotate_left(29).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ key;
     place(mixed.wrapping_mul(0xc2b2_ae3d_27d4_eb4f))
 }
 
 #[inline]
-const fn place(product: u64) -> Place {
-    let [.., mark, low, high] = product.to_le_bytes();
-    Place { index: u16::from_le_bytes([low, high]), mark: (mark & 0x7f) + 1 }
+fn place(product: u64) -> Place {
+    let [.., mark, _, _] = product.to_le_bytes();
+    Place { index: u16::try_from(product >> 48).unwrap_or_default(), mark: mark | 1 }
 }
 
 /// The key of a word that is already in lower case.
@@ -62,13 +64,9 @@ pub(super) fn key_of(word: &str) -> u64 {
 #[inline]
 pub(super) fn walk(text: &str, mut word: impl FnMut(Word), mut spelled: impl FnMut(usize)) {
     let bytes = text.as_bytes();
-    let (blocks, rest) = bytes.as_chunks::<64>();
-    let mut last = [0; 64];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
     let mut edges = Edges::default();
-    let mut all = blocks.iter().chain([&last, &[0; 64]]).map(|block| edges.of(block));
+    let rest = rest(bytes);
+    let mut all = blocks(bytes, &rest).chain([&[0; WIDTH]]).map(|block| edges.of(block));
     let mut now = all.next().unwrap_or_default();
     let mut base = 0;
     let mut before = 0;
@@ -76,31 +74,53 @@ pub(super) fn walk(text: &str, mut word: impl FnMut(Word), mut spelled: impl FnM
         if now.lonely.count_ones() >= 14 || now.mixed.count_ones() >= 6 {
             spelled(base);
         }
-        let stops = u128::from(now.stops) | (u128::from(next.stops) << 64);
+        let mut padded = [0; REACH];
+        let here = reach(bytes, base, &mut padded);
         let mut starts = now.starts;
         while starts != 0 {
             let offset = starts.trailing_zeros();
             starts &= starts - 1;
-            let length = (stops >> (offset + 1)).trailing_zeros().min(7) + 1;
-            let at = base + offset as usize;
-            let key = (eight(bytes, at) | 0x2020_2020_2020_2020) & (u64::MAX >> (64 - 8 * length));
-            word(Word { at, key, before });
+            let stops = (now.stops >> offset >> 1) | (next.stops << (63 - offset));
+            let longer = stops.trailing_zeros().min(7) as usize;
+            let far = offset as usize;
+            let eight = here.get(far..far + 8).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+            let kept = KEPT.get(longer).copied().unwrap_or_default();
+            let key = (u64::from_le_bytes(eight) | 0x2020_2020_2020_2020) & kept;
+            word(Word { at: base + far, key, before });
             before = key;
         }
         now = next;
-        base += 64;
+        base += WIDTH;
     }
 }
 
-/// The eight bytes from `at`; zeros beyond the end.
+/// A block and what the last word in it may reach into.
+const REACH: usize = WIDTH + 8;
+
+/// The bytes from `at`, zeros beyond the end.
 #[inline]
-fn eight(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match rest.first_chunk::<8>() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => rest.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
+fn reach<'b>(bytes: &'b [u8], at: usize, padded: &'b mut [u8; REACH]) -> &'b [u8; REACH] {
+    let here = bytes.get(at..).unwrap_or_default();
+    if let Some(whole) = here.first_chunk() {
+        return whole;
     }
+    for (to, from) in padded.iter_mut().zip(here) {
+        *to = *from;
+    }
+    padded
 }
+
+/// What a key keeps of eight bytes where the word is so much longer than one.
+const KEPT: [u64; 8] = [
+    0xff,
+    0xffff,
+    0xff_ffff,
+    0xffff_ffff,
+    0xff_ffff_ffff,
+    0xffff_ffff_ffff,
+    0xff_ffff_ffff_ffff,
+    0xffff_ffff_ffff_ffff,
+];
 
 /// Where words begin and end within 64 bytes, one bit a byte.
 #[derive(Clone, Copy, Default)]
@@ -122,35 +142,19 @@ struct Edges {
     hole: u64,
 }
 
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The same byte eight times.
-const fn each(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
 impl Edges {
     #[inline]
-    fn of(&mut self, block: &[u8; 64]) -> Block {
-        let (words, _) = block.as_chunks::<8>();
-        let (mut word, mut digit) = (0, 0);
-        let mut wide = 0;
-        for (index, eight) in words.iter().enumerate() {
-            let eight = u64::from_le_bytes(*eight);
-            wide |= eight;
-            let low = eight & !HIGHS;
-            let letter = low | each(0x20);
-            let is_letter = (letter + each(0x80 - b'a')) & !(letter + each(0x80 - b'z' - 1));
-            let is_digit = (low + each(0x80 - b'0')) & !(low + each(0x80 - b'9' - 1));
-            digit |= gather(is_digit & !eight & HIGHS) << (8 * index);
-            word |= gather((is_letter | is_digit | eight) & HIGHS) << (8 * index);
-        }
+    fn of(&mut self, block: &[u8; WIDTH]) -> Block {
+        let digit = mask(block, |byte| byte.is_ascii_digit());
+        let mut word =
+            mask(block, |byte| (byte | 0x20).is_ascii_lowercase() | byte.is_ascii_digit() | (byte > 0x7f));
         let mut single = 0;
         let follows = self.single;
         let hole = self.hole;
         (self.single, self.hole) = (0, 0);
-        if wide & HIGHS != 0 || follows | hole != 0 {
-            (word, single) = self.beyond_ascii(words, word, hole);
+        let wide = block.iter().fold(0, |all, byte| all | byte);
+        if wide > 0x7f || follows | hole != 0 {
+            (word, single) = self.beyond_ascii(block, word, hole);
         }
         let fresh = word & !((word << 1) | self.word);
         let starts = fresh | single | (((single << 3) | follows) & word);
@@ -164,28 +168,15 @@ impl Edges {
     /// Takes punctuation beyond ASCII (`C2 xx`, `E2 xx xx`) out of the words, and finds the characters that are
     /// words of their own: those that begin with `E3` to `ED`.
     #[cold]
-    fn beyond_ascii(&mut self, words: &[[u8; 8]], word: u64, hole: u64) -> (u64, u64) {
-        let (mut two, mut three, mut single) = (0, 0, 0);
-        for (index, eight) in words.iter().enumerate() {
-            let eight = u64::from_le_bytes(*eight);
-            let low = eight & !HIGHS;
-            let is = |byte: u8| !((((eight ^ each(byte)) & !HIGHS) + !HIGHS) | (eight ^ each(byte))) & HIGHS;
-            let is_single = eight & (low + each(0x80 - 0x63)) & !(low + each(0x80 - 0x6e)) & HIGHS;
-            two |= gather(is(0xc2)) << (8 * index);
-            three |= gather(is(0xe2)) << (8 * index);
-            single |= gather(is_single) << (8 * index);
-        }
+    fn beyond_ascii(&mut self, block: &[u8; WIDTH], word: u64, hole: u64) -> (u64, u64) {
+        let two = mask(block, |byte| byte == 0xc2);
+        let three = mask(block, |byte| byte == 0xe2);
+        let single = mask(block, |byte| (0xe3..=0xed).contains(&byte));
         let holes = two | (two << 1) | three | (three << 1) | (three << 2) | hole;
         self.hole = (two >> 63) | (three >> 63) | (three >> 62);
         self.single = single >> 61;
         (word & !holes, single)
     }
-}
-
-/// The highest bit of each of eight bytes, as eight bits, first byte lowest.
-#[inline]
-const fn gather(highs: u64) -> u64 {
-    (highs >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]

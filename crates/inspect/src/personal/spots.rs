@@ -1,39 +1,15 @@
-//! Where in a text something may be: the one loop that sees every byte.
+//! Where in a text something may be: digits, colons, signs of addresses, and titles of persons.
 //!
-//! Answerable for finding the next digit, colon or `@`, and the next title of a person, as fast as memory is
-//! read. Knows nothing of what stands there.
+//! Answerable for which bytes and which words these are. Knows nothing of what stands there.
 
-use std::sync::LazyLock;
-
-use aho_corasick::packed::{Config, MatchKind, Searcher};
-
-const BLOCK: usize = 32;
-
-/// The next byte at or after `from` that is a digit, a colon or an `@`.
-pub(super) fn next(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    if rest.first().is_some_and(|byte| is_spot(*byte)) {
-        return Some(from);
-    }
-    let mut at = from;
-    let mut blocks = rest.chunks_exact(BLOCK);
-    for block in &mut blocks {
-        if block.iter().fold(false, |any, byte| any | is_spot(*byte)) {
-            return Some(at + block.iter().position(|byte| is_spot(*byte)).unwrap_or(0));
-        }
-        at += BLOCK;
-    }
-    blocks.remainder().iter().position(|byte| is_spot(*byte)).map(|more| at + more)
-}
-
-/// Digits and the colon stand next to each other.
+/// Whether something may stand here: a digit, a colon or an `@`. Digits and the colon stand next to each other.
 #[inline(always)]
-fn is_spot(byte: u8) -> bool {
+pub(super) fn is_spot(byte: u8) -> bool {
     (byte.wrapping_sub(b'0') < 11) | (byte == b'@')
 }
 
-/// What stands before a person's name. Few and long enough to be looked for all at once.
-const TITLES: &[&str] = &[
+/// What stands before a person's name.
+pub(crate) const TITLES: &[&str] = &[
     "Mr.",
     "Mr ",
     "Mrs",
@@ -60,14 +36,14 @@ const TITLES: &[&str] = &[
     "Name is ",
 ];
 
-static FINDER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
-    let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
-    builder.extend(TITLES);
-    builder.build()
-});
-
-/// Where titles stand, in order: start and end of each.
-pub(super) fn titles(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let Some(finder) = FINDER.as_ref() else { return Vec::new() };
-    finder.find_iter(bytes).map(|found| (found.start(), found.end())).collect()
+/// Where titles begin and end, in order and none within another; `places` are those that were seen.
+pub(super) fn titles(places: &[(usize, u16)]) -> Vec<(usize, usize)> {
+    let mut free = 0;
+    let mut titles = Vec::new();
+    for (start, number) in places {
+        let Some(title) = TITLES.get(usize::from(*number)).filter(|_| *start >= free) else { continue };
+        free = start + title.len();
+        titles.push((*start, free));
+    }
+    titles
 }

@@ -31,10 +31,19 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Op
         }),
         "export" | "declare" | "typeset" | "local" | "readonly" => declare(walk, name, args),
         "unset" => unset(walk, args),
+        "test" | "[" => {
+            walk.tested(args);
+            return None;
+        }
         "set" => set(walk, args),
         "shift" => walk.scope.args = None,
-        "read" | "mapfile" | "readarray" | "getopts" | "let" | "wait" => sets(walk, args),
+        "let" | "mapfile" | "readarray" | "read" | "getopts" | "wait" => sets(walk, name, args),
+        "history" | "fc" => {
+            remembered(walk, name, args);
+            return Some(Feed::Unknown);
+        }
         "printf" if args.first().is_some_and(|it| it.text == "-v") => {
+            args.get(1).into_iter().for_each(|it| walk.subscript(it));
             let value = outputs::printf(args.get(2..).unwrap_or_default());
             set_named(walk, args.get(1), vec![Field::new(value.substituted())]);
         }
@@ -50,8 +59,8 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Op
             return Some(walk.text(&text, Feed::Nothing));
         }
         "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg"
-        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "history"
-        | "fc" | "bind" | "suspend" | "caller" | "dirs" | "compgen" | "complete" | "compopt" | "enable" => {
+        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "bind"
+        | "suspend" | "caller" | "dirs" | "compgen" | "complete" | "compopt" | "enable" => {
             return Some(Feed::Unknown);
         }
         _ => return None,
@@ -64,11 +73,43 @@ fn plain(args: &[Field]) -> Vec<&Field> {
     args.iter().filter(|it| !it.text.starts_with('-') || it.text.len() == 1).collect()
 }
 
+/// `history` and `fc`: files of commands, and commands that are run again.
+fn remembered(walk: &mut Walk<'_>, name: &str, args: &[Field]) {
+    if name == "history" {
+        for (flag, writes) in [("-w", true), ("-a", true), ("-r", false), ("-n", false)] {
+            if let Some(file) = option(args, flag) {
+                let file = Field::new(file);
+                if writes { walk.writes(&file) } else { walk.reads(&file) }
+            }
+        }
+        return;
+    }
+    if let Some(text) = option(args, "-e").filter(|it| it != "-") {
+        walk.apart(|walk| walk.text(&text, Feed::Nothing));
+    }
+    if !args.iter().any(|it| it.text.starts_with("-l")) {
+        walk.unknown_exec("runs commands of the shell's history again");
+    }
+}
+
+/// The value of a short option, glued or not.
+fn option(args: &[Field], name: &str) -> Option<String> {
+    let at = args.iter().position(|it| it.text.starts_with(name))?;
+    let glued = args.get(at)?.text.get(name.len()..)?;
+    if glued.is_empty() { Some(args.get(at + 1)?.text.clone()) } else { Some(glued.to_owned()) }
+}
+
 fn enter(walk: &mut Walk<'_>, args: &[Field]) {
     let words = plain(args);
     match words.first() {
         None => walk.scope.enter("~"),
-        Some(it) if it.text == "-" || it.text.starts_with('+') || it.glob => {
+        // With `CDPATH` a name may be below any of its folders.
+        Some(it)
+            if it.text == "-"
+                || it.text.starts_with('+')
+                || it.glob
+                || walk.scope.has("CDPATH") && !it.text.starts_with(['/', '.', '~']) =>
+        {
             walk.scope.enter(&UNKNOWN.to_string())
         }
         Some(it) => {
@@ -83,13 +124,10 @@ fn source(walk: &mut Walk<'_>, args: &[Field], feed: &Feed) -> Feed {
     if let Some(content) = walk.content(&file.text) {
         return shells::content(walk, content, args.get(1..).unwrap_or_default(), feed.clone());
     }
-    if !file.is_known() || file.glob {
-        walk.unknown_exec("runs a file that is known only when it runs");
-    }
     if file.text == "/dev/stdin" {
         return shells::fed(walk, feed.clone());
     }
-    walk.reads(file);
+    walk.runs(file);
     walk.scope.forget_all();
     Feed::Unknown
 }
@@ -138,6 +176,7 @@ fn declare(walk: &mut Walk<'_>, name: &str, args: &[Field]) {
             walk.scope.forget_all();
             continue;
         }
+        walk.subscript(&Field::new(variable));
         let variable = variable.trim_end_matches('+');
         if let Some(value) = &value {
             walk.environment(variable, &value.text);
@@ -158,6 +197,7 @@ fn declare(walk: &mut Walk<'_>, name: &str, args: &[Field]) {
 
 fn unset(walk: &mut Walk<'_>, args: &[Field]) {
     for arg in plain(args) {
+        walk.subscript(arg);
         if !arg.is_known() {
             walk.scope.forget_all();
         }
@@ -178,8 +218,19 @@ fn set(walk: &mut Walk<'_>, args: &[Field]) {
     walk.scope.args = Some(Rc::new(rest.to_vec()));
 }
 
-fn sets(walk: &mut Walk<'_>, args: &[Field]) {
+fn sets(walk: &mut Walk<'_>, name: &str, args: &[Field]) {
+    match name {
+        "let" => args.iter().for_each(|it| walk.arithmetic(&it.text)),
+        "mapfile" | "readarray" => {
+            if let Some(text) = option(args, "-C") {
+                // It is given the place and the line besides.
+                walk.apart(|walk| walk.text(&format!("{text} 0 {UNKNOWN}"), Feed::Nothing));
+            }
+        }
+        _ => {}
+    }
     for arg in args {
+        walk.subscript(arg);
         let name = arg.text.split('=').next().unwrap_or_default();
         if arg.is_known() || !name.contains(UNKNOWN) {
             let name = name.trim_end_matches(['+', '-', '*', '/', '%']).to_owned();

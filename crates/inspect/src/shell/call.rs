@@ -176,5 +176,7 @@ fn under(name: &str, rest: &[Field]) -> Option<Words> {
             || it.text == "eval"
     };
     let is_script = shells::is_shell(name) || foreign::is_language(name);
-    (is_script && !rest.iter().any(is_inline)).then_some(Words::Any)
+    // What a module makes of its words nobody wrote down either.
+    let is_module = name.starts_with("py") && rest.iter().any(|it| it.text == "-m");
+    (is_script && (is_module || !rest.iter().any(is_inline))).then_some(Words::Any)
 }

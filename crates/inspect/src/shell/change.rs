@@ -52,6 +52,15 @@ impl Walk<'_> {
                 }
                 each(value, |text| sliced(text, &range))
             }
+            // As a prompt, in which commands are substituted.
+            "@" if self.single(&param.word).text == "P" => {
+                for value in value.unwrap_or_else(|| vec![Field::unknown()]) {
+                    if value.text.contains(['$', '`', '\\']) || !value.is_known() {
+                        self.expanded_again(&value.text);
+                    }
+                }
+                vec![Field::unknown()]
+            }
             "^^" => each(value, |text| Some(text.to_uppercase())),
             ",," => each(value, |text| Some(text.to_lowercase())),
             "^" => each(value, |text| first(text, char::to_ascii_uppercase)),

@@ -91,7 +91,7 @@ impl Walk<'_> {
                 Part::Bare(text) => {
                     growing.now.glob |= is_pattern(text);
                     if at == 0 && text.starts_with('~') {
-                        let text = self.tilde(text);
+                        let text = self.tilde(text, whole);
                         growing.push(&text);
                     } else {
                         growing.push(text);
@@ -129,7 +129,9 @@ impl Walk<'_> {
         let mut all = Field::default();
         for (at, part) in word.parts.iter().enumerate() {
             match part {
-                Part::Bare(text) if at == 0 && text.starts_with('~') => all.text.push_str(&self.tilde(text)),
+                Part::Bare(text) if at == 0 && text.starts_with('~') => {
+                    all.text.push_str(&self.tilde(text, word.parts.len() == 1));
+                }
                 part => {
                     if let Part::Bare(text) = part {
                         all.glob |= is_pattern(text);
@@ -148,12 +150,19 @@ impl Walk<'_> {
         self.scope.get("IFS", self.around).map_or_else(String::new, |it| joined(&it, ""))
     }
 
-    fn tilde(&self, text: &str) -> String {
+    /// What a tilde stands for at the start of a word. `whole`: nothing comes after this text.
+    fn tilde(&self, text: &str, whole: bool) -> String {
         let (name, rest) = text.split_once('/').map_or((text, None), |(name, rest)| (name, Some(rest)));
+        if rest.is_none() && !whole {
+            // `~"/etc"`, `~$USER`: shells differ in whether it still means a folder.
+            return UNKNOWN.to_string();
+        }
         let home = match name {
             "~" => self.scope.get("HOME", self.around).map_or_else(|| "~".to_owned(), |it| joined(&it, "")),
             "~+" => self.scope.get("PWD", self.around).map_or_else(|| ".".to_owned(), |it| joined(&it, "")),
-            other => other.to_owned(),
+            "~root" => "/root".to_owned(),
+            // Another user's home, the folder before, one of the stack, or a name that is no user's.
+            _ => UNKNOWN.to_string(),
         };
         rest.map_or_else(|| home.clone(), |rest| format!("{home}/{rest}"))
     }
@@ -204,6 +213,7 @@ impl Walk<'_> {
             }
             Part::Arith(word) => {
                 let value = self.single(word).text;
+                self.arithmetic(&value);
                 let value = value.trim();
                 let is_number = !value.is_empty() && value.bytes().all(|it| it.is_ascii_digit());
                 if is_number { value.to_owned() } else { PIECE.to_string() }
@@ -219,7 +229,8 @@ impl Walk<'_> {
     /// What a parameter stands for. `whole`: nothing else is in the word.
     fn param(&mut self, param: &Param, whole: bool) -> Vec<Field> {
         if let Some(index) = &param.index {
-            self.single(index);
+            let text = self.single(index).text;
+            self.arithmetic(&text);
         }
         let name = if param.indirect {
             let pointer = self.value(&param.name, param, true).map(|it| joined(&it, " "));

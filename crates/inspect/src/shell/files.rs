@@ -53,6 +53,23 @@ impl Walk<'_> {
         self.effect(Effect::new("fs.read", target));
     }
 
+    /// A file with code in it that is run, and that the script did not put there as far as is known.
+    pub fn runs(&mut self, field: &Field) {
+        match self.content(&field.text) {
+            Some(Feed::Downloaded) => self.unknown_exec("runs what it downloads"),
+            Some(Feed::Decoded) => self.unknown_exec("runs what it decodes"),
+            _ if !field.is_known() || field.glob => {
+                self.unknown_exec("runs a file that is known only when it runs");
+            }
+            _ => {
+                self.reads(field);
+                if let Ok(target @ Target::Path(_)) = self.path(field) {
+                    self.effect(Effect::new("code.run", target));
+                }
+            }
+        }
+    }
+
     pub fn writes(&mut self, field: &Field) {
         self.written(field, None, false);
     }

@@ -1,8 +1,8 @@
 //! `find`: a language of its own, that deletes, writes and runs.
 
 use super::field::{Feed, Field};
+use super::many;
 use super::walk::Walk;
-use super::wrappers;
 
 /// Tests that choose which files: without one of these, everything is meant.
 const FILTERS: &[&str] = &[
@@ -147,7 +147,7 @@ fn run(walk: &mut Walk<'_>, command: &[Field], starts: &[Field], filter: Option<
     for start in starts.iter().take(MOST).chain(&rest) {
         let (field, _) = place(start, filter);
         let has_place = command.iter().any(|it| it.text.contains("{}"));
-        let words = wrappers::filled(command, &[field], "{}", has_place);
+        let words = many::filled(command, &[field], "{}", has_place);
         walk.program(&words, Feed::Nothing);
         let is_system = matches!(
             start.text.trim_end_matches('/'),

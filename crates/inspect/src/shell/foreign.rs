@@ -26,6 +26,7 @@ const LANGUAGES: &[(&str, &[&str], &[&str])] = &[
     ("lua", &["-e"], &["-l"]),
     ("luajit", &["-e"], &["-l"]),
     ("tclsh", &[], &[]),
+    ("expect", &["-c"], &["-f"]),
     ("osascript", &["-e"], &["-l"]),
     ("groovy", &["-e"], &[]),
     ("scala", &["-e"], &[]),
@@ -74,6 +75,10 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
         } else if text == "-m" && stem != "perl" {
             return module(walk, after);
         } else if values.contains(&text) {
+            if let Some(file) = after.first().filter(|it| is_loaded(stem, text, &it.text)) {
+                walk.runs(file);
+                has_code |= text == "-f";
+            }
             rest = after.get(1..).unwrap_or_default();
         } else if text.starts_with('-') && text.len() > 1 {
             if matches!(text, "--version" | "--help" | "-V" | "-v" | "-h" | "-i" | "--check" | "-l") {
@@ -82,6 +87,8 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
         } else {
             if !has_code {
                 file(walk, stem, first, feed);
+            } else if matches!(stem, "perl" | "ruby") {
+                filtered(walk, fields, rest, first);
             }
             return stem != "rails";
         }
@@ -108,6 +115,37 @@ fn glued(text: &str, codes: &[&str], stem: &str) -> Option<String> {
     is_cluster.then(|| text.get(at + 1..).unwrap_or_default().to_owned())
 }
 
+/// True if an option's value is a file that is run before or instead of the code.
+fn is_loaded(stem: &str, option: &str, value: &str) -> bool {
+    match stem {
+        "php" | "expect" => option == "-f",
+        "ruby" | "jruby" | "irb" | "elixir" => option == "-r" && value.contains('/'),
+        "node" | "nodejs" | "bun" => option != "-C" && option != "--cwd" && value.starts_with(['.', '/']),
+        "sbcl" => option == "--load",
+        _ => false,
+    }
+}
+
+/// `-n` and `-p` go through the files that follow the code, and `-i` writes them again.
+fn filtered(walk: &mut Walk<'_>, fields: &[Field], rest: &[Field], first: &Field) {
+    let has = |flag: char| {
+        let options = fields.iter().map(|it| it.text.as_str()).take_while(|it| *it != first.text);
+        options.filter(|it| it.starts_with('-') && !it.starts_with("--")).any(|it| {
+            let letters = it.get(1..).unwrap_or_default();
+            letters.chars().take_while(|it| it.is_ascii_alphanumeric()).any(|it| it == flag)
+        })
+    };
+    if !has('n') && !has('p') {
+        return;
+    }
+    for file in std::iter::once(first).chain(rest) {
+        walk.reads(file);
+        if has('i') {
+            walk.writes(file);
+        }
+    }
+}
+
 fn codes_of(walk: &mut Walk<'_>, language: &str, given: Option<&Field>) -> bool {
     if let Some(given) = given {
         code(walk, language, &given.text.clone());
@@ -124,7 +162,11 @@ fn module(walk: &mut Walk<'_>, words: &[Field]) -> bool {
             walk.program(&all, Feed::Nothing);
         }
         "http.server" | "SimpleHTTPServer" => walk.effect(Effect::new("net.listen", Target::None)),
-        _ => {}
+        name => walk.effect(if module.is_known() {
+            Effect::new("code.run", Target::Named(name.to_owned()))
+        } else {
+            Effect::new("code.run", Target::Unknown)
+        }),
     }
     true
 }
@@ -135,10 +177,7 @@ fn file(walk: &mut Walk<'_>, language: &str, script: &Field, feed: &Feed) {
     }
     match walk.content(&script.text) {
         Some(Feed::Text(text)) => code(walk, language, &text),
-        Some(Feed::Downloaded) => walk.unknown_exec("runs what it downloads"),
-        Some(Feed::Decoded) => walk.unknown_exec("runs what it decodes"),
-        _ if !script.is_known() => walk.unknown_exec("runs a script that is known only when it runs"),
-        _ => walk.reads(script),
+        _ => walk.runs(script),
     }
 }
 
@@ -166,8 +205,8 @@ pub fn code(walk: &mut Walk<'_>, language: &str, text: &str) {
         walk.unknown_exec("runs code that is put together only when it runs");
     }
     calls::scan(walk, text);
-    if language == "tclsh" {
-        // Tcl's words are a shell's: `exec rm -rf x`.
+    if matches!(language, "tclsh" | "expect") {
+        // Tcl's words are a shell's: `exec rm -rf x`, `spawn rm -rf x`.
         super::lexical::destructive(walk, text);
     }
 }

@@ -90,11 +90,14 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
     if glued.is_none() {
         global_options(walk, &global, &verb);
     }
-    if let Some(folder) = global.values(&["-C"]).first() {
-        let folder = folder.text.clone();
-        walk.touches(&Field::new(folder.clone()));
+    let folders = global.values(&["-C"]);
+    if !folders.is_empty() {
         walk.apart(|walk| {
-            walk.scope.enter(&folder);
+            // Each is below the one before.
+            for folder in &folders {
+                walk.touches(folder);
+                walk.scope.enter(&folder.text);
+            }
             subcommand(walk, &verb, &rest, feed);
             Feed::Nothing
         });
@@ -141,6 +144,7 @@ fn subcommand(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
         return;
     }
     git_reach::files(walk, verb, fields, &args);
+    work_tree(walk, verb, &args);
     let dashes = fields.iter().position(|it| it.text == "--");
     match verb {
         "reset" => reset(walk, &args),
@@ -182,6 +186,27 @@ fn subcommand(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
         }
         "daemon" | "http-backend" | "instaweb" => walk.effect(Effect::new("net.listen", Target::None)),
         _ => common(walk, verb),
+    }
+}
+
+/// What changes the files of the folder, and not the repository alone.
+fn work_tree(walk: &mut Walk<'_>, verb: &str, args: &Args) {
+    let first = args.rest.first().map_or("", |it| it.text.as_str());
+    let (changes, removes) = match verb {
+        "clean" => (false, args.has(&["-f", "--force"]) && !args.has(&["-n", "--dry-run"])),
+        "reset" => (args.has(&["--hard", "--merge", "--keep"]), false),
+        "stash" => (!matches!(first, "list" | "show" | "drop" | "clear"), false),
+        "checkout" | "switch" | "pull" | "merge" | "rebase" | "cherry-pick" | "revert" | "am" => {
+            (true, false)
+        }
+        "restore" => (!args.has(&["--staged", "-S"]) || args.has(&["--worktree", "-W"]), false),
+        "apply" => (!args.has(&["--check", "--stat", "--numstat", "--summary", "--cached"]), false),
+        _ => (false, false),
+    };
+    if let (true, Ok(Target::Path(mut here))) = (changes || removes, walk.path(&Field::new("."))) {
+        here.recursive = true;
+        let kind = if removes { "fs.delete" } else { "fs.write" };
+        walk.effect(Effect::new(kind, Target::Path(here)).noting("files of the work tree"));
     }
 }
 
@@ -371,6 +396,11 @@ fn config(walk: &mut Walk<'_>, fields: &[Field]) {
     let mut words = args.rest.as_slice();
     if words.first().is_some_and(|it| matches!(it.text.as_str(), "set" | "unset" | "get" | "list" | "edit")) {
         words = words.get(1..).unwrap_or_default();
+    }
+    let is_change =
+        words.len() > 1 || args.has(&["--unset", "--unset-all", "--remove-section", "-e", "--edit"]);
+    if is_change {
+        args.values(&["-f", "--file"]).iter().for_each(|it| walk.writes(it));
     }
     if let [key, value, ..] = words {
         walk.vcs("changes a setting of the repository");

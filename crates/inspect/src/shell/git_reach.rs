@@ -74,8 +74,7 @@ impl Walk<'_> {
         } else if let Some(name) = lower.strip_prefix("alias.")
             && name == verb
         {
-            let words: Vec<Field> =
-                std::iter::once("git").chain(value.split_whitespace()).map(Field::new).collect();
+            let words: Vec<Field> = std::iter::once(Field::new("git")).chain(self.split(value)).collect();
             self.program(&words, Feed::Nothing);
         }
     }

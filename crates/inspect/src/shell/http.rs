@@ -166,6 +166,7 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
         walk.writes(&socket);
     }
     args.values(LOADS).iter().for_each(|it| walk.reads(it));
+    besides(walk, &args);
     if args.has(&["-K", "--config"]) {
         walk.effect(Effect::new("net.connect", Target::Unknown).noting("as a file says"));
     }
@@ -186,6 +187,22 @@ fn curl(walk: &mut Walk<'_>, fields: &[Field]) {
     }
     if args.has(&["-O", "--remote-name", "--remote-name-all", "-J"]) {
         urls.iter().for_each(|it| saved(walk, it, None));
+    }
+}
+
+/// Files written by what is shown, and who is asked for names.
+fn besides(walk: &mut Walk<'_>, args: &Args) {
+    for shown in args.values(&["-w", "--write-out"]) {
+        // `%output{file}` and `%output{>>file}`, curl 8.3.
+        for (_, rest) in
+            shown.text.match_indices("%output{").map(|(at, it)| shown.text.split_at(at + it.len()))
+        {
+            let file = rest.split('}').next().unwrap_or_default().trim_start_matches('>');
+            walk.writes(&Field::new(file));
+        }
+    }
+    for server in args.values(&["--dns-servers"]) {
+        server.text.split(',').for_each(|it| walk.connects(it));
     }
 }
 

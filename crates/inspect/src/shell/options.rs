@@ -49,8 +49,10 @@ pub fn split(fields: &[Field], values: &[&str], style: Style) -> Args {
                 Some((name, glued)) => (name, Some(Field { text: glued.to_owned(), glob: field.glob })),
                 None => (name, value),
             };
-            let takes = value.is_none() && values.contains(&name);
-            let may_take = value.is_none() && style.abbreviates && is_cut(name, values);
+            let is_cut = value.is_none() && style.abbreviates && is_cut(name, values, style);
+            // What starts another program has few options, and refuses a name that is short for two.
+            let takes = value.is_none() && (values.contains(&name) || is_cut && style.first);
+            let may_take = is_cut;
             let value = if takes {
                 fields.next().cloned()
             } else if may_take {
@@ -77,8 +79,9 @@ fn glued<'t>(text: &'t str, values: &[&str], style: Style) -> Option<(&'t str, &
 }
 
 /// True for `--outp` where `--output` takes a value; not for `--backup` beside `--backup-dir`, which is another.
-fn is_cut(name: &str, values: &[&str]) -> bool {
-    name.len() > 4 && values.iter().any(|it| it.strip_prefix(name).is_some_and(|rest| !rest.starts_with('-')))
+fn is_cut(name: &str, values: &[&str], style: Style) -> bool {
+    name.len() > if style.first { 2 } else { 4 }
+        && values.iter().any(|it| it.strip_prefix(name).is_some_and(|rest| !rest.starts_with('-')))
 }
 
 impl Args {

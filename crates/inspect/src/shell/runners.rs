@@ -5,7 +5,7 @@ use verdict::{Effect, Target};
 use super::field::{Feed, Field, joined};
 use super::options::{self, Style};
 use super::walk::Walk;
-use super::{calls, foreign, wrappers};
+use super::{calls, foreign, many, wrappers};
 
 const FIRST: Style = Style { single: false, abbreviates: false, first: true };
 
@@ -277,7 +277,7 @@ fn fd(walk: &mut Walk<'_>, fields: &[Field]) {
             fields.iter().skip(at + 1).take_while(|it| it.text != ";").cloned().collect();
         let has_place = command.iter().any(|it| it.text.contains("{}"));
         let found = below(fields.get(..at).unwrap_or_default());
-        let words = wrappers::filled(&command, &[found], "{}", has_place);
+        let words = many::filled(&command, &[found], "{}", has_place);
         walk.program(&words, Feed::Nothing);
     }
 }

@@ -8,9 +8,14 @@ use super::shells;
 use super::walk::Walk;
 
 /// `at` and `batch`: a script through a pipe, run later.
-pub fn later(walk: &mut Walk<'_>, feed: &Feed) {
+pub fn later(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     walk.effect(Effect::new("system.change", Target::Named("scheduled job".to_owned())));
-    shells::fed(walk, feed.clone());
+    let args = options::split(fields, &["-f", "-q", "-t"], Style::default());
+    let files = args.values(&["-f"]);
+    files.iter().for_each(|it| walk.runs(it));
+    if files.is_empty() {
+        shells::fed(walk, feed.clone());
+    }
 }
 
 /// `crontab`: a table of scripts, from a file or through a pipe.

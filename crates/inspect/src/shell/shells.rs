@@ -62,18 +62,23 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> bo
         return true;
     };
     if is_text {
-        text(walk, &script.text.clone(), args.get(1..).unwrap_or_default(), feed);
+        let zero = args.first().cloned();
+        text(walk, &script.text.clone(), zero, args.get(1..).unwrap_or_default(), feed);
     } else {
         file(walk, script, args, feed);
     }
     true
 }
 
-fn text(walk: &mut Walk<'_>, text: &str, args: &[Field], feed: &Feed) {
+/// A script with its `$0`, if it is told, and its other arguments.
+fn text(walk: &mut Walk<'_>, text: &str, zero: Option<Field>, args: &[Field], feed: &Feed) {
     let args = Rc::new(args.to_vec());
     walk.apart(|walk| {
         walk.scope.functions.clear();
         walk.scope.args = Some(args);
+        if let Some(zero) = zero {
+            walk.scope.set("0", vec![zero]);
+        }
         walk.text(text, feed.clone())
     });
 }
@@ -83,10 +88,8 @@ fn file(walk: &mut Walk<'_>, script: &Field, args: &[Field], feed: &Feed) {
         fed(walk, feed.clone());
     } else if let Some(found) = walk.content(&script.text) {
         content(walk, found, args, feed.clone());
-    } else if !script.is_known() || script.glob {
-        walk.unknown_exec("runs a script that is known only when it runs");
     } else {
-        walk.reads(script);
+        walk.runs(script);
     }
 }
 
@@ -117,7 +120,7 @@ pub fn content(walk: &mut Walk<'_>, content: Feed, args: &[Field], feed: Feed) -
             return Feed::Unknown;
         }
     }
-    text(walk, script, args, &feed);
+    text(walk, script, Some(Field::unknown()), args, &feed);
     Feed::Unknown
 }
 

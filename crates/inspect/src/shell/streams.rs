@@ -5,7 +5,7 @@ use verdict::{Effect, Target};
 use super::field::{Feed, Field};
 use super::options::{self, Style};
 use super::walk::Walk;
-use super::{calls, judge};
+use super::{calls, judge, sed};
 
 /// One of these programs, and what its words say.
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
@@ -28,7 +28,10 @@ fn sed(walk: &mut Walk<'_>, fields: &[Field]) {
     let mut rest = args.rest.as_slice();
     let mut scripts = args.values(&["-e", "--expression"]);
     for file in args.values(&["-f", "--file"]) {
-        walk.reads(&file);
+        match walk.content(&file.text) {
+            Some(Feed::Text(text)) => sed::apply(walk, &text),
+            _ => walk.runs(&file),
+        }
     }
     if scripts.is_empty()
         && !args.has(&["-f", "--file"])
@@ -45,57 +48,7 @@ fn sed(walk: &mut Walk<'_>, fields: &[Field]) {
         }
     }
     for script in scripts {
-        for line in script.text.split([';', '\n', '{', '}']) {
-            sed_command(walk, line.trim());
-        }
-        if script.text.contains('e') {
-            sed_flags(walk, &script.text);
-        }
-    }
-}
-
-/// `e command` runs it, `w file` writes it, `r file` reads it.
-fn sed_command(walk: &mut Walk<'_>, line: &str) {
-    let line = line.trim_start_matches(|it: char| {
-        it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' ' | '~' | '+')
-    });
-    let line = match line.strip_prefix('/').and_then(|rest| rest.split_once('/')) {
-        Some((_, rest)) => rest.trim_start(),
-        None => line,
-    };
-    let (command, rest) = line.split_at_checked(1).unwrap_or_default();
-    match command {
-        "e" if rest.is_empty() => walk.unknown_exec("runs lines of its input"),
-        "e" if rest.starts_with([' ', '\t']) => {
-            walk.apart(|walk| walk.text(rest.trim(), Feed::Nothing));
-        }
-        "w" | "W" if names_file(rest) => walk.writes(&Field::new(rest.trim())),
-        "r" | "R" if names_file(rest) => walk.reads(&Field::new(rest.trim())),
-        _ => {}
-    }
-}
-
-/// The name may follow at once.
-fn names_file(rest: &str) -> bool {
-    rest.starts_with([' ', '\t', '/', '~', '.'])
-        || rest.len() > 1 && rest.chars().all(|it| it.is_alphanumeric() || it == '.')
-}
-
-/// The flags of `s/../../`: `e` runs what comes out, `w` writes it.
-fn sed_flags(walk: &mut Walk<'_>, script: &str) {
-    let text =
-        script.trim_start_matches(|it: char| it.is_ascii_digit() || matches!(it, ',' | '$' | '!' | ' '));
-    let Some(rest) = text.strip_prefix('s') else { return };
-    let Some(mark) = rest.chars().next().filter(|it| !it.is_alphanumeric() && !it.is_whitespace()) else {
-        return;
-    };
-    let parts: Vec<&str> = rest.split(mark).collect();
-    let Some(flags) = parts.get(3) else { return };
-    let flags = flags.split([';', '\n', '}']).next().unwrap_or_default();
-    if let Some((_, file)) = flags.split_once('w') {
-        walk.writes(&Field::new(file.trim()));
-    } else if flags.contains('e') {
-        walk.unknown_exec("runs what a replacement makes");
+        sed::apply(walk, &script.text);
     }
 }
 
@@ -120,8 +73,7 @@ fn awk(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     for file in args.values(&["-f", "--file", "-E"]) {
         match walk.content(&file.text) {
             Some(Feed::Text(text)) => programs.push(Field::new(&*text)),
-            Some(Feed::Downloaded | Feed::Decoded) => walk.unknown_exec("runs what it downloads"),
-            _ => walk.reads(&file),
+            _ => walk.runs(&file),
         }
     }
     if programs.is_empty()

@@ -114,6 +114,21 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The words of a text that is split with quotes and backslashes, and nothing else: `env -S`, aliases of git.
+    pub fn split(&mut self, text: &str) -> Vec<Field> {
+        if let Ok(script) = parse::script(&format!(": {text}"))
+            && let [item] = script.items.as_slice()
+            && item.rest.is_empty()
+            && let [command] = item.first.commands.as_slice()
+            && let What::Simple { words, .. } = &command.what
+            && command.redirects.is_empty()
+        {
+            return self.fields(words.get(1..).unwrap_or_default());
+        }
+        self.unknown_exec("runs words that cannot be told apart");
+        Vec::new()
+    }
+
     /// One program within another; false if they are too many.
     pub fn enter(&mut self) -> bool {
         if self.depth >= DEEPEST {
@@ -232,20 +247,21 @@ impl<'a> Walk<'a> {
             What::While { test, body } => self.repeated(Some(test), body, feed),
             What::For { name, over, body } => self.each(name, over.as_deref(), body, feed),
             What::Count { head, body } => {
-                self.single(head);
+                let text = self.single(head).text;
+                self.arithmetic(&text);
                 self.repeated(None, body, feed)
             }
             What::Case { on, arms } => self.case(on, arms, &feed),
             What::Arith(word) => {
                 let text = self.single(word).text;
+                self.arithmetic(&text);
                 // To bash this is arithmetic, to dash a list within two subshells.
                 super::lexical::destructive(self, &text);
                 Feed::Nothing
             }
             What::Test(words) => {
-                for word in words {
-                    self.single(word);
-                }
+                let words: Vec<Field> = words.iter().map(|word| self.single(word)).collect();
+                self.tested(&words);
                 Feed::Nothing
             }
             What::Function { name, body } => {
@@ -313,7 +329,8 @@ impl<'a> Walk<'a> {
     /// An assignment. `stays`: it is not only for the command that follows it.
     fn assign(&mut self, assign: &Assign, stays: bool) {
         if let Some(index) = &assign.index {
-            self.single(index);
+            let text = self.single(index).text;
+            self.arithmetic(&text);
         }
         let mut values = if assign.array {
             self.fields(&assign.values)

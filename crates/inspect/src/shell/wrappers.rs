@@ -5,9 +5,12 @@ use verdict::{Effect, Target};
 use super::field::{Feed, Field, joined};
 use super::options::{self, Args, Style};
 use super::walk::Walk;
-use super::{environment, schedule, shells};
+use super::{environment, many, schedule, shells};
 
-const FIRST: Style = Style { single: false, abbreviates: false, first: true };
+const FIRST: Style = Style { single: false, abbreviates: true, first: true };
+
+/// Options that name the folder in which the program starts.
+const FOLDERS: &[&str] = &["--chdir", "--wd", "--wdns", "--workdir", "--working-directory"];
 
 /// Name, options that take a value, and how many words come before the program.
 const PLAIN: &[(&str, &[&str], usize)] = &[
@@ -154,12 +157,12 @@ const RAISING: &[(&str, &[&str], usize)] = &[
 pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     match name {
         "env" => env(walk, fields, feed),
-        "xargs" | "parallel" => many(walk, name, fields, feed),
+        "xargs" | "parallel" => many::apply(walk, name, fields, feed),
         "watch" => joined_text(walk, fields, &["-n", "--interval", "-q"], feed),
         "script" => script(walk, fields, feed),
         "flock" => flock(walk, fields, feed),
         "hyperfine" => each_text(walk, fields, feed),
-        "at" | "batch" => schedule::later(walk, feed),
+        "at" | "batch" => schedule::later(walk, fields, feed),
         "crontab" => schedule::crontab(walk, fields, feed),
         "entr" => inner(walk, fields, &[], 0, feed),
         "capsh" => after_dashes(walk, fields, feed),
@@ -179,7 +182,39 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
 fn listed(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> bool {
     if let Some((_, values, skip)) = RAISING.iter().find(|(known, ..)| *known == name) {
         raise(walk, name, fields);
-        inner(walk, fields, values, *skip, feed);
+        let args = options::split(fields, values, FIRST);
+        let is_shell = name != "unshare" || args.rest.is_empty();
+        let rest = args.rest.get(*skip..).unwrap_or_default();
+        let mut folders = args.values(FOLDERS);
+        if name == "sudo" {
+            folders.extend(args.values(&["-D"]));
+        } else if matches!(name, "unshare" | "nsenter") {
+            folders.extend(args.values(&["-w"]));
+        }
+        // Elsewhere than here: what a relative path means there is not what it means here.
+        let is_elsewhere = match name {
+            "sudo" => args.has(&["-i", "--login", "-R", "--chroot"]),
+            "run0" => folders.is_empty(),
+            "systemd-run" => folders.is_empty() && !args.has(&["-d", "--same-dir", "--scope"]),
+            _ => false,
+        };
+        if is_elsewhere {
+            folders.push(Field::unknown());
+        } else if name == "chroot" {
+            folders.push(Field::new("/"));
+        }
+        walk.apart(|walk| {
+            folders.iter().for_each(|it| walk.scope.enter(&it.text));
+            if rest.is_empty()
+                && is_shell
+                && !args.has(&["-l", "--list", "-v", "--validate", "-k", "-K", "-e"])
+            {
+                // Without a program they start a shell.
+                return shells::fed(walk, feed.clone());
+            }
+            started(walk, rest, feed);
+            Feed::Unknown
+        });
         return true;
     }
     let Some((_, values, skip)) = PLAIN.iter().find(|(known, ..)| *known == name) else { return false };
@@ -230,127 +265,16 @@ fn env(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
             walk.effect(Effect::new("env.change", Target::Named(gone.text)));
         }
     }
-    if let Some(folder) = args.values(&["-C", "--chdir"]).first() {
-        walk.scope.enter(&folder.text.clone());
-    }
     let text = joined(&args.values(&["-S", "--split-string"]), " ");
-    if text.is_empty() {
-        return started(walk, &args.rest, feed);
-    }
-    let mut words: Vec<Field> = text.split_whitespace().map(Field::new).collect();
-    words.extend(args.rest);
-    started(walk, &words, feed);
-}
-
-const XARGS: &[&str] = &[
-    "-I",
-    "-i",
-    "-n",
-    "-P",
-    "-d",
-    "-a",
-    "-E",
-    "-L",
-    "-s",
-    "--replace",
-    "--max-args",
-    "--max-procs",
-    "--delimiter",
-    "--arg-file",
-    "--max-lines",
-    "--max-chars",
-];
-const PARALLEL: &[&str] = &[
-    "-j",
-    "-a",
-    "-S",
-    "-I",
-    "-n",
-    "-N",
-    "-L",
-    "-d",
-    "-C",
-    "--jobs",
-    "--arg-file",
-    "--sshlogin",
-    "--colsep",
-    "--delay",
-    "--timeout",
-    "--joblog",
-    "--results",
-    "--retries",
-    "--wd",
-    "--workdir",
-    "--basefile",
-    "--sshloginfile",
-    "--max-args",
-    "--delimiter",
-];
-
-/// A program with words that come from elsewhere.
-fn many(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
-    let values: Vec<&str> =
-        if name == "xargs" { XARGS } else { PARALLEL }.iter().copied().filter(|it| *it != "-i").collect();
-    let args = options::split(fields, &values, FIRST);
-    for file in args.values(&["-a", "--arg-file"]) {
-        walk.reads(&file);
-    }
-    let cut = args.rest.iter().position(|it| it.text.starts_with(":::")).unwrap_or(args.rest.len());
-    let (command, given) = args.rest.split_at_checked(cut).unwrap_or_default();
-    let more: Vec<Field> = if given.is_empty() {
-        match feed {
-            Feed::Text(text) => {
-                text.split_whitespace().map(|it| Field::new(it.trim_matches(['"', '\'']))).take(64).collect()
-            }
-            _ => vec![Field::unknown()],
+    let mut words = if text.is_empty() { Vec::new() } else { walk.split(&text) };
+    words.extend(args.rest.iter().cloned());
+    walk.apart(|walk| {
+        if let Some(folder) = args.values(&["-C", "--chdir"]).last() {
+            walk.scope.enter(&folder.text);
         }
-    } else {
-        given.iter().filter(|it| !it.text.starts_with(":::")).cloned().collect()
-    };
-    let place =
-        args.values(&["-I", "--replace"]).first().map_or_else(|| "{}".to_owned(), |it| it.text.clone());
-    if name == "parallel" {
-        return in_parallel(walk, command, &more);
-    }
-    let words = filled(command, &more, &place, args.has(&["-I", "--replace", "-i"]));
-    if command.is_empty() {
-        return;
-    }
-    walk.program(&words, Feed::Nothing);
-}
-
-/// The words of a command with a place filled in, or more words at its end.
-pub fn filled(command: &[Field], more: &[Field], place: &str, replaces: bool) -> Vec<Field> {
-    if !replaces {
-        return command.iter().chain(more).cloned().collect();
-    }
-    let one = match more {
-        [only] => only.clone(),
-        _ => Field::unknown(),
-    };
-    let fill = |it: &Field| {
-        let has_place = it.text.contains(place);
-        Field { text: it.text.replace(place, &one.text), glob: it.glob || (has_place && one.glob) }
-    };
-    command.iter().map(fill).collect()
-}
-
-/// GNU parallel gives its words to a shell, one more at a time.
-fn in_parallel(walk: &mut Walk<'_>, command: &[Field], more: &[Field]) {
-    if command.is_empty() {
-        for line in more {
-            walk.text(&line.text.clone(), Feed::Nothing);
-        }
-        return;
-    }
-    let has_place = command.iter().any(|it| it.text.contains("{}"));
-    let words = filled(command, more, "{}", has_place);
-    let is_plain = command.iter().all(|it| !it.text.contains([' ', ';', '|', '&', '$', '`', '>', '<']));
-    if is_plain {
-        walk.program(&words, Feed::Nothing);
-    } else {
-        walk.text(&joined(&words, " "), Feed::Nothing);
-    }
+        started(walk, &words, feed);
+        Feed::Unknown
+    });
 }
 
 fn joined_text(walk: &mut Walk<'_>, fields: &[Field], values: &[&str], feed: &Feed) {

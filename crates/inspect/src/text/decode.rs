@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::map::{Map, Writer};
+use crate::bits::{WIDTH, blocks, mask, rest};
 use crate::secret::decode64;
 
 /// How a layer came to be.
@@ -30,6 +31,7 @@ pub enum How {
 /// A stretch decoded: what it says, and the way back.
 pub type Decoded = (How, String, Map);
 
+/// How long a row is at least.
 const LEAST: usize = 24;
 
 /// Everything that decodes.
@@ -54,33 +56,49 @@ fn whole(from: Range<usize>, text: &str) -> Map {
 }
 
 fn is_run(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    byte.is_ascii_digit()
+        | (byte | 0x20).is_ascii_lowercase()
+        | (byte == b'+')
+        | (byte == b'/')
+        | (byte == b'-')
+        | (byte == b'_')
 }
 
-/// Long rows of letters and digits: only every twenty-fourth byte is looked at where there are none.
+/// Long rows of letters and digits.
 fn runs(text: &str, found: &mut Vec<Decoded>) {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(window) = bytes.get(at..at + LEAST) {
-        if let Some(gap) = window.iter().rposition(|byte| !is_run(*byte)) {
-            at += gap + 1;
-            continue;
+    let rest = rest(text.as_bytes());
+    let mut masks = blocks(text.as_bytes(), &rest).map(|block| mask(block, is_run));
+    let Some(mut now) = masks.next() else { return };
+    let mut done = 0;
+    for (number, next) in masks.chain([0]).enumerate() {
+        // A bit that is left begins a row of twenty-four.
+        let mut row = u128::from(now) | (u128::from(next) << WIDTH);
+        for far in [1, 2, 4, 8, 8] {
+            row &= row >> far;
         }
-        let len = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_run(**byte)).count();
-        let pad = bytes
-            .get(at + len..)
-            .unwrap_or_default()
-            .iter()
-            .take(2)
-            .take_while(|byte| **byte == b'=')
-            .count();
-        let span = at..at + len;
-        if let Some((how, decoded)) = text.get(span.clone()).and_then(run) {
-            let map = whole(span.start..span.end + pad, &decoded);
-            found.push((how, decoded, map));
+        let mut starts = row & u128::from(u64::MAX);
+        while starts != 0 {
+            let at = number * WIDTH + starts.trailing_zeros() as usize;
+            starts &= starts - 1;
+            if at >= done {
+                done = long_run(text, at, found);
+            }
         }
-        at += len + 1;
+        now = next;
     }
+}
+
+/// Decodes the row that begins at `at`; where it ends.
+fn long_run(text: &str, at: usize, found: &mut Vec<Decoded>) -> usize {
+    let bytes = text.as_bytes().get(at..).unwrap_or_default();
+    let len = bytes.iter().take_while(|byte| is_run(**byte)).count();
+    let pad = bytes.iter().skip(len).take(2).take_while(|byte| **byte == b'=').count();
+    let span = at..at + len;
+    if let Some((how, decoded)) = text.get(span.clone()).and_then(run) {
+        let map = whole(span.start..span.end + pad, &decoded);
+        found.push((how, decoded, map));
+    }
+    span.end
 }
 
 fn run(text: &str) -> Option<(How, String)> {

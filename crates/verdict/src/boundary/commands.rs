@@ -34,9 +34,17 @@ const FOLDERS: [&str; 6] = ["/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr
 /// Files that a redirection may always name: nothing lies there.
 const STREAMS: [&str; 5] = ["/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/tty"];
 
+/// Words of a shell that start nothing and change nothing outside of it: a list of programs need not name them. What
+/// they make of later commands is in the effects of those.
+const SHELLS_OWN: &[&str] = &[
+    ":", "true", "false", "test", "[", "cd", "pwd", "export", "declare", "typeset", "local", "readonly",
+    "set", "unset", "shift", "return", "exit", "break", "continue", "wait", "read", "let",
+];
+
 impl Commands {
     /// Entries are words: a program (`git`, or a path, which is then meant exactly) and the words that must
-    /// follow it (`npm test`). With `allow`, only those programs run, the environment of later commands stays
+    /// follow it (`npm test`). With `allow`, only those programs run, beside what a shell has of its own and starts
+    /// nothing (`cd`, `test`, `export`), the environment of later commands stays
     /// as it is, and a redirection needs a boundary of paths that admits its file. `deny` also finds its words
     /// behind options. `destructive` true admits what cannot be undone; `unknown` true admits programs that
     /// are not known before they run, unless there is an `allow`.
@@ -95,7 +103,7 @@ impl Commands {
             return Some(Breach::new("commands.deny", reason));
         }
         let allow = self.allow.as_ref()?;
-        if allow.iter().any(|entry| entry.admits(program)) {
+        if SHELLS_OWN.contains(&program.name.as_str()) || allow.iter().any(|entry| entry.admits(program)) {
             return None;
         }
         let reason = format!("it may not run `{}`; it may run {}", told(program), listed(allow));

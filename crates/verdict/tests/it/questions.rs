@@ -48,6 +48,7 @@ fn asked(action: &Action, t: Micro, policy: &str) -> Record {
             expires: t + 10 * MINUTE,
         }),
         approval: None,
+        until: None,
         duplicate_of: None,
         by: None,
     }))
@@ -84,7 +85,7 @@ fn what_was_denied_or_used_is_not_found() {
     assert_eq!(books(&records).question_about(&action, &version("v"), 2), None);
     records.extend([asked(&action, 2, "v"), answered(2, true, 3)]);
     assert_eq!(books(&records).question_about(&action, &version("v"), 4), Some((2, Standing::Approved)));
-    let Record::Decided(mut used) = asked(&action, 4, "v") else { unreachable!() };
+    let Record::Decided(mut used) = asked(&action, 4, "v") else { panic!("a decision") };
     (used.decision, used.code, used.asks, used.approval) = (Answer::Allow, Code::Allowed, None, Some(2));
     records.push(Record::Decided(used));
     assert_eq!(

@@ -1,13 +1,15 @@
 //! Where a word may stand: every four bytes of a text against a table of four bytes of each word.
 //!
-//! Answerable for finding some hundreds of words, whatever their case, in one pass that costs about half a
+//! Answerable for finding some hundreds of words, whatever their case, in one pass that costs about a
 //! nanosecond per byte, because nothing in it waits for what came before. Knows nothing of what the words mean.
 
-use super::shape::{Set, has};
+use crate::secret::{Set, has};
 
-/// How many bits the first table has: few enough to stay in the first cache.
-const BITS: u32 = 16;
-const HEADS: usize = 4096;
+/// How many slots the first table has: one byte each, so that it stays near.
+const SLOTS: usize = 1 << 16;
+/// The mark of a slot that several grams share.
+const MANY: u8 = 2;
+const HEADS: usize = 16_384;
 /// Folds letters to lower case, four at once. Some signs fall together; the words themselves are compared again.
 const FOLD: u32 = 0x2020_2020;
 /// No further entry.
@@ -26,7 +28,8 @@ struct Gram {
 /// The words and the tables.
 #[derive(Clone, Debug)]
 pub struct Grams {
-    bits: Vec<u64>,
+    /// For each slot the mark of its gram, 0 if it has none.
+    marks: Vec<u8>,
     heads: Vec<u16>,
     grams: Vec<Gram>,
     words: Vec<Vec<u8>>,
@@ -36,13 +39,16 @@ fn hash(bytes: u32) -> u32 {
     bytes.wrapping_mul(0x9E37_79B1)
 }
 
-fn place(bytes: u32) -> (usize, u64) {
-    let at = hash(bytes) >> (32 - BITS);
-    ((at >> 6) as usize, 1 << (at & 63))
+/// A slot of the first table, and the mark by which what shares it is told apart: an odd number.
+#[inline]
+fn place(bytes: u32) -> (usize, u8) {
+    let hash = hash(bytes);
+    let [_, mark, ..] = hash.to_le_bytes();
+    ((hash >> 16) as usize, mark | 1)
 }
 
 fn head(bytes: u32) -> usize {
-    (bytes.wrapping_mul(0x85EB_CA6B) >> 20) as usize & (HEADS - 1)
+    (bytes.wrapping_mul(0x85EB_CA6B) >> 18) as usize & (HEADS - 1)
 }
 
 /// How often a byte is met, roughly, per thousand.
@@ -59,12 +65,7 @@ fn commonness(byte: u8) -> u32 {
 
 impl Default for Grams {
     fn default() -> Self {
-        Self {
-            bits: vec![0; 1 << (BITS - 6)],
-            heads: vec![NONE; HEADS],
-            grams: Vec::new(),
-            words: Vec::new(),
-        }
+        Self { marks: vec![0; SLOTS], heads: vec![NONE; HEADS], grams: Vec::new(), words: Vec::new() }
     }
 }
 
@@ -85,13 +86,13 @@ impl Grams {
         let mut ways = vec![word.to_vec()];
         for missing in 0..4usize.saturating_sub(word.len()) {
             let fits = |byte: &u8| match follows.get(missing) {
-                Some(set) => {
-                    has(*set, *byte) || has(*set, byte.to_ascii_uppercase()) || has(*set, *byte & 0x5F)
-                }
+                Some(set) => [*byte, byte.to_ascii_uppercase(), *byte & 0x5F]
+                    .iter()
+                    .any(|other| byte.is_ascii() && has(*set, *other)),
                 None => true,
             };
-            // What folding can leave: signs, digits, lower letters.
-            let bytes: Vec<u8> = (0x20..0x40).chain(0x60..0x80).filter(fits).collect();
+            // What folding can leave: signs, digits, lower letters, and bytes beyond ASCII.
+            let bytes: Vec<u8> = (0x20..=0xFF).filter(|byte| byte & 0x20 != 0).filter(fits).collect();
             ways = ways
                 .iter()
                 .flat_map(|way| bytes.iter().map(|byte| [way.as_slice(), &[*byte]].concat()))
@@ -105,9 +106,9 @@ impl Grams {
     fn insert(&mut self, four: &[u8], word: u16, back: usize) {
         let Ok(four) = <[u8; 4]>::try_from(four) else { return };
         let bytes = u32::from_le_bytes(four) | FOLD;
-        let (cell, bit) = place(bytes);
-        if let Some(bits) = self.bits.get_mut(cell) {
-            *bits |= bit;
+        let (slot, mark) = place(bytes);
+        if let Some(seen) = self.marks.get_mut(slot) {
+            *seen = if [0, mark].contains(seen) { mark } else { MANY };
         }
         let number = u16::try_from(self.grams.len()).unwrap_or(NONE);
         if let Some(first) = self.heads.get_mut(head(bytes)) {
@@ -117,19 +118,15 @@ impl Grams {
         }
     }
 
-    /// The words, in the order in which they were added.
-    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
-        self.words.iter().map(Vec::as_slice)
-    }
-
     /// Every place of every word, in the order of the four bytes they were found by.
     pub fn each(&self, text: &[u8], mut found: impl FnMut(usize, u16)) {
-        let Ok(bits) = <&[u64; 1 << (BITS - 6)]>::try_from(self.bits.as_slice()) else { return };
+        let Ok(marks) = <&[u8; SLOTS]>::try_from(self.marks.as_slice()) else { return };
         for (at, four) in text.array_windows::<4>().enumerate() {
             let bytes = u32::from_le_bytes(*four) | FOLD;
-            let slot = hash(bytes) >> (32 - BITS);
-            #[expect(clippy::indexing_slicing, reason = "a sixteen-bit number shifted by six is below 1,024")]
-            if bits[(slot >> 6) as usize] >> (slot & 63) & 1 != 0 {
+            let (slot, mark) = place(bytes);
+            #[expect(clippy::indexing_slicing, reason = "a slot is a number of sixteen bits")]
+            let seen = marks[slot];
+            if seen == mark || seen == MANY {
                 self.look(text, at, bytes, &mut found);
             }
         }
@@ -167,5 +164,19 @@ mod tests {
         let mut seen = Vec::new();
         grams.each(b"A SeCRet hf_A and hf_1, SK12 and skip", |at, word| seen.push((at, word)));
         assert_eq!(seen, [(2, 0), (9, 1), (24, 2)]);
+    }
+
+    #[test]
+    fn words_are_found_wherever_they_stand_and_whatever_follows() {
+        let mut grams = Grams::default();
+        grams.add(b"key", &[]);
+        for before in 0..40 {
+            for after in ["é", "…", "=", "\n"] {
+                let text = format!("{}KEY{after}", ".".repeat(before));
+                let mut seen = Vec::new();
+                grams.each(text.as_bytes(), |at, word| seen.push((at, word)));
+                assert_eq!(seen, [(before, 0)], "{text}");
+            }
+        }
     }
 }
