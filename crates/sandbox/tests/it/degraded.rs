@@ -158,6 +158,12 @@ fn without_namespaces_a_run_with_waivers_says_what_held() {
             (state("files.hidden"), state("files.read")),
             ("absent".to_owned(), "enforced".to_owned())
         );
+        let nowhere = lacking(&place, &waiving("exec /nowhere/x", &LOST), USERNS, error);
+        assert_eq!(nowhere["ended"]["code"], 127, "{nowhere}");
+        let mut none = waiving("", &LOST);
+        none.argv = vec!["/nowhere/x".to_owned()];
+        let none = lacking(&place, &none, USERNS, error);
+        assert!(none["not_run"].as_str().is_some_and(|it| it.contains("No such file")), "{none}");
         assert_eq!((state("time"), state("network")), ("partial".to_owned(), "enforced".to_owned()));
     }
 }
