@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from ._wire import CheckResult, Request, Settings, answer_of
+from ._wire import CheckResult, Request, Settings, answer_of, ask
 
 __all__ = [
     "LONG_POLL",
@@ -53,6 +54,26 @@ class Calls:
     def check(text: str) -> Request:
         # Never twice once it may have arrived: limits would count it twice, and a key would be taken already.
         return Request("POST", "/v1/check", text.encode(), repeatable=False)
+
+    @staticmethod
+    def call_tool(agent_id: str, tool: str, args: Mapping[str, Any] | None, named: Data) -> Request:
+        body = {"agent_id": agent_id, "args": dict(args or {}), **named}
+        request = ask("POST", "v1", "tools", tool, "call", json_body=body)
+        return waiting(request, float(named.get("wait_s") or 0) + 60.0)
+
+    @staticmethod
+    def register_tool(name: str, url: str, fields: Data) -> Request:
+        # The same declaration twice is one.
+        return ask("POST", "v1", "tools", json_body={"name": name, "url": url, **fields}, repeatable=True)
+
+    @staticmethod
+    def tool(method: str, name: str, scope: str | None) -> Request:
+        return ask(method, "v1", "tools", name, repeatable=True, scope=scope)
+
+    @staticmethod
+    def secret(method: str, name: str, secret: str | None = None) -> Request:
+        body = None if secret is None else {"secret": secret}
+        return ask(method, "v1", "secrets", name, json_body=body, repeatable=True)
 
 
 def why_of(error: BaseException) -> str:

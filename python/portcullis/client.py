@@ -231,9 +231,7 @@ class Portcullis:
 
     def call_tool(self, agent_id: str, tool: str, args: Mapping[str, Any] | None = None, **named: Any) -> Data:
         """Has the gate itself carry out a declared tool. `wait_s`: seconds to wait for people, at most 60."""
-        body = {"agent_id": agent_id, "args": dict(args or {}), **named}
-        request = ask("POST", "v1", "tools", tool, "call", json_body=body)
-        return cast(Data, self._send(waiting(request, float(named.get("wait_s") or 0) + 60.0)))
+        return cast(Data, self._send(Calls.call_tool(agent_id, tool, args, named)))
 
     def decisions(self, **filters: Any) -> Data:
         """Decisions, newest first: `agent_id`, `tool`, `decision`, `user`, `session_id`, `since`, `until`, `limit`,
@@ -312,6 +310,31 @@ class Portcullis:
         """The tools that were seen and are declared."""
         return cast(Data, self._send(ask("GET", "v1", "tools", **page)))
 
+    def tool(self, name: str, *, scope: str | None = None) -> Data:
+        """One tool that the gate calls itself. `scope`: `global`, or `agent:` and an agent's id."""
+        return cast(Data, self._send(Calls.tool("GET", name, scope)))
+
+    def register_tool(self, name: str, url: str, **fields: Any) -> Data:
+        """Declares a tool that the gate calls, or replaces it: an edit of the policy. `fields`: the keys of a tool in
+        the policy (`method`, `auth`, `schema`, `timeout_ms`, `price_usd`, ...) and `scope`."""
+        return cast(Data, self._send(Calls.register_tool(name, url, fields)))
+
+    def remove_tool(self, name: str, *, scope: str | None = None) -> Data:
+        """Takes a tool out of the policy, and drops the secret that was stored with it."""
+        return cast(Data, self._send(Calls.tool("DELETE", name, scope)))
+
+    def secrets(self) -> Data:
+        """The names of stored secrets."""
+        return cast(Data, self._send(ask("GET", "v1", "secrets")))
+
+    def put_secret(self, name: str, secret: str) -> Data:
+        """Seals a secret and stores it; it is given back to nobody."""
+        return cast(Data, self._send(Calls.secret("PUT", name, secret)))
+
+    def remove_secret(self, name: str) -> Data:
+        """Drops a stored secret."""
+        return cast(Data, self._send(Calls.secret("DELETE", name)))
+
     def inspect(self, **request: Any) -> Data:
         """What an action would do and what a text contains, by the policy's parsers and detectors; decides nothing."""
         return cast(Data, self._send(ask("POST", "v1", "inspect", json_body=request, repeatable=True)))
@@ -343,6 +366,10 @@ class Portcullis:
     def evaluate_all(self, request: Mapping[str, Any]) -> Data:
         """OpenID AuthZEN: many."""
         return cast(Data, self._send(ask("POST", "access", "v1", "evaluations", json_body=dict(request))))
+
+    def authzen_configuration(self) -> Data:
+        """OpenID AuthZEN: where the evaluations are."""
+        return cast(Data, self._send(ask("GET", ".well-known", "authzen-configuration")))
 
     def health(self) -> bool:
         """True if the gate is there."""

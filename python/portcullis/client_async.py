@@ -230,9 +230,7 @@ class AsyncPortcullis:
 
     async def call_tool(self, agent_id: str, tool: str, args: Mapping[str, Any] | None = None, **named: Any) -> Data:
         """Has the gate itself carry out a declared tool. `wait_s`: seconds to wait for people, at most 60."""
-        body = {"agent_id": agent_id, "args": dict(args or {}), **named}
-        request = ask("POST", "v1", "tools", tool, "call", json_body=body)
-        return cast(Data, await self._send(waiting(request, float(named.get("wait_s") or 0) + 60.0)))
+        return cast(Data, await self._send(Calls.call_tool(agent_id, tool, args, named)))
 
     async def decisions(self, **filters: Any) -> Data:
         """Decisions, newest first: `agent_id`, `tool`, `decision`, `user`, `session_id`, `since`, `until`, `limit`,
@@ -319,6 +317,31 @@ class AsyncPortcullis:
         """The tools that were seen and are declared."""
         return cast(Data, await self._send(ask("GET", "v1", "tools", **page)))
 
+    async def tool(self, name: str, *, scope: str | None = None) -> Data:
+        """One tool that the gate calls itself. `scope`: `global`, or `agent:` and an agent's id."""
+        return cast(Data, await self._send(Calls.tool("GET", name, scope)))
+
+    async def register_tool(self, name: str, url: str, **fields: Any) -> Data:
+        """Declares a tool that the gate calls, or replaces it: an edit of the policy. `fields`: the keys of a tool in
+        the policy (`method`, `auth`, `schema`, `timeout_ms`, `price_usd`, ...) and `scope`."""
+        return cast(Data, await self._send(Calls.register_tool(name, url, fields)))
+
+    async def remove_tool(self, name: str, *, scope: str | None = None) -> Data:
+        """Takes a tool out of the policy, and drops the secret that was stored with it."""
+        return cast(Data, await self._send(Calls.tool("DELETE", name, scope)))
+
+    async def secrets(self) -> Data:
+        """The names of stored secrets."""
+        return cast(Data, await self._send(ask("GET", "v1", "secrets")))
+
+    async def put_secret(self, name: str, secret: str) -> Data:
+        """Seals a secret and stores it; it is given back to nobody."""
+        return cast(Data, await self._send(Calls.secret("PUT", name, secret)))
+
+    async def remove_secret(self, name: str) -> Data:
+        """Drops a stored secret."""
+        return cast(Data, await self._send(Calls.secret("DELETE", name)))
+
     async def inspect(self, **request: Any) -> Data:
         """What an action would do and what a text contains, by the policy's parsers and detectors; decides nothing."""
         return cast(Data, await self._send(ask("POST", "v1", "inspect", json_body=request, repeatable=True)))
@@ -350,6 +373,10 @@ class AsyncPortcullis:
     async def evaluate_all(self, request: Mapping[str, Any]) -> Data:
         """OpenID AuthZEN: many."""
         return cast(Data, await self._send(ask("POST", "access", "v1", "evaluations", json_body=dict(request))))
+
+    async def authzen_configuration(self) -> Data:
+        """OpenID AuthZEN: where the evaluations are."""
+        return cast(Data, await self._send(ask("GET", ".well-known", "authzen-configuration")))
 
     async def health(self) -> bool:
         """True if the gate is there."""

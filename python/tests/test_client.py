@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import inspect
+import json
+import re
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +301,100 @@ def test_both_clients_have_the_same_calls() -> None:
     sync["aclose"] = sync.pop("close")
     assert sync == later
     assert all(inspect.iscoroutinefunction(getattr(AsyncPortcullis, name)) for name in later)
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    """Says what it was sent."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer = json.dumps({"said": json.loads(body), "by": self.headers.get("Authorization")}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, str]]:
+    """A gate that may keep secrets, and a server of tools."""
+    monkeypatch.setenv("PORTCULLIS_SECRETS_KEY", "ab" * 32)
+    upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    served = serve(tmp_path, POLICY.replace("allow: [crm.read,", "allow: [echo.say, crm.read,"))
+    yield served, f"http://127.0.0.1:{upstream.server_address[1]}/say"
+    served.process.terminate()
+    served.process.wait(10)
+    upstream.shutdown()
+    upstream.server_close()
+
+
+def test_the_gate_carries_a_registered_tool_out(carrier: tuple[Server, str]) -> None:
+    served, url = carrier
+    gate, root = Portcullis(served.url, served.keys["agent"]), Portcullis(served.url, served.keys["admin"])
+    assert "hidden" in root.put_secret("hidden", "s3cret-s3cret")["secrets"]
+    schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+    declared: dict[str, Any] = {"schema": schema, "allow_private": True, "auth": {"bearer": {"stored": "hidden"}}}
+    assert root.register_tool("echo.say", url, method="POST", **declared)["policy_version"]
+    assert root.tool("echo.say")["name"] == "echo.say"
+    done = gate.call_tool("bot", "echo.say", {"word": "hi"}, idempotency_key="k1")
+    assert (done["decision"], done["result"]["said"]) == ("allow", {"word": "hi"}), done
+    assert done["attempts"] == 1 and "s3cret" not in str(done), "a tool that repeats its secret does not give it away"
+    wrong = gate.call_tool("bot", "echo.say", {"word": 7})
+    assert (wrong["decision"], wrong["code"]) == ("deny", "invalid_action"), wrong
+    with pytest.raises(ApiError) as forbidden:
+        gate.register_tool("x.y", url)
+    assert forbidden.value.status == 403
+    root.remove_tool("echo.say")
+    with pytest.raises(ApiError):
+        root.tool("echo.say")
+    assert root.remove_secret("hidden")["secrets"] == [] and root.secrets()["secrets"] == []
+
+
+def test_every_call_of_the_api_has_a_method(root: Portcullis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both clients are called by their own signatures, and what they would send is held beside the API's own list."""
+    described = root.openapi()["paths"]
+    wanted = {
+        (method.upper(), re.sub(r"\{[^}]*\}", "x", path))
+        for path, methods in described.items()
+        for method in methods
+        if not path.startswith(("/onceonly/", "/agentwarden/", "/mcp")) and path not in ("/", "/openapi.json")
+    }
+    for client in (Portcullis, AsyncPortcullis):
+        sent: set[tuple[str, str]] = set()
+
+        def note(_: Any, request: Any, sent: set[tuple[str, str]] = sent) -> Any:
+            sent.add((request.method, request.path.split("?")[0]))
+            raise GateUnavailable("only looking")
+
+        monkeypatch.setattr(client, "_send", note)
+        one = client(NOWHERE, "key")
+        for name, method in inspect.getmembers(one, callable):
+            if name.startswith("_") or name in ("close", "aclose", "execute", "wait_for_approval"):
+                continue
+            required = [
+                it
+                for it in inspect.signature(method).parameters.values()
+                if it.default is it.empty and it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)
+            ]
+            given = [_given(it.name) for it in required]
+            try:
+                answer = method(*given)
+                if inspect.isawaitable(answer):
+                    asyncio.run(_awaited(answer))
+            except GateUnavailable:
+                pass
+        missing = {it for it in wanted if it not in sent}
+        assert not missing, f"{client.__name__}: {missing}"
+
+
+def _given(name: str) -> Any:
+    return {"checks": [{"agent_id": "bot", "tool": "x"}], "request": {}, "index": "x"}.get(name, "x")
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer

@@ -29,11 +29,13 @@ class Gate:
 
 
 @contextmanager
-def serve(folder: Path, policy: str, servers: dict):
+def serve(folder: Path, policy: str, servers: dict | None = None):
     (folder / "gate.yaml").write_text(policy)
-    (folder / "servers.json").write_text(json.dumps(servers))
     command = [BIN, "serve", "--policy", str(folder / "gate.yaml"), "--listen", "127.0.0.1:0"]
-    command += ["--store", f"sqlite:{folder / 'gate.db'}", "--mcp", str(folder / "servers.json")]
+    command += ["--store", f"sqlite:{folder / 'gate.db'}"]
+    if servers is not None:
+        (folder / "servers.json").write_text(json.dumps(servers))
+        command += ["--mcp", str(folder / "servers.json")]
     with (folder / "gate.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

@@ -18,6 +18,7 @@ use crate::cli::{
     wait_with_threads,
 };
 use crate::desk::Desk;
+use crate::http::Customs;
 use crate::policy_watch::PolicyWatch;
 use crate::serve::{self, Options};
 use crate::store::StorePath;
@@ -74,6 +75,7 @@ pub fn run(args: &DevArgs) -> Done {
             line: opened.line,
             mcp: None,
             sealing: Some(sealing.clone()),
+            customs: Customs::default(),
             on_ready: Box::new(move |address| greeting.say(address)),
             stop: serve::told_to_stop().map_err(Failure::Said)?,
         };

@@ -23,12 +23,16 @@ pub use result::Shown;
 
 /// The eyes of one gate. Cheap to clone.
 #[derive(Clone)]
-pub struct Eyes(Arc<Inner>);
+pub struct Eyes(Arc<Inner>, Arc<Place>);
 
-struct Inner {
-    /// True if tools run on this machine, so that its links are theirs.
+/// Where tools run.
+struct Place {
+    /// True if that is this machine, so that its links are theirs.
     here: bool,
     around: Surroundings,
+}
+
+struct Inner {
     lenses: ArcSwapOption<Lenses>,
     /// What stands for which value, by session.
     names: Mutex<Names>,
@@ -57,21 +61,27 @@ impl Eyes {
     }
 
     fn new(here: bool, around: Surroundings) -> Self {
-        Self(Arc::new(Inner {
-            here,
-            around,
+        let inner = Inner {
             lenses: ArcSwapOption::empty(),
             names: Mutex::new(Names::new()),
             resolved: look::Resolved::default(),
             described: Mutex::default(),
-        }))
+        };
+        Self(Arc::new(inner), Arc::new(Place { here, around }))
+    }
+
+    /// The same eyes, for a tool that runs in the folder `cwd`, as the user whose home is `home`. `here`: on this
+    /// machine.
+    pub fn at(&self, here: bool, cwd: Option<String>, home: Option<String>) -> Self {
+        let around = Surroundings { cwd, home, ..Surroundings::default() };
+        Self(Arc::clone(&self.0), Arc::new(Place { here, around }))
     }
 
     /// What the action would do and what stands in its arguments, as far as that can be told from the action
     /// alone.
     pub fn facts(&self, policy: &Policy, action: &Action) -> Facts {
         let mut facts =
-            inspect::inspect(action, policy.tool_of(action.agent(), action.tool()), &self.0.around);
+            inspect::inspect(action, policy.tool_of(action.agent(), action.tool()), &self.1.around);
         if let Some(agent) = policy.agent(action.agent()) {
             if let Some(price) = agent.price(action.tool()) {
                 facts.cost = action.estimate().unwrap_or_default().max(price);
@@ -109,7 +119,7 @@ impl Eyes {
     /// Adds what only a machine can tell, where the policy depends on it.
     pub async fn look(&self, policy: &Policy, action: &Action, facts: &mut Facts) {
         let Some(agent) = policy.agent(action.agent()) else { return };
-        if self.0.here {
+        if self.1.here {
             look::follow(&mut facts.effects);
         }
         if agent.boundaries().iter().any(verdict::boundary::Boundaries::asks_for_addresses) {
@@ -134,7 +144,7 @@ impl Eyes {
         let Some(agent) = policy.agent(action.agent()) else { return false };
         let touches = |of: fn(&verdict::Target) -> bool| facts.effects.iter().any(|it| of(&it.target));
         let asks = || agent.boundaries().iter().any(verdict::boundary::Boundaries::asks_for_addresses);
-        (self.0.here && touches(|it| matches!(it, verdict::Target::Path(_))))
+        (self.1.here && touches(|it| matches!(it, verdict::Target::Path(_))))
             || (touches(|it| matches!(it, verdict::Target::Host(_))) && asks())
     }
 

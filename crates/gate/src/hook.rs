@@ -5,7 +5,10 @@
 //! nothing. Sources: the hook references of Claude Code, Codex CLI, Gemini CLI and Cursor (2026).
 
 pub mod settings;
+pub mod word;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use verdict::json::Map;
 use verdict::{Draft, Json};
@@ -50,7 +53,8 @@ pub enum When {
 }
 
 /// What the agent is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "say", content = "reason", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Say {
     /// Nothing against it; its own permissions decide.
     Nothing,
@@ -89,7 +93,12 @@ impl Product {
     /// Reads an event. The error is a sentence.
     pub fn read(self, bytes: &[u8]) -> Result<Event, String> {
         let json = Json::parse(bytes).map_err(|why| format!("the event is no JSON: {why}"))?;
-        let Json::Map(map) = &json else {
+        Self::event(&json)
+    }
+
+    /// The same of what was read as JSON before.
+    pub fn event(json: &Json) -> Result<Event, String> {
+        let Json::Map(map) = json else {
             return Err(format!("the event must be an object, not {}", json.kind()));
         };
         let text = |key: &str| match map.get(key) {
@@ -157,18 +166,23 @@ impl Product {
 impl Event {
     /// The action that it is about.
     pub fn draft(&self, agent: &str, user: String, product: Product) -> Draft {
-        let mut context = vec![("hook".to_owned(), Json::Str(product.name().to_owned()))];
-        context.extend(self.cwd.clone().map(|cwd| ("cwd".to_owned(), Json::Str(cwd))));
         Draft {
             agent: agent.to_owned(),
             tool: self.tool.clone(),
             args: Some(self.args.clone()),
-            context: Map::from_pairs(context).ok().map(Json::Map),
+            context: self.context(product),
             user: Some(user.clone()),
             session: self.session.clone(),
             by: Some(user),
             ..Draft::default()
         }
+    }
+
+    /// What else there is to say of it: whose hook it came from, and the folder.
+    pub fn context(&self, product: Product) -> Option<Json> {
+        let mut context = vec![("hook".to_owned(), Json::Str(product.name().to_owned()))];
+        context.extend(self.cwd.clone().map(|cwd| ("cwd".to_owned(), Json::Str(cwd))));
+        Map::from_pairs(context).ok().map(Json::Map)
     }
 }
 

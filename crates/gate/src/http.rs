@@ -14,6 +14,7 @@ mod check;
 mod decisions;
 mod dialect;
 mod editing;
+mod hook;
 mod inspect;
 mod keys;
 mod ledger;
@@ -56,6 +57,7 @@ use crate::patience::Watch;
 use crate::tool::Tools;
 use crate::views::Reading;
 use dialect::Dialect;
+pub use onceonly::Customs;
 use ring::Ring;
 use routes::{Found, May, Route};
 
@@ -73,6 +75,8 @@ pub struct App {
     tools: Tools,
     closing: watch::Sender<bool>,
     hub: Option<Arc<Hub>>,
+    alone: bool,
+    customs: Customs,
 }
 
 /// What stands behind a gate.
@@ -81,6 +85,10 @@ pub struct Behind {
     pub hub: Option<Arc<Hub>>,
     /// Declared tools.
     pub tools: Tools,
+    /// True if only this machine can reach the gate.
+    pub alone: bool,
+    /// How other products' clients are answered.
+    pub customs: Customs,
 }
 
 impl App {
@@ -95,8 +103,8 @@ impl App {
     ) -> Result<Arc<Self>, Halt> {
         let ring = Ring::open(&gate.desk).await?;
         let (proof, (closing, _)) = (probes::Proof::default(), watch::channel(false));
-        let Behind { hub, tools } = behind;
-        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub }))
+        let Behind { hub, tools, alone, customs } = behind;
+        Ok(Arc::new(Self { gate, line, reading, ring, metrics, proof, tools, closing, hub, alone, customs }))
     }
 
     /// Lets those who only wait know that the server is stopping: they are answered with how things stand.

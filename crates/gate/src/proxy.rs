@@ -2,9 +2,10 @@
 //!
 //! Answerable for no connection being made but to a listed name and port, resolved by us, once, and dialled at
 //! the address that was checked; for TLS going to the name that was asked for; and for every request being on
-//! record, refused ones too. One listener belongs to one run, so nothing else tells runs apart.
+//! record, refused ones too; and for names, connections and bytes of a run being bounded. One listener belongs to one run, so nothing else tells runs apart.
 
 mod hello;
+mod meter;
 mod request;
 mod socks;
 mod tunnel;
@@ -65,13 +66,14 @@ pub struct Proxy {
 struct Shared {
     hosts: Boundaries,
     seen: Mutex<Vec<Request>>,
+    meter: meter::Meter,
 }
 
 impl Proxy {
     /// A proxy that lets requests to these hosts through.
     pub fn new(hosts: Hosts, handle: tokio::runtime::Handle) -> Self {
         let hosts = Boundaries { hosts: Some(hosts), ..Boundaries::default() };
-        let shared = Arc::new(Shared { hosts, seen: Mutex::default() });
+        let shared = Arc::new(Shared { hosts, seen: Mutex::default(), meter: meter::Meter::default() });
         Self { shared, handle, serving: Mutex::default() }
     }
 
@@ -123,6 +125,7 @@ impl Shared {
         // Names that are not listed are not even resolved: a question to a name server is a message, too.
         self.hold(&target)?;
         if target.address.is_none() {
+            self.meter.name(&target.host)?;
             let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((target.host.as_str(), port)));
             let found = found.await.map_err(|_| "its name took too long to resolve".to_owned())?;
             let found = found.map_err(|_| "its name cannot be resolved".to_owned())?;

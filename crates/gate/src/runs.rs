@@ -77,6 +77,7 @@ impl Run {
             spec.accept_missing.push(Guarantee::Disk);
         }
         limit(&mut spec, bounds);
+        spec.own.clone_from(&own);
         let hosts = bounds.network.as_deref().filter(|hosts| !hosts.is_empty());
         let hosts = hosts.map(|hosts| Hosts::new(Some(hosts), &[], false)).transpose()?;
         if hosts.is_some() {

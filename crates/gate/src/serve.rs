@@ -19,14 +19,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::http::{self, App, Behind, Payload};
+use crate::http::{self, App, Behind, Customs, Payload};
 use crate::mcp::http::Hub;
 use crate::mcp::servers::Servers;
 use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
 use crate::store::StorePath;
-use crate::tool::{SealingKey, Tools};
+use crate::tool::{Lost, SealingKey, Tools};
 use crate::views::Reading;
 use crate::webhooks::Telling;
 
@@ -44,6 +44,8 @@ pub struct Options {
     pub mcp: Option<Servers>,
     /// What secrets of tools are sealed with; without it none can be stored.
     pub sealing: Option<SealingKey>,
+    /// How other products' clients are answered.
+    pub customs: Customs,
     /// Told once requests are answered, and where.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Ends when the server is to stop; see [`told_to_stop`].
@@ -65,7 +67,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop. The error is a sentence.
 pub async fn run(options: Options) -> Result<(), String> {
-    let Options { gate, address, store, line, mcp, sealing, on_ready, stop } = options;
+    let Options { gate, address, store, line, mcp, sealing, customs, on_ready, stop } = options;
     let listener = listen(address)?;
     let local =
         listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
@@ -76,19 +78,22 @@ pub async fn run(options: Options) -> Result<(), String> {
     let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
     let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
     let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
+    let lost = Lost { desk: gate.desk.clone(), reading: reading.clone() };
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
-    let behind = Behind { hub: hub.clone(), tools: tools.clone() };
+    let behind = Behind { hub: hub.clone(), tools: tools.clone(), alone: local.ip().is_loopback(), customs };
     let app = App::new(gate.clone(), line, reading, metrics, behind);
     let app = app.await.map_err(|halt| halt.0)?;
     let keys = tokio::spawn(Arc::clone(&app).follow_keys());
     let telling = Telling { desk: gate.desk.clone(), reading: telling_reads, tools: telling_sends };
     let telling = tokio::spawn(telling.run());
+    let lost = tokio::spawn(lost.run());
     let tidy = hub.clone().map(|hub| tokio::spawn(hub.tidy()));
     on_ready(local);
     accept(listener, &app, stop).await;
     tools.finish(LAST_PATIENCE).await;
     keys.abort();
     telling.abort();
+    lost.abort();
     if let Some(hub) = &hub {
         hub.ended().await;
     }
@@ -98,6 +103,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     // The readers first: the ledger is moved into its one file by the last connection that may write.
     let _aborted = keys.await;
     let _aborted = telling.await;
+    let _aborted = lost.await;
     drop((app, tools));
     // Closing waits for the writer's thread, which must not hold up this one.
     let closed = tokio::task::spawn_blocking(move || gate.desk.close()).await;

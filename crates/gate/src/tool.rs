@@ -11,6 +11,7 @@ mod errand;
 mod fault;
 mod fetch;
 pub mod import;
+mod lost;
 mod notice;
 mod pool;
 pub mod register;
@@ -30,11 +31,12 @@ use tokio::time::timeout;
 use crate::desk::Desk;
 use crate::views::Reading;
 
-pub(crate) use trust::system as system_trust;
+pub(crate) use trust::of as trust_of;
 
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
-pub use fetch::fetch;
+pub use fetch::{Unasked, ask, fetch};
+pub use lost::{Lost, takes};
 pub use notice::{Notice, address as notice_address};
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
 pub use stream::Sink;

@@ -8,6 +8,7 @@ mod answer;
 pub mod authzen;
 mod check;
 mod fields;
+mod hook;
 pub mod onceonly;
 mod orders;
 mod outcome;
@@ -25,6 +26,7 @@ pub use check::{
     BatchAnswer, BatchItem, BatchReply, BatchRequest, CheckReply, CheckRequest, Effect, Left, Original, Seen,
 };
 pub use fields::Fields;
+pub use hook::HookRequest;
 pub use orders::{
     AgentRequest, AnswerRequest, AnswerWord, DisableRequest, KeyRequest, ModeWord, Nothing, ReportWord,
     RiskWord, RoleWord, StandingWord, StatusWord,

@@ -4,9 +4,9 @@
 //! ([`Guarantee`]), and for nothing being left of a run. Knows nothing of policies, agents or records.
 //!
 //! ```text
-//!  gate ──exec, empty environment──► helper ──clone, new namespaces──► first process ──fork──► program
-//!   │ output, limits, report          │ clock, control group            │ file tree, reaping      less and less,
-//!   │                                 │ ends all when the gate is gone  │ gives up its rights     then exec
+//!  gate ──exec, once, no environment──► starter ──fork──► helper ──clone, namespaces──► first process ──fork──► program
+//!   │ output, limits, report                               │ clock, control group       │ file tree, reaping   less and
+//!   │                                                      │ ends all with the gate     │ gives up its rights  less, exec
 //! ```
 //!
 //! Files: [`spec`] what a run may do, [`guarantee`] what it is promised, [`step`] how it can fail before it starts.
@@ -30,7 +30,7 @@ pub use step::{Failed, Step};
 /// The name that the program has when it is the helper.
 pub const HELPER: &str = "portcullis-sandbox-helper";
 
-/// Takes the process over if it was started as the helper. To be called first in `main`, before anything is read
+/// Takes the process over if it was started as the starter of helpers, or as one that attacks or is attacked. To be called first in `main`, before anything is read
 /// or started; it then never comes back.
 pub fn take_over() {
     #[cfg(target_os = "linux")]

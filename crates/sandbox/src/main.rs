@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let (out, err) = (String::from_utf8_lossy(&kept.out), String::from_utf8_lossy(&kept.err));
     let told = match ran {
         Ok(ran) => json!({
-            "ended": ran.ended, "report": ran.report, "cut": ran.cut, "printed": ran.printed, "out": out, "err": err,
+            "ended": ran.ended, "report": ran.report, "cut": ran.cut, "printed": ran.printed, "undone": ran.undone, "out": out, "err": err,
         }),
         Err(not) => json!({"not_run": not.to_string(), "out": out, "err": err}),
     };

@@ -1,7 +1,7 @@
 //! Starting a run and seeing it through, from the gate's side.
 //!
-//! Answerable for the helper being started by exec with an empty environment and nothing inherited but its four
-//! descriptors, for output that is bounded and handed on as it comes, and for the answer not waiting for whoever
+//! Answerable for helpers being copies of a process that was started by exec with an empty environment, for nothing
+//! being inherited but four descriptors, for output that is bounded and handed on as it comes, and for the answer not waiting for whoever
 //! still holds the output open. Blocks its thread: the caller gives it one that lives as long as the run.
 
 use std::fmt;
@@ -65,6 +65,8 @@ pub struct Outcome {
     pub cut: bool,
     /// Bytes that it printed, with what was dropped.
     pub printed: u64,
+    /// What it made of what runs later, in folders that are written in place: the path, and what became of it.
+    pub undone: Vec<(PathBuf, String)>,
     /// The layer with the workspace's changes, where there is one.
     pub upper: Option<OwnedFd>,
 }

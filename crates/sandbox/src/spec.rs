@@ -24,6 +24,14 @@ pub struct Spec {
     pub read: Vec<PathBuf>,
     /// What can be written, at once and for good: real absolute paths without symlinks.
     pub write: Vec<PathBuf>,
+    /// Files of the gate: in what is written in place they are shown read-only. Real absolute paths.
+    pub own: Vec<PathBuf>,
+    /// What runs later, in what is written in place: shown read-only. It is looked for when the run starts.
+    #[serde(default)]
+    pub(crate) guarded: Vec<PathBuf>,
+    /// Why there are no namespaces on this host: set by the gate's side when a first try has shown it.
+    #[serde(default)]
+    pub(crate) without_namespaces: Option<String>,
     /// Single files that are shown under another name, to be read and executed: host path, path inside.
     pub shown: Vec<(PathBuf, PathBuf)>,
     /// The folder that it works in.
@@ -128,6 +136,9 @@ impl Spec {
             cwd: PathBuf::from("/tmp"),
             read: Vec::new(),
             write: Vec::new(),
+            own: Vec::new(),
+            guarded: Vec::new(),
+            without_namespaces: None,
             shown: Vec::new(),
             workspace: None,
             network: Network::None,

@@ -22,6 +22,7 @@ pub enum Step {
     Sources,
     Binds,
     Workspace,
+    Guard,
     Devices,
     Proc,
     Pivot,
@@ -42,7 +43,7 @@ pub enum Step {
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Cgroup,
         Self::Identity,
         Self::Namespaces,
@@ -53,6 +54,7 @@ impl Step {
         Self::Sources,
         Self::Binds,
         Self::Workspace,
+        Self::Guard,
         Self::Devices,
         Self::Proc,
         Self::Pivot,
@@ -84,6 +86,7 @@ impl Step {
             Self::Sources => "a path of the run cannot be opened",
             Self::Binds => "a path of the run cannot be shown inside",
             Self::Workspace => "the workspace cannot be shown inside",
+            Self::Guard => "what runs later could not be made read-only",
             Self::Devices => "the devices could not be shown inside",
             Self::Proc => "/proc could not be mounted",
             Self::Pivot => "the old root could not be left",
@@ -152,15 +155,31 @@ impl<T> During<T> for io::Result<T> {
     }
 }
 
+/// What mends a host without namespaces.
+pub(crate) const ALLOW_NAMESPACES: &str = "allow unprivileged user namespaces (kernel.unprivileged_userns_clone=1, \
+    kernel.apparmor_restrict_unprivileged_userns=0), or run the gate as root";
+
 impl Failed {
+    /// True if it says that this host has no namespaces for us: they cannot be made, or nothing can be mounted in them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_for_want_of_namespaces(&self) -> bool {
+        let step = matches!(self.step, Step::Namespaces | Step::Maps | Step::Root | Step::Proc | Step::Pivot);
+        let denied = [
+            libc::EPERM,
+            libc::EACCES,
+            libc::ENOSYS,
+            libc::EINVAL,
+            libc::ENOSPC,
+            libc::EUSERS,
+            libc::EOPNOTSUPP,
+        ];
+        step && denied.contains(&self.errno)
+    }
+
     /// What would mend it, where that is known.
     pub fn remedy(&self) -> Option<&'static str> {
         match self.step {
-            Step::Namespaces | Step::Maps | Step::Root | Step::Proc => Some(
-                "without namespaces `files.hidden`, `network` and `processes.hidden` cannot be kept: allow \
-                 unprivileged user namespaces (kernel.unprivileged_userns_clone=1, \
-                 kernel.apparmor_restrict_unprivileged_userns=0), or run the gate as root",
-            ),
+            Step::Namespaces | Step::Maps | Step::Root | Step::Proc => Some(ALLOW_NAMESPACES),
             Step::Landlock => Some("boot with `landlock` in the kernel's lsm= list; Linux 5.13 or later"),
             Step::Seccomp => Some("use a kernel with CONFIG_SECCOMP_FILTER"),
             _ => None,

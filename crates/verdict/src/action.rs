@@ -104,6 +104,8 @@ pub struct Draft {
     /// Whose tool it is, where the way in sees definitions: the action is then refused unless this definition is
     /// the accepted one.
     pub definition: Option<Definition>,
+    /// Microseconds in which the gate knows its end, where the gate carries it out itself.
+    pub takes: Option<i64>,
     /// Whose data it touches.
     pub realm: Realm,
     /// The person or program whose key it came with; may not answer its own question.
@@ -219,6 +221,10 @@ impl Action {
     /// Whose tool it is, and what it says of it.
     pub fn definition(&self) -> Option<&Definition> {
         self.draft.definition.as_ref()
+    }
+    /// Microseconds in which its end is known, where the gate carries it out.
+    pub fn takes(&self) -> Option<i64> {
+        self.draft.takes
     }
     /// Whose data it touches.
     pub fn realm(&self) -> Realm {

@@ -340,6 +340,7 @@ fn allow(decided: &mut Decided, permit: &Permit) {
     decided.decision = Answer::Allow;
     decided.rule = permit.rule().cloned();
     decided.charges = permit.claims().iter().map(|claim| claim.charge.clone()).collect();
+    decided.until = permit.case().action.takes().map(|takes| decided.t.saturating_add(takes));
 }
 
 /// The record of a denial that gives no reason yet: what is not said otherwise is denied.
@@ -376,6 +377,7 @@ fn blank(verdict: &Verdict, now: Micro) -> Ruled {
         yields: facts.yields.clone(),
         asks: None,
         approval: None,
+        until: None,
         duplicate_of: None,
         by: owned(action.by()),
     });

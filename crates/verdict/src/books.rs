@@ -44,6 +44,8 @@ pub struct Books {
     locks: HashMap<LockId, Lock>,
     /// In the order in which they were allowed, which is that of time: what is over goes from the front.
     open: BTreeMap<Index, Micro>,
+    /// Those of them that a gate carries out, and when their end must be known.
+    carried: BTreeMap<Index, Micro>,
     approvals: HashMap<Index, Approval>,
     agents: HashMap<String, AgentSet>,
     tools: HashMap<(String, String), Pin>,
@@ -207,6 +209,11 @@ impl Books {
     pub fn open(&self) -> impl Iterator<Item = (Index, Micro)> {
         self.open.iter().map(|(index, at)| (*index, *at))
     }
+    /// Actions that a gate began to carry out, and of which it should have reported the end before `now`: it was
+    /// stopped in the middle of them, and nobody knows.
+    pub fn overdue(&self, now: Micro) -> impl Iterator<Item = Index> {
+        self.carried.iter().filter(move |(_, until)| **until < now).map(|(index, _)| *index)
+    }
     /// True if the decision at `index` was allowed and has no outcome yet.
     pub fn is_open(&self, index: Index) -> bool {
         self.open.contains_key(&index)
@@ -258,6 +265,7 @@ impl Books {
                     self.count(&charge.counter, charge.window, it.t, charge.amount);
                 }
                 self.open.insert(index, it.t);
+                self.carried.extend(it.until.map(|until| (index, until)));
                 if let Some(approval) = it.approval.and_then(|id| self.approvals.get_mut(&id)) {
                     approval.used = Some(index);
                 }
@@ -295,6 +303,7 @@ impl Books {
     }
 
     fn settled(&mut self, it: &Settled) {
+        self.carried.remove(&it.of);
         // An outcome that arrives after `Unknown` settles what was left open.
         if it.status != Status::Unknown {
             self.open.remove(&it.of);

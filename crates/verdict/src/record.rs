@@ -127,6 +127,9 @@ pub struct Decided {
     /// The question whose answer let it through, or that it still waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Index>,
+    /// For an allow that the gate carries out itself: if its end is not on record by then, nobody knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Micro>,
     /// The decision that already holds its idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Index>,

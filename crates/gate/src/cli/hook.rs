@@ -2,26 +2,27 @@
 //!
 //! Whatever goes wrong here is a denial: exit code 2, which every agent obeys. Exit code 1 would let the tool run.
 
+mod served;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use ledger::Reader;
-use verdict::{Action, Answer, Draft, Index, Json, Outcome, Receipt, Settling, Standing, Status};
+use verdict::Draft;
 
 use super::opening::{halted, open_gate_inline};
 use super::{Done, Failure, StoreArg, person, print};
+use crate::hook::word::{self, Wordless};
 use crate::hook::{DENIED, Event, Product, Say, When, settings};
-use crate::path::Gate;
 use crate::store::StorePath;
-use crate::views;
-use crate::wire::approval_id;
+use crate::views::Reading;
+use served::{Heard, Question, Served};
 
 /// The largest event, in bytes.
 const LARGEST: u64 = 8 << 20;
-/// How many open decisions are looked through for the one that has ended.
-const OPEN: usize = 256;
+/// The policy where nobody names one.
+const USUAL: &str = "portcullis.yaml";
 
 /// `portcullis hook`
 #[derive(Debug, Args)]
@@ -32,6 +33,7 @@ const OPEN: usize = 256;
   portcullis hook install claude-code --policy ~/portcullis.yaml --project
   portcullis hook uninstall claude-code --project
   portcullis hook claude-code --policy ~/portcullis.yaml < event.json
+  portcullis hook install cursor --gate http://127.0.0.1:8787 --key-file ~/.portcullis-key
 
 The event is read from stdin and answered on stdout as the agent wants it. What the policy allows is left to the
 agent's own permissions, unless --grant is given. What needs a person is denied with the question's id; once it is
@@ -58,9 +60,15 @@ enum HookCommand {
 /// What a hook decides by.
 #[derive(Debug, Args)]
 struct With {
-    /// The policy [default: portcullis.yaml in the project]
-    #[arg(long, value_name = "FILE", default_value = "portcullis.yaml")]
-    policy: PathBuf,
+    /// The policy [default: portcullis.yaml in the project]; beside --gate, the one to decide by while no gate is there
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A running gate that decides [default: `PORTCULLIS_URL`; without one, the hook opens the ledger itself]
+    #[arg(long, value_name = "URL")]
+    gate: Option<String>,
+    /// A file with the key for that gate [default: the key in `PORTCULLIS_API_KEY`]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// The agent of the policy [default: the product's name]
     #[arg(long, value_name = "ID")]
     agent: Option<String>,
@@ -110,7 +118,7 @@ pub fn run(args: HookArgs) -> Done {
         (Some(HookCommand::Install(args)), _) => install(&args),
         (Some(HookCommand::Uninstall(args)), _) => {
             let UninstallArgs { product, project, yes } = args;
-            change(product, project, yes, |text| settings::without_ours(product, text))
+            change(product, project, yes, None)
         }
         (None, Some(product)) => Ok(answer(product, &args.with)),
         (None, None) => {
@@ -131,7 +139,7 @@ fn answer(product: Product, with: &With) -> ExitCode {
     let (name, say) = match event {
         Err(why) => (String::new(), Say::Deny(format!("the hook's event is refused: {why}"))),
         Ok(event) => {
-            let say = match decide(product, with, &event) {
+            let say = match decide(product, with, &bytes, &event) {
                 Ok(say) => say,
                 Err(Failure::Said(why)) => Say::Deny(format!("nothing is allowed: {why}")),
                 Err(_) => Say::Deny("nothing is allowed: the policy or the store cannot be used".to_owned()),
@@ -150,8 +158,15 @@ fn answer(product: Product, with: &With) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn decide(product: Product, with: &With, event: &Event) -> Result<Say, Failure> {
-    let policy = std::path::absolute(&with.policy).map_err(Failure::said)?;
+fn decide(product: Product, with: &With, bytes: &[u8], event: &Event) -> Result<Say, Failure> {
+    let agent = with.agent.as_deref().unwrap_or(product.name());
+    let served = Served::find(with.gate.as_deref(), with.key_file.as_deref())?;
+    let policy = with.policy.clone();
+    let policy = match (&served, policy) {
+        (Some(_), policy) => policy,
+        (None, policy) => Some(policy.unwrap_or_else(|| PathBuf::from(USUAL))),
+    };
+    let policy = policy.map(std::path::absolute).transpose().map_err(Failure::said)?;
     let store = with.store.find()?;
     let store = StorePath(std::path::absolute(&store.0).map_err(Failure::said)?);
     // The tool will run there, and relative paths and links are those of that place.
@@ -159,102 +174,81 @@ fn decide(product: Product, with: &With, event: &Event) -> Result<Say, Failure> 
         std::env::set_current_dir(cwd)
             .map_err(|error| Failure::said(format!("`{}` cannot be entered: {error}", print::clean(cwd))))?;
     }
-    let agent = with.agent.as_deref().unwrap_or(product.name());
-    let draft = event.draft(agent, person::user_name(), product);
     super::wait(async {
-        let line = format!("hook:{}", policy.display());
-        let opened = open_gate_inline(&store, &policy, &line).await?;
-        let said = match &event.when {
-            When::Before => before(&opened.gate, &store, draft, with.grant).await,
-            When::After(result) => after(&opened.gate, &store, &draft, result.clone()).await,
-        };
-        opened.gate.desk.close();
-        said
+        let mut nobody = None;
+        if let Some(served) = &served {
+            let question = Question { product, agent, grant: with.grant, event: bytes };
+            match served.ask(&question).await? {
+                Heard::Said(say) => return Ok(say),
+                Heard::Nobody(why) => nobody = Some(why),
+            }
+        }
+        match (policy, nobody) {
+            (Some(policy), _) => {
+                let draft = event.draft(agent, person::user_name(), product);
+                embedded((&policy, &store), draft, event, with.grant).await
+            }
+            (None, nobody) => Err(Failure::said(format!(
+                "{}; start it, or name a policy to decide by while it is away with --policy",
+                nobody.unwrap_or_default()
+            ))),
+        }
     })?
 }
 
-async fn before(gate: &Gate, store: &StorePath, draft: Draft, grant: bool) -> Result<Say, Failure> {
-    let refused = |malformed: verdict::Malformed| Failure::said(print::clean(&malformed.to_string()));
-    let action = Action::new(draft.clone()).map_err(refused)?;
-    // The same call again, after somebody has agreed; or before, and then nobody is asked twice.
-    let asked = gate.desk.question_about(action).await.map_err(|halt| halted(store, &halt))?;
-    if let Some((at, Standing::Pending)) = asked {
-        return Ok(Say::Deny(waits(at, "a person must agree first")));
-    }
-    let draft = Draft { approval: asked.map(|(at, _)| at), ..draft };
-    let receipt = gate.check(draft).await.map_err(refused)?.map_err(|halt| halted(store, &halt))?;
-    let why = crate::wire::CheckReply::of(&receipt, None).reason;
-    Ok(match receipt.decided().decision {
-        Answer::Allow if grant => Say::Allow(why),
-        Answer::Allow => Say::Nothing,
-        Answer::Deny => Say::Deny(why),
-        Answer::Pending => Say::Deny(waits(question(&receipt), &why)),
+/// Decides here, on the ledger itself.
+async fn embedded(
+    (policy, store): (&Path, &StorePath),
+    draft: Draft,
+    event: &Event,
+    grant: bool,
+) -> Result<Say, Failure> {
+    let line = format!("hook:{}", policy.display());
+    let opened = open_gate_inline(store, policy, &line).await?;
+    let word = match &event.when {
+        When::Before => word::before(&opened.gate, draft, grant).await,
+        When::After(result) => {
+            let reading = Reading::open(store.0.clone()).map_err(Failure::said)?;
+            word::after(&opened.gate, &reading, &draft, result.clone()).await
+        }
+    };
+    opened.gate.desk.close();
+    word.map(|word| word.say).map_err(|why| match why {
+        Wordless::Malformed(malformed) => Failure::said(print::clean(&malformed.to_string())),
+        Wordless::Halt(halt) => halted(store, &halt),
+        Wordless::Unread(fault) => Failure::said(fault),
+        Wordless::Refused(refusal) => Failure::said(print::clean(&refusal.to_string())),
     })
-}
-
-fn question(receipt: &Receipt) -> Index {
-    receipt.decided().approval.unwrap_or(receipt.at())
-}
-
-fn waits(at: Index, why: &str) -> String {
-    let id = approval_id(at);
-    format!("{why}; `portcullis approvals approve {id}` answers {id}, and the same call then passes")
-}
-
-/// Settles the decision that let the tool run, and says if what came back should not be used.
-async fn after(gate: &Gate, store: &StorePath, draft: &Draft, result: Json) -> Result<Say, Failure> {
-    let action = Action::new(draft.clone()).map_err(|it| Failure::said(print::clean(&it.to_string())))?;
-    let digest = action.digest().hex();
-    let open = gate.desk.ask(|books| {
-        let mut open: Vec<Index> = books.open().map(|(at, _)| at).collect();
-        let spare = open.len().saturating_sub(OPEN);
-        open.drain(..spare);
-        open
-    });
-    let open = open.await.map_err(|halt| halted(store, &halt))?;
-    let reader = Reader::open(&store.0).map_err(Failure::said)?;
-    let found = open.into_iter().rev().find_map(|at| {
-        let (decided, _) = views::decided(&reader, at).ok().flatten()?;
-        let mine =
-            decided.digest == digest && decided.agent == draft.agent && decided.session == draft.session;
-        mine.then_some((at, decided))
-    });
-    // What was not decided here has no limits to settle.
-    let Some((at, decided)) = found else { return Ok(Say::Nothing) };
-    let outcome = Outcome { result: Some(result), ..Outcome::plain(Status::Success) };
-    let outcome = gate.screen(&decided, outcome).await;
-    let withheld = outcome.screened.as_ref().and_then(|it| it.withheld.clone());
-    let settling = Settling::reported(at, decided, outcome, draft.by.clone());
-    let settled = gate.desk.settle(settling).await.map_err(|halt| halted(store, &halt))?;
-    if let Err(refusal) = settled {
-        return Err(Failure::said(print::clean(&refusal.to_string())));
-    }
-    Ok(withheld.map_or(Say::Nothing, |why| Say::Deny(format!("do not use this result: {why}"))))
 }
 
 fn install(args: &InstallArgs) -> Done {
     let InstallArgs { product, project, yes, with } = args;
     let program = std::env::current_exe()
         .map_err(|error| Failure::said(format!("this program cannot be found: {error}")))?;
-    let policy = std::path::absolute(&with.policy).map_err(Failure::said)?;
-    if !policy.exists() {
-        return Err(Failure::said(format!(
-            "there is no policy at `{}`; `portcullis init` writes one, and --policy names another",
-            print::clean(&policy.display().to_string())
-        )));
+    let mut words = vec![quoted(&program.display().to_string()), format!("hook {}", product.name())];
+    let usual = with.gate.is_none().then(|| PathBuf::from(USUAL));
+    if let Some(policy) = with.policy.clone().or(usual) {
+        let policy = std::path::absolute(policy).map_err(Failure::said)?;
+        if !policy.exists() {
+            return Err(Failure::said(format!(
+                "there is no policy at `{}`; `portcullis init` writes one, and --policy names another",
+                print::clean(&policy.display().to_string())
+            )));
+        }
+        words.push(format!("--policy {}", quoted(&policy.display().to_string())));
     }
-    let mut words = vec![
-        quoted(&program.display().to_string()),
-        format!("hook {}", product.name()),
-        format!("--policy {}", quoted(&policy.display().to_string())),
-    ];
+    words.extend(with.gate.as_deref().map(|url| format!("--gate {}", quoted(url))));
+    if let Some(file) = &with.key_file {
+        let file = std::path::absolute(file).map_err(Failure::said)?;
+        words.push(format!("--key-file {}", quoted(&file.display().to_string())));
+    }
     words.extend(with.agent.as_deref().map(|agent| format!("--agent {}", quoted(agent))));
     words.extend(with.grant.then(|| "--grant".to_owned()));
     if with.store.is_given() {
         words.push(format!("--store {}", quoted(&format!("sqlite:{}", with.store.find()?.0.display()))));
     }
     let command = words.join(" ");
-    change(*product, *project, *yes, |text| settings::with_ours(*product, text, &command))
+    change(*product, *project, *yes, Some(&command))
 }
 
 /// One word for a shell.
@@ -267,13 +261,9 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Shows what would change in the settings, asks, and writes them whole or not at all.
-fn change(
-    product: Product,
-    project: bool,
-    yes: bool,
-    change: impl Fn(&str) -> Result<String, String>,
-) -> Done {
+/// Shows what would change in the settings, asks, and writes them whole or not at all. `command`: what the hook runs;
+/// without it, the hook goes.
+fn change(product: Product, project: bool, yes: bool, command: Option<&str>) -> Done {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let home =
         home.ok_or_else(|| Failure::said("HOME is not set; say --project to use this folder's settings"))?;
@@ -285,7 +275,18 @@ fn change(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(Failure::said(format!("`{named}` cannot be read: {error}"))),
     };
-    let then = change(&now).map_err(|why| Failure::said(format!("`{named}`: {}", print::clean(&why))))?;
+    let odd = |why: String| Failure::said(format!("`{named}`: {}", print::clean(&why)));
+    let without = settings::without_ours(product, &now).map_err(odd)?;
+    // As it was before, to the byte, if nothing else has changed since.
+    let kept = file.with_extension("portcullis-before");
+    let before = std::fs::read_to_string(&kept).unwrap_or_default();
+    let is_as_before =
+        !before.is_empty() && settings::undone(product, &before).is_ok_and(|undone| undone == without);
+    let then = match command {
+        Some(command) => settings::with_ours(product, &now, command).map_err(odd)?,
+        None if is_as_before => before,
+        None => without.clone(),
+    };
     if then == now || (now.is_empty() && then == "{}\n") {
         print::line(&format!("{named} is as it should be"))?;
         return Ok(ExitCode::SUCCESS);
@@ -297,7 +298,14 @@ fn change(
     if !yes && !agreed()? {
         return Err(Failure::said("nothing was changed; say --yes to change it"));
     }
-    write(&file, &then).map_err(|error| Failure::said(format!("`{named}` cannot be written: {error}")))?;
+    let unwritten = |error| Failure::said(format!("`{named}` cannot be written: {error}"));
+    if command.is_none() {
+        // It has served, or says what nobody wants back.
+        let _gone = std::fs::remove_file(&kept);
+    } else if !now.is_empty() && settings::is_without_ours(product, &now) {
+        std::fs::copy(&file, &kept).map_err(unwritten)?;
+    }
+    write(&file, &then).map_err(unwritten)?;
     print::line("written")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -57,13 +57,13 @@ pub struct RunArgs {
     /// Drop the changes
     #[arg(long, requires = "workspace", conflicts_with = "review")]
     discard: bool,
-    /// Change the workspace at once, without limits on bytes and files, hooks and settings included
+    /// Change the workspace at once, without limits on bytes and files; what runs later stays as it is
     #[arg(long, requires = "workspace", conflicts_with_all = ["review", "discard"])]
     in_place: bool,
     /// What it can read besides
     #[arg(long, value_name = "PATH")]
     read: Vec<PathBuf>,
-    /// What it can write besides, at once
+    /// What it can write besides, at once; in folders what runs later stays as it is
     #[arg(long, value_name = "PATH")]
     write: Vec<PathBuf>,
     /// Variables that it gets: NAME from our environment, or NAME=VALUE
@@ -167,7 +167,14 @@ pub fn run(args: RunArgs) -> Done {
 }
 
 fn finish(args: &RunArgs, spec: &Spec, outcome: Outcome) -> Done {
-    let Outcome { ended, report, cut, printed, upper } = outcome;
+    let Outcome { ended, report, cut, printed, undone, upper } = outcome;
+    for (path, why) in &undone {
+        show::say(&format!(
+            "taken away: {}: {}",
+            print::clean(&path.display().to_string()),
+            print::clean(why)
+        ))?;
+    }
     if cut {
         let most = spec.limits.output;
         print::complain(&format!(

@@ -9,6 +9,7 @@ use clap::Args;
 use super::opening::open_gate;
 use super::print;
 use super::{Done, Failure, StoreArg};
+use crate::http::Customs;
 use crate::mcp::servers::Servers;
 use crate::policy_watch::PolicyWatch;
 use crate::serve::{self, Options};
@@ -38,6 +39,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     mcp: Option<PathBuf>,
     #[command(flatten)]
+    customs: Customs,
+    #[command(flatten)]
     store: StoreArg,
 }
 
@@ -58,6 +61,7 @@ pub fn run(args: &ServeArgs) -> Done {
             line: opened.line,
             mcp,
             sealing,
+            customs: args.customs,
             on_ready: Box::new(ready),
             stop: serve::told_to_stop().map_err(Failure::Said)?,
         };

@@ -61,6 +61,18 @@ pub fn without_ours(product: Product, text: &str) -> Result<String, String> {
     written(&without(product, text)?)
 }
 
+/// What the settings are once our hook has been in them and has gone again.
+pub fn undone(product: Product, text: &str) -> Result<String, String> {
+    with_ours(product, text, &format!("{OURS} hook {}", product.name()))
+        .and_then(|text| without_ours(product, &text))
+}
+
+/// True if our hook is not in them.
+pub fn is_without_ours(product: Product, text: &str) -> bool {
+    let is = serde_json::from_str::<Map<String, Value>>(text).map(|read| without(product, text) == Ok(read));
+    is.unwrap_or(false)
+}
+
 fn written(settings: &Map<String, Value>) -> Result<String, String> {
     let text = serde_json::to_string_pretty(settings).map_err(|error| error.to_string())?;
     Ok(text + "\n")

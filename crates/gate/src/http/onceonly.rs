@@ -12,6 +12,7 @@ pub(super) mod policy_form;
 pub(super) mod run;
 pub(super) mod runs;
 pub(super) mod tools;
+mod work;
 
 use verdict::{Halt, LeaseKind, LeaseName, LeaseOrder, LeaseWish, Leased, Malformed, Micro, Refusal};
 
@@ -21,6 +22,17 @@ use super::{Call, halted, refused};
 use crate::wire::{self, Fields, Unreadable};
 
 const SECOND: Micro = 1_000_000;
+
+/// What is for the operator to say of how OnceOnly's clients are answered.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Customs {
+    /// Answer check-lock of OnceOnly's clients with 409 where the key is taken, instead of 200
+    #[arg(long)]
+    pub onceonly_conflicts: bool,
+    /// Let tools that OnceOnly's clients register be on this machine and in private networks
+    #[arg(long)]
+    pub onceonly_private_tools: bool,
+}
 
 /// Reads a body by its fields. No body is an empty object.
 pub(super) fn read<T>(

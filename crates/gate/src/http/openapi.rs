@@ -115,7 +115,7 @@ fn parameters(route: &Route) -> Vec<Value> {
 fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
     match route.takes {
         Takes::Nothing => None,
-        Takes::Json(shape) => Some(json!({
+        Takes::Json(shape) | Takes::Large(shape) => Some(json!({
             "required": true,
             "content": {"application/json": {"schema": shape(generator)}},
         })),

@@ -57,6 +57,8 @@ pub enum Takes {
     Nothing,
     /// JSON of this shape.
     Json(SchemaOf),
+    /// JSON of this shape, with what a tool has given back in it.
+    Large(SchemaOf),
     /// JSON of this shape, or no body at all.
     MaybeJson(SchemaOf),
     /// A policy, in YAML or JSON.
@@ -109,6 +111,7 @@ impl Takes {
         match self {
             Self::Nothing => 0,
             Self::Json(_) | Self::MaybeJson(_) => 1 << 20,
+            Self::Large(_) => 8 << 20,
             Self::Policy => 4 << 20,
             Self::Message => crate::mcp::LONGEST_MESSAGE,
         }
@@ -117,7 +120,7 @@ impl Takes {
     pub fn media(self) -> &'static [&'static str] {
         match self {
             Self::Nothing => &[],
-            Self::Json(_) | Self::MaybeJson(_) | Self::Message => &["application/json"],
+            Self::Json(_) | Self::Large(_) | Self::MaybeJson(_) | Self::Message => &["application/json"],
             Self::Policy => &[
                 "application/yaml",
                 "application/json",
@@ -145,7 +148,7 @@ pub enum Found {
 /// The longest part of a path that varies, in bytes.
 const LONGEST_PART: usize = 256;
 
-/// Looks a route up. Escaped, empty or overlong parts are no ids: ids are written in plain letters.
+/// Looks a route up. But for names of tools and runs, escaped, empty or overlong parts are no ids: ids are written in plain letters.
 pub fn find(method: &Method, path: &str) -> Found {
     let mut allowed: Vec<&str> = Vec::new();
     for route in all() {
@@ -171,10 +174,12 @@ fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
         match (expected.next(), found.next()) {
             (None, None) => return Some(params),
             (Some(part), Some(text)) if part.starts_with('{') => {
-                if !(is_id(text) || part == "{run_id}" && is_escaped(text)) {
-                    return None;
-                }
-                params.push(text.to_owned());
+                params.push(match part {
+                    "{name}" => named(text)?,
+                    "{run_id}" if is_escaped(text) => text.to_owned(),
+                    _ if is_id(text) => text.to_owned(),
+                    _ => return None,
+                });
             }
             (Some(part), Some(text)) if part == text => (),
             _ => return None,
@@ -186,6 +191,19 @@ fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
 fn is_escaped(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'#' && b != b'?';
     !text.is_empty() && text.len() <= 3 * LONGEST_PART && text.bytes().all(plain)
+}
+
+/// The name of a tool may have slashes in it, which are escaped in a path (RFC 3986, section 2.1).
+fn named(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return is_id(text).then(|| text.to_owned());
+    }
+    if text.len() > 3 * LONGEST_PART {
+        return None;
+    }
+    let name = super::query::unescape(text).ok()?;
+    let is_name = name.split('/').all(is_id) && name.len() <= LONGEST_PART;
+    is_name.then_some(name)
 }
 
 fn is_id(text: &str) -> bool {

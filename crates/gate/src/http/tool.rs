@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::reply::{self, Reply};
 use super::{Call, halted};
 use crate::path::Carried;
-use crate::tool::{Errand, Sink, Told};
+use crate::tool::{Errand, Sink, Told, takes};
 use crate::views;
 use crate::wire::{self, CheckReply, Original, ToolCallReply, ToolCallRequest, decision_id};
 
@@ -80,6 +80,7 @@ type Task = JoinHandle<(Result<Result<Carried, Halt>, Malformed>, Told)>;
 
 /// Begins a call on a task of its own: a caller who hangs up stops nothing that was begun.
 fn begin(call: &Call, draft: Draft, wait: Duration, sink: Option<Sink>) -> Task {
+    let draft = Draft { takes: call.app.gate.desk.with_policy(|policy| takes(policy, &draft)), ..draft };
     let errand = Errand {
         gate: call.app.gate.clone(),
         tools: call.app.tools.clone(),
@@ -166,24 +167,16 @@ async fn original_status(call: &Call, of: Index) -> Result<Option<Status>, Probl
     Ok(original(call, of).await?.and_then(|it| it.status))
 }
 
-/// How the call at `of` ended, if it has. One that has been under way for longer than it may is one of a gate that was
-/// stopped in the middle of it: nobody knows.
+/// How the call at `of` ended, if it has. One whose end should be known by now is one of a gate that was stopped in
+/// the middle of it: nobody knows.
 async fn standing(call: &Call, of: Index) -> Result<Option<Status>, Problem> {
     let read =
         call.app.reading.ask(move |reader| Ok((views::decided(reader, of)?, views::original(reader, of)?)));
     let (decided, original) = read.await.map_err(super::decisions::unread)?;
-    let status = original.and_then(|it| it.status);
-    let Some((decided, _)) = decided.filter(|_| status.is_none()) else { return Ok(status) };
-    let policy = call.app.gate.desk.policy();
-    let tool = policy.tool_of(&decided.agent, &decided.tool).and_then(|tool| tool.endpoint.as_deref());
-    let limit = tool.map_or(LONGEST_MS, |it| it.timeout_ms).saturating_mul(1_000);
-    let over = decided.t.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)).saturating_add(SLACK);
-    Ok((over < call.now()).then_some(Status::Unknown))
+    let until = decided.and_then(|(decided, _)| decided.until);
+    let is_over = until.is_some_and(|until| until < call.now());
+    Ok(original.and_then(|it| it.status).or(is_over.then_some(Status::Unknown)))
 }
-
-/// The longest time limit of a tool, in milliseconds, and how long its end may take to be recorded, in microseconds.
-const LONGEST_MS: u64 = 120_000;
-const SLACK: verdict::Micro = 10_000_000;
 
 /// The key is taken by a call that has not ended, or of which nobody knows how it ended.
 fn in_progress(receipt: &Receipt, of: Index, status: Option<Status>) -> Problem {

@@ -213,12 +213,13 @@ fn misnamed_of<'a>(args: &'a Json, offer: &Offer) -> Option<(&'a str, String)> {
 }
 
 impl World for Errand {
+    fn waits(&self) -> bool {
+        self.session.waits
+    }
+
     async fn ask(&self, approval: Index, receipt: &Receipt) {
         self.session.counted(receipt);
         let waits = reply::waits(approval);
-        if !self.session.waits {
-            return;
-        }
         self.session.log(&waits, &self.id);
         let (mut cancelled, mut closing) = (self.flight.cancellation(), self.session.closing());
         let (mut told, mut tell_at) = (0, Instant::now());

@@ -54,12 +54,25 @@ pub enum Reach {
         url: Uri,
         /// What it is sent with every request.
         headers: Vec<(HeaderName, HeaderValue)>,
+        /// A file with the certificates (PEM) that it is believed by; without it, the system's.
+        ca: Option<String>,
     },
 }
 
 const TOP: [&str; 3] = ["mcpServers", "approvals", "origins"];
-const SERVER: [&str; 10] =
-    ["command", "args", "env", "url", "headers", "type", "prefix", "environment", "disabled", "description"];
+const SERVER: [&str; 11] = [
+    "command",
+    "args",
+    "env",
+    "url",
+    "headers",
+    "ca",
+    "type",
+    "prefix",
+    "environment",
+    "disabled",
+    "description",
+];
 /// The most servers.
 const MOST: usize = 64;
 /// The longest name of a server, in bytes: tools' names hold it too.
@@ -76,7 +89,27 @@ impl Servers {
         let shown = verdict::short(&path.display().to_string());
         let text =
             std::fs::read(path).map_err(|error| format!("--mcp: `{shown}` cannot be read: {error}"))?;
-        Self::parse(&text, &|name| std::env::var(name).ok()).map_err(|why| format!("--mcp: `{shown}`: {why}"))
+        let servers = Self::parse(&text, &|name| std::env::var(name).ok());
+        let servers = servers.and_then(|servers| servers.believe().map(|()| servers));
+        servers.map_err(|why| format!("--mcp: `{shown}`: {why}"))
+    }
+
+    /// Sees that every file of certificates can be used.
+    fn believe(&self) -> Result<(), String> {
+        self.list.iter().try_for_each(|server| match &server.reach {
+            Reach::Url { ca: Some(ca), .. } => crate::tool::trust_of(Some(ca))
+                .map(|_config| ())
+                .map_err(|why| format!("server `{}`: {why}", server.name)),
+            _ => Ok(()),
+        })
+    }
+
+    /// The file of certificates of each server.
+    pub fn cas(&self) -> impl Iterator<Item = Option<&str>> {
+        self.list.iter().map(|server| match &server.reach {
+            Reach::Url { ca, .. } => ca.as_deref(),
+            Reach::Command { .. } => None,
+        })
     }
 
     /// Reads the text of such a file; `env` has the variables that it may name. The error is a sentence.
@@ -141,8 +174,8 @@ fn reach(map: &Map, env: Env<'_>) -> Result<Reach, String> {
         (Some(_), Some(_)) => Err("it has a `command` and a `url`; write one of them".to_owned()),
         (None, None) => Err("it has neither `command` nor `url`; write one of them".to_owned()),
         (Some(command), None) => {
-            if map.get("headers").is_some() {
-                return Err("`headers` are for servers with a `url`; write `env`".to_owned());
+            if map.get("headers").is_some() || map.get("ca").is_some() {
+                return Err("`headers` and `ca` are for servers with a `url`; write `env`".to_owned());
             }
             let mut line = vec![filled(command)?];
             if line.iter().all(String::is_empty) {
@@ -157,7 +190,12 @@ fn reach(map: &Map, env: Env<'_>) -> Result<Reach, String> {
             }
             let headers =
                 pairs(map, "headers", &filled)?.into_iter().map(header).collect::<Result<_, _>>()?;
-            Ok(Reach::Url { url: address(&filled(url)?)?, headers })
+            let url = address(&filled(url)?)?;
+            let ca = text_of(map, "ca")?.map(filled).transpose()?;
+            if ca.is_some() && url.scheme_str() != Some("https") {
+                return Err("`ca` is for a `url` that begins with https://".to_owned());
+            }
+            Ok(Reach::Url { url, headers, ca })
         }
     }
 }

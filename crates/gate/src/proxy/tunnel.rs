@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::hello::{self, Hello};
+use super::meter::Metered;
 use super::request::{self, Head, Plain};
 use super::socks::{self, Answer};
 use super::{Request, Shared};
@@ -56,9 +57,9 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) {
     noted.allowed = true;
     let at = shared.note(noted);
     let done = match head.plain {
-        Some(plain) => exchange(client, upstream, &plain, rest).await,
+        Some(plain) => exchange(metered(client, shared), upstream, &plain, rest).await,
         None => match client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await {
-            Ok(()) => tunnel(client, upstream, &head.host, rest).await,
+            Ok(()) => tunnel(metered(client, shared), upstream, &head.host, rest).await,
             Err(_) => Err(Broken::Lost),
         },
     };
@@ -69,6 +70,9 @@ fn enter(shared: &Shared, at: Option<usize>, done: Result<(u64, u64), Broken>) {
     shared.enter(at, |request| match done {
         Ok((sent, received)) => (request.sent, request.received) = (sent, received),
         Err(Broken::Refused(why)) => (request.allowed, request.reason) = (false, Some(why)),
+        Err(Broken::Used) => {
+            request.reason = Some("the run has used up the bytes that it may send or get".to_owned())
+        }
         Err(Broken::Lost) => request.reason = Some("the connection broke".to_owned()),
     });
 }
@@ -99,7 +103,7 @@ async fn by_socks(mut client: TcpStream, shared: &Shared) {
     };
     let at = shared.note(noted);
     let done = match socks::answer(&mut client, Answer::Done).await {
-        Some(()) => tunnel(client, upstream, &head.host, Vec::new()).await,
+        Some(()) => tunnel(metered(client, shared), upstream, &head.host, Vec::new()).await,
         None => Err(Broken::Lost),
     };
     enter(shared, at, done);
@@ -108,13 +112,20 @@ async fn by_socks(mut client: TcpStream, shared: &Shared) {
 /// Why a connection ended early.
 enum Broken {
     Refused(String),
+    /// What a run may send or get is used up.
+    Used,
     Lost,
 }
 
 impl From<std::io::Error> for Broken {
-    fn from(_: std::io::Error) -> Self {
-        Self::Lost
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::QuotaExceeded { Self::Used } else { Self::Lost }
     }
+}
+
+/// A client whose bytes are counted from here on. (Its head was bounded by itself.)
+fn metered(stream: TcpStream, shared: &Shared) -> Metered<'_, TcpStream> {
+    Metered { stream, meter: &shared.meter }
 }
 
 fn odd(why: &str) -> Request {
@@ -174,7 +185,7 @@ async fn refuse(client: &mut TcpStream, code: u16, why: &str) {
 /// A plain request: its body, of the length it said, and everything that comes back. Nothing that follows the body
 /// goes out: it could be a request to another host of the same server.
 async fn exchange(
-    mut client: TcpStream,
+    client: Metered<'_, TcpStream>,
     mut upstream: TcpStream,
     plain: &Plain,
     rest: Vec<u8>,
@@ -183,7 +194,7 @@ async fn exchange(
     let first = usize::try_from(plain.body).unwrap_or(usize::MAX).min(rest.len());
     upstream.write_all(rest.get(..first).unwrap_or_default()).await?;
     let left = plain.body.saturating_sub(u64::try_from(first).unwrap_or(0));
-    let (mut from_client, mut to_client) = client.split();
+    let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_server, mut to_server) = upstream.split();
     let out = async {
         let mut body = (&mut from_client).take(left);
@@ -205,7 +216,7 @@ async fn exchange(
 
 /// A tunnel: the client's first message must be TLS for the name that the tunnel was made for.
 async fn tunnel(
-    mut client: TcpStream,
+    mut client: Metered<'_, TcpStream>,
     mut upstream: TcpStream,
     host: &str,
     rest: Vec<u8>,

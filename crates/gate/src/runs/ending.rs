@@ -35,7 +35,7 @@ impl Ran {
             Ok(ended) => ended,
             Err(not_run) => return Self::broken(not_run.to_string()),
         };
-        let Ended { ended: end, report, cut, printed, upper } = ended;
+        let Ended { ended: end, report, cut, printed, undone, upper } = ended;
         let told = json!({
             "exit_code": end.code,
             "signal": end.signal,
@@ -49,6 +49,7 @@ impl Ran {
             "max_rss_kib": end.max_rss_kib,
             "written_bytes": end.written,
             "requests": requests,
+            "taken_away": undone,
             "sandbox": held(&report),
         });
         let well = end.code == Some(0) && !end.timed_out;

@@ -64,14 +64,11 @@ impl Trust {
     }
 }
 
-/// The configuration with the system's roots, for what else the gate connects to. The error is a sentence.
-pub(crate) fn system() -> Result<Arc<ClientConfig>, String> {
-    static KNOWN: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = KNOWN.get() {
-        return Ok(Arc::clone(config));
-    }
-    let config = of_system().and_then(under).map(Arc::new).map_err(|fault| fault.message)?;
-    Ok(Arc::clone(KNOWN.get_or_init(|| config)))
+/// The configuration with the certificates of a file, or the system's, for what else the gate connects to. Each is made
+/// once. The error is a sentence.
+pub(crate) fn of(ca: Option<&str>) -> Result<Arc<ClientConfig>, String> {
+    static KNOWN: OnceLock<Trust> = OnceLock::new();
+    KNOWN.get_or_init(Trust::default).config(ca).map_err(|fault| fault.message)
 }
 
 fn under(roots: RootCertStore) -> Result<ClientConfig, Fault> {
@@ -84,7 +81,7 @@ fn under(roots: RootCertStore) -> Result<ClientConfig, Fault> {
 
 fn of_file(path: &str) -> Result<RootCertStore, Fault> {
     let unread = || {
-        let message = "the file of certificates that the tool names under `ca` cannot be read, or has none; mend the policy or the file";
+        let message = "the file of certificates that is named under `ca` cannot be read, or has none; name another, or mend it";
         Fault::new(Why::NotReady, message)
     };
     let mut roots = RootCertStore::empty();

@@ -116,6 +116,7 @@ impl CheckRequest {
             key: idempotency_key,
             approval,
             definition: None,
+            takes: None,
             realm,
             by,
         })

@@ -13,6 +13,8 @@ use super::Fields;
 const LONGEST_KEY: usize = 256;
 /// The longest metadata, in bytes of canonical JSON.
 const LONGEST_METADATA: usize = 2_048;
+/// The longest metadata with actions in it, in bytes.
+const LONGEST_WORK: usize = 256 * 1024;
 /// The longest that something is held, in seconds: 30 days.
 const LONGEST_TTL: i64 = 30 * 24 * 3_600;
 
@@ -34,8 +36,11 @@ impl Hold {
         let key = key(fields)?;
         let ttl = ttl(fields)?;
         let metadata = object(fields, "metadata")?;
-        if metadata.as_ref().is_some_and(|it| it.canonical().len() > LONGEST_METADATA) {
-            let why = format!("is longer than {LONGEST_METADATA} bytes");
+        // Work is described in more words than a lock.
+        let is_work = matches!(&metadata, Some(Json::Map(map)) if map.get("actions").is_some());
+        let longest = if is_work { LONGEST_WORK } else { LONGEST_METADATA };
+        if metadata.as_ref().is_some_and(|it| it.canonical().len() > longest) {
+            let why = format!("is longer than {longest} bytes");
             return Err(Malformed { field: "metadata", why });
         }
         Ok(Self { key, ttl, metadata })
@@ -116,6 +121,20 @@ impl RunTool {
     pub fn of(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
         let (agent_id, tool) = (fields.need("agent_id")?, fields.need("tool")?);
         Ok(Self { agent_id, tool, args: object(fields, "args")?, spend_usd: fields.money("spend_usd")? })
+    }
+
+    /// One of several of `agent`'s, which may say whose it is only if it is that agent's.
+    pub fn of_list(json: &Json, agent: &str) -> Result<Self, Malformed> {
+        let odd = |why: &str| Malformed { field: "actions", why: why.to_owned() };
+        let Json::Map(map) = json else { return Err(odd("must be objects")) };
+        let mut fields = Fields::from_pairs(map.iter().map(|(name, value)| (name.to_owned(), value.clone())));
+        if fields.text("agent_id")?.is_some_and(|own| own != agent) {
+            return Err(odd("must all be of the agent of the task"));
+        }
+        let tool = fields.need("tool")?;
+        let (args, spend_usd) = (object(&mut fields, "args")?, fields.money("spend_usd")?);
+        fields.finish("tool, args, spend_usd").map_err(|why| odd(&why))?;
+        Ok(Self { agent_id: agent.to_owned(), tool, args, spend_usd })
     }
 }
 

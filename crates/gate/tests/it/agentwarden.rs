@@ -335,3 +335,30 @@ fn webhooks_are_told_what_was_recorded_signed_and_again_if_need_be() {
     }
     assert_eq!(admin.get("/api/webhooks").as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn a_limit_on_actions_is_told_in_headers() {
+    let policy = "version: 1
+tools: {t: {}, u: {}}
+agents:
+  bot:
+    rules: [{name: may, allow: [t, u]}]
+    limits: [{meter: actions, max: 100, per: 1d}, {meter: actions, max: 2, per: 1m}]
+  free: {rules: [{name: may, allow: t}]}
+";
+    let served = Served::start_in(std::sync::Arc::new(crate::http_client::Folder::new()), policy);
+    let app = Client::new(&served, "app", KeyRole::Agent);
+    let check = |agent: &str| {
+        let answer = app.call("POST", "/sdk/check", Some(&json!({"agent_id": agent, "action": "t"})));
+        let header = |name: &str| answer.header(name).map(|text| text.parse::<i64>().unwrap());
+        let told = ["limit", "remaining", "reset"].map(|name| header(&format!("x-ratelimit-{name}")));
+        (answer.json()["allowed"] == true, told)
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    for (allowed, left) in [(true, 1), (true, 0), (false, 0)] {
+        let (may, [limit, remaining, reset]) = check("bot");
+        assert_eq!((may, limit, remaining), (allowed, Some(2), Some(left)));
+        assert!((now..now + 90).contains(&reset.unwrap()), "{reset:?} {now}");
+    }
+    assert_eq!(check("free"), (true, [None; 3]), "an agent without a limit has none to tell of");
+}

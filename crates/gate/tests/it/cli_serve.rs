@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cli::{Desk, POLICY, Running};
 
 /// Reads lines until the gate is ready: what was said, and the address.
-fn ready(running: &mut Running) -> (String, String, BufReader<ChildStdout>) {
+pub fn ready(running: &mut Running) -> (String, String, BufReader<ChildStdout>) {
     let mut reader = BufReader::new(running.0.stdout.take().unwrap());
     let mut said = String::new();
     loop {

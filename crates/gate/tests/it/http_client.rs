@@ -36,6 +36,13 @@ impl Drop for Folder {
     }
 }
 
+thread_local! {
+    /// How the next gate of a test answers other products' clients.
+    pub static CUSTOMS: std::cell::Cell<gate::http::Customs> = const {
+        std::cell::Cell::new(gate::http::Customs { onceonly_conflicts: false, onceonly_private_tools: false })
+    };
+}
+
 /// A served gate.
 pub struct Served {
     pub address: SocketAddr,
@@ -89,7 +96,7 @@ pub fn open_gate(folder: &Folder, policy: &str) -> Gate {
     Gate { desk, eyes: gate::eyes::Eyes::elsewhere() }
 }
 
-fn block<F: Future>(future: F) -> F::Output {
+pub fn block<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
@@ -116,6 +123,7 @@ impl Served {
             line: "main".to_owned(),
             mcp,
             sealing: Some(gate::tool::SealingKey::parse(&"5a".repeat(32)).unwrap()),
+            customs: CUSTOMS.with(std::cell::Cell::get),
             on_ready: Box::new(move |at| ready.send(at).unwrap()),
             stop: Box::pin(async move {
                 let _told = stopped.await;

@@ -22,6 +22,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
             .replace("{run_id}", "run%2F1")
             .replace("{permission_id}", "perm_none")
             .replace("{webhook_id}", "wh_none")
+            .replace("{product}", "claude-code")
             .replace("{name}", "nothing");
         assert!(!filled.contains('{'), "the test knows no value for {path}");
         for (method, operation) in methods.as_object().unwrap() {

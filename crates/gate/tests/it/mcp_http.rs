@@ -106,8 +106,13 @@ pub struct Reading {
 
 impl Client {
     pub fn new(served: &Served) -> Self {
+        Self::of(served, "bot")
+    }
+
+    /// One that acts for another agent.
+    pub fn of(served: &Served, agent: &str) -> Self {
         let key = served.key("app", KeyRole::Agent);
-        Self { address: served.address, key, more: "Portcullis-Agent: bot\r\n".to_owned(), session: None }
+        Self { address: served.address, key, more: format!("Portcullis-Agent: {agent}\r\n"), session: None }
     }
 
     fn send(&self, method: &str, more: &str, body: &str) -> Reading {

@@ -100,8 +100,12 @@ pub fn folder() -> PathBuf {
 
 /// The gate's command, without what follows `--`.
 pub fn command(folder: &std::path::Path) -> Command {
+    command_for(folder, "bot")
+}
+
+fn command_for(folder: &std::path::Path, agent: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(["mcp", "--agent", "bot", "--server-name", "files", "--policy"]).arg(folder.join("p.yaml"));
+    command.args(["mcp", "--agent", agent, "--server-name", "files", "--policy"]).arg(folder.join("p.yaml"));
     command.arg("--store").arg(format!("sqlite:{}", folder.join("ledger.db").display()));
     command.env("PORTCULLIS_API_KEY", "pk_live_secret");
     command
@@ -122,13 +126,18 @@ impl Rig {
 
     /// Starts the gate in `folder`, and says nothing.
     pub fn silent(folder: PathBuf, policy: &str) -> Self {
+        Self::silent_for(folder, policy, "bot")
+    }
+
+    /// The same for another agent.
+    pub fn silent_for(folder: PathBuf, policy: &str, agent: &str) -> Self {
         std::fs::write(folder.join("p.yaml"), policy).unwrap();
         let (to, from) = (folder.join("to"), folder.join("from"));
         for pipe in [&to, &from] {
             let _old = std::fs::remove_file(pipe);
             assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
         }
-        let mut gate = command(&folder)
+        let mut gate = command_for(&folder, agent)
             .args(["--", "sh", "-c", "exec 3<&0; cat <&3 >\"$1\" & cat \"$2\"; exit 7", "server"])
             .args([&to, &from])
             .stdin(Stdio::piped())

@@ -397,7 +397,6 @@ fn a_governed_tool_is_decided_like_any_action() {
         app.ok("/ai/run", &json!({"key": "job-1", "metadata": {"run_id": "r"}}))["status"],
         "acquired"
     );
-    assert_eq!(app.post("/ai/run", &json!({"key": "j", "metadata": {"actions": []}})).status, 422);
     assert_eq!(
         app.post("/ai/run", &json!({"tool": "crm.read"})).json()["detail"][0]["loc"],
         json!(["body", "agent_id"])

@@ -2,6 +2,8 @@
 //! the time. Faults at any write, hang-ups at any await, other writers, policies that change, restarts; and an
 //! independent, slow model ([`crate::model`]) that keeps the books a second time from what is on paper.
 
+mod leases;
+
 use std::collections::BTreeSet;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -220,6 +222,7 @@ impl Stage {
             key: some(&["", "", "k1", "k2", "k3"]),
             approval: dice.of(&[None, None, None, Some(dice.roll(40))]),
             by: some(&["", "bob", "client"]),
+            takes: dice.of(&[None, Some(2_000_000)]),
             ..Draft::default()
         }
     }
@@ -342,7 +345,7 @@ fn code(receipt: &Receipt) -> String {
 fn step(stage: &Stage, gate: &Gate) {
     stage.pass_time(4);
     let patience = if stage.dice.roll(4) == 0 { stage.dice.roll(4) } else { 1_000 };
-    match stage.dice.roll(10) {
+    match stage.dice.roll(12) {
         0 => match now_or_never(gate.desk.obey(stage.command())) {
             Ok(_) => stage.saw("commanded"),
             Err(_) => stage.saw("halted"),
@@ -363,6 +366,8 @@ fn step(stage: &Stage, gate: &Gate) {
             Err(_) => stage.saw("halted"),
         },
         7 => report(stage, gate),
+        8 => leases::step(stage, gate),
+        9 => lost(stage, gate),
         _ => match now_or_never(gate.check(stage.draft())) {
             Err(_) => stage.saw("malformed"),
             Ok(Err(_)) => stage.saw("halted"),
@@ -373,6 +378,25 @@ fn step(stage: &Stage, gate: &Gate) {
                 stage.saw(code(&receipt));
             }
         },
+    }
+}
+
+/// What a gate began and will not end, because it was stopped in the middle of it, is put on record by any other.
+fn lost(stage: &Stage, gate: &Gate) {
+    let now = gate.desk.clock().now();
+    let Ok(overdue) = now_or_never(gate.desk.ask(move |books| books.overdue(now).collect::<Vec<_>>())) else {
+        return stage.saw("halted");
+    };
+    for at in overdue {
+        let record = stage.sheet.lock().unwrap().lines[at as usize].record.clone();
+        let Record::Decided(decided) = record else { panic!("dec_{at} is no decision") };
+        assert!(decided.decision == Answer::Allow && decided.until.is_some_and(|until| until < now));
+        let outcome = Outcome::plain(Status::Unknown);
+        match now_or_never(gate.desk.settle(Settling::reported(at, *decided, outcome, None))) {
+            Ok(Ok(_)) => stage.saw("lost"),
+            Ok(Err(refusal)) => panic!("dec_{at} is overdue, and has ended: {refusal}"),
+            Err(_) => stage.saw("halted"),
+        }
     }
 }
 
@@ -444,6 +468,7 @@ fn play(seed: u64, policies: &[Arc<Policy>; 2], runtime: &tokio::runtime::Runtim
         assert!(*version == first || *version == strict);
         *version == strict
     });
+    leases::audit(&lines);
     let live = now_or_never(gates[0].desk.ask(Books::clone)).ok();
     let again = now_or_never(stage.open().desk.ask(Books::clone)).unwrap();
     if let Some(live) = live {
@@ -488,6 +513,7 @@ fn no_seed_breaks_the_books() {
         "in_progress",
         "invalid_action",
         "limit",
+        "lost",
         "lost the race",
         "malformed",
         "no_matching_rule",
@@ -497,6 +523,6 @@ fn no_seed_breaks_the_books() {
         "unknown_agent",
         "unknown_tool",
     ];
-    let missing: Vec<_> = all.iter().filter(|name| !seen.contains(**name)).collect();
+    let missing: Vec<_> = all.iter().chain(&leases::ALL).filter(|name| !seen.contains(**name)).collect();
     assert!(missing.is_empty(), "never reached: {missing:?}");
 }

@@ -346,3 +346,48 @@ fn an_answer_in_pieces_is_passed_on_as_it_comes() {
     let key = served.key("app", KeyRole::Agent);
     assert_eq!(called(&served, &key, &body("e"))["result"], "{\"n\": 4}\n{\"n\": 5}");
 }
+
+#[test]
+fn a_name_with_slashes_is_called_by_its_escaped_form() {
+    let tool = Upstream::start(|_, _| Deed::json("1"));
+    let policy = format!(
+        "version: 1\ntools:\n  crm/contacts/read: {{url: 'http://{0}/', allow_private: true}}\n  a:b@c: {{url: 'http://{0}/', allow_private: true}}\nagents:\n  bot: {{rules: [{{name: may, allow: [crm/contacts/read, 'a:b@c']}}]}}\n",
+        tool.address
+    );
+    let served = Served::start_in(Arc::new(Folder::new()), &policy);
+    let (key, admin) = (served.key("app", KeyRole::Agent), served.key("ops", KeyRole::Admin));
+    let call = |name: &str| served.post(&format!("/v1/tools/{name}/call"), &key, &json!({"agent_id": "bot"}));
+    for name in ["crm%2Fcontacts%2Fread", "crm%2fcontacts%2fread", "a:b@c", "a%3Ab%40c", "%61:b@c"] {
+        let answer = call(name);
+        assert_eq!(
+            (answer.status, &answer.json()["status"]),
+            (200, &json!("success")),
+            "{name}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(tool.count(), 5);
+    for odd in [
+        "crm/contacts/read",
+        "crm%2F%2Fread",
+        "%2Fcrm",
+        "crm%2F..%2Fread",
+        "crm%2F.%2E%2Fread",
+        "crm%252Fread",
+        "crm%2",
+        "crm%zz",
+        "a%00b",
+        "a%20b",
+        "%ff",
+    ] {
+        assert_eq!(call(odd).status, 404, "{odd}");
+    }
+    let one = served.get("/v1/tools/crm%2Fcontacts%2Fread", &admin);
+    assert_eq!((one.status, &one.json()["name"]), (200, &json!("crm/contacts/read")), "{}", one.text());
+    // As another product's clients write it, too.
+    let one = served.get("/onceonly/v1/tools/crm%2Fcontacts%2Fread", &admin);
+    assert_eq!((one.status, &one.json()["name"]), (200, &json!("crm/contacts/read")), "{}", one.text());
+    let gone = served.call("DELETE", "/v1/tools/crm%2Fcontacts%2Fread", &admin, None);
+    assert_eq!(gone.status, 200, "{}", gone.text());
+    assert_eq!(served.get("/v1/tools/crm%2Fcontacts%2Fread", &admin).status, 404);
+}

@@ -231,7 +231,8 @@ impl Changes {
                     let mut to = File::create_new(new)?;
                     io::copy(&mut from, &mut to)?;
                     to.set_permissions(fs::Permissions::from_mode(mode))?;
-                    own(&folder, new)
+                    // By what was opened: at the name there could be something else by now.
+                    owned_as(&folder, |uid, gid| std::os::unix::fs::fchown(&to, uid, gid))
                 })
             }
         }
@@ -252,11 +253,18 @@ fn at(folder: &OwnedFd, name: &Path) -> PathBuf {
 
 /// Gives what was made in a folder to the folder's owner.
 fn own(folder: &OwnedFd, made: &Path) -> io::Result<()> {
+    owned_as(folder, |uid, gid| std::os::unix::fs::lchown(made, uid, gid))
+}
+
+fn owned_as(
+    folder: &OwnedFd,
+    chown: impl FnOnce(Option<u32>, Option<u32>) -> io::Result<()>,
+) -> io::Result<()> {
     let about = File::from(folder.try_clone()?).metadata()?;
     if sys::euid() != 0 {
         return Ok(());
     }
-    std::os::unix::fs::lchown(made, Some(about.uid()), Some(about.gid()))
+    chown(Some(about.uid()), Some(about.gid()))
 }
 
 /// Makes something under another name and puts it in place in one step.

@@ -15,6 +15,8 @@ use crate::step::Failed;
 
 /// The longest frame, in bytes.
 const LONGEST: usize = 16 << 20;
+/// What a pipe takes at once or not at all, in bytes (PIPE_BUF).
+const PIPE_FRAME: usize = 4096;
 
 /// What comes back from the inside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,6 +113,13 @@ pub fn receive_pipe<T: DeserializeOwned>(pipe: BorrowedFd<'_>) -> io::Result<Opt
     let mut body = Vec::new();
     io::Read::read_to_end(&mut io::PipeReader::from(pipe.try_clone_to_owned()?), &mut body)?;
     if body.is_empty() { Ok(None) } else { Ok(Some(serde_json::from_slice(&body)?)) }
+}
+
+/// Receives a frame that was written to a pipe at once; none if its writer went away instead.
+pub fn receive_once<T: DeserializeOwned>(pipe: BorrowedFd<'_>) -> Option<T> {
+    let mut body = [0; PIPE_FRAME];
+    let got = io::Read::read(&mut io::PipeReader::from(pipe.try_clone_to_owned().ok()?), &mut body).ok()?;
+    serde_json::from_slice(body.get(..got)?).ok()
 }
 
 /// Room for one descriptor beside a message, aligned as the kernel wants it.

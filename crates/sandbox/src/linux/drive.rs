@@ -1,8 +1,8 @@
 //! The gate's side of a run: starts the helper, copies what is read and printed, and hears how it ended.
 //!
-//! Answerable for one thread doing all of it without ever blocking on one stream while another is full.
+//! Answerable for one thread doing all of it without ever blocking on one stream while another is full, and for
+//! coming back only when every process of the run is gone: whoever reads its changes reads what nobody writes.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -10,7 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::channel::{self, Ended, Said};
-use super::{spawn, sys};
+use super::guard::Guard;
+use super::{starter, sys};
 use crate::guarantee::Report;
 use crate::run::{NotRun, Outcome, Sink, Stdin, Stream};
 use crate::spec::Spec;
@@ -27,15 +28,37 @@ pub fn run(
     sink: &mut dyn Sink,
 ) -> Result<Outcome, NotRun> {
     let broken = |error: io::Error| NotRun::Broken(format!("the helper cannot be started: {error}"));
-    let (mut drive, helper) = start(spec, helper, stdin).map_err(broken)?;
-    let driven = drive.until_over(spec, sink);
-    // Closing the socket ends a run that goes on.
-    let Drive { control, report, upper, cut, printed, .. } = drive;
-    drop(control);
-    let reaped = sys::wait(helper);
+    let unguarded =
+        |error: io::Error| NotRun::Broken(format!("what is written in place cannot be guarded: {error}"));
+    let guard = Guard::look(spec).map_err(unguarded)?;
+    let guarded = (!guard.found.is_empty()).then(|| Spec { guarded: guard.found.clone(), ..spec.clone() });
+    let spec = guarded.as_ref().unwrap_or(spec);
+    let (mut drive, mut driven) = attempt(spec, helper.clone(), stdin, sink).map_err(broken)?;
+    if let Err(NotRun::Failed(failed)) = &driven
+        && failed.is_for_want_of_namespaces()
+        && spec.fail_at.is_none()
+    {
+        // Nothing was executed, and nothing read. What can be kept without namespaces is said, and refused unless
+        // the operator has waived the rest.
+        let light = Spec { without_namespaces: Some(failed.to_string()), ..spec.clone() };
+        let stdin = drive.unread();
+        (drive, driven) = attempt(&light, helper, stdin, sink).map_err(broken)?;
+    }
+    let undone = guard.undo();
     let ended = driven?;
-    reaped.map_err(|error| NotRun::Broken(format!("the helper got lost: {error}")))?;
-    Ok(Outcome { ended, report: report.unwrap_or_default(), cut, printed, upper })
+    let Drive { report, upper, cut, printed, .. } = drive;
+    Ok(Outcome { ended, report: report.unwrap_or_default(), cut, printed, undone, upper })
+}
+
+type Attempt = (Drive, Result<Ended, NotRun>);
+
+fn attempt(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin, sink: &mut dyn Sink) -> io::Result<Attempt> {
+    let mut drive = start(spec, helper, stdin)?;
+    let driven = drive.until_over(spec, sink);
+    if driven.is_err() {
+        drive.hang_up();
+    }
+    Ok((drive, driven))
 }
 
 struct Drive {
@@ -57,14 +80,14 @@ struct Feed {
     left: Vec<u8>,
 }
 
-fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<(Drive, libc::pid_t)> {
+fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<Drive> {
     let program = helper.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
     let (control, theirs) = UnixStream::pair()?;
     let (in_read, in_write) = sys::pipe()?;
     let (out, out_write) = sys::pipe()?;
     let (err, err_write) = sys::pipe()?;
     let fds = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd(), theirs.as_fd()];
-    let pid = spawn::spawn(&sys::c_path(&program)?, &CString::new(crate::HELPER)?, fds)?;
+    starter::hand_over(&program, fds)?;
     for fd in [in_write.as_fd(), out.as_fd(), err.as_fd()] {
         sys::nonblocking(fd)?;
     }
@@ -86,15 +109,26 @@ fn start(spec: &Spec, helper: Option<PathBuf>, stdin: Stdin) -> io::Result<(Driv
         printed: 0,
         cut: false,
     };
-    if let Err(error) = channel::send(drive.control.as_fd(), spec, None) {
-        drop(drive);
-        sys::wait(pid)?;
-        return Err(error);
-    }
-    Ok((drive, pid))
+    channel::send(drive.control.as_fd(), spec, None)?;
+    Ok(drive)
 }
 
 impl Drive {
+    /// What was to be read by a program that was never started.
+    fn unread(&mut self) -> Stdin {
+        match self.stdin.take() {
+            Some(Feed { from: Some(from), .. }) => Stdin::From(from.into()),
+            Some(Feed { left, .. }) if !left.is_empty() => Stdin::Bytes(left),
+            _ => Stdin::Empty,
+        }
+    }
+
+    /// Ends a run that goes on, and waits for it: the socket has no other end once helper and first process are gone.
+    fn hang_up(&self) {
+        sys::hang_up(self.control.as_fd());
+        while let Ok(Some(_)) = channel::receive::<Said>(self.control.as_fd()) {}
+    }
+
     fn until_over(&mut self, spec: &Spec, sink: &mut dyn Sink) -> Result<Ended, NotRun> {
         let broken = |error: io::Error| NotRun::Broken(error.to_string());
         loop {
@@ -163,7 +197,8 @@ impl Drive {
         let on = |fd: Option<BorrowedFd<'_>>, events| {
             fd.map_or(none, |fd| libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 })
         };
-        let feed = self.stdin.as_ref();
+        // Before there is a reader nothing is taken from whoever writes.
+        let feed = self.stdin.as_ref().filter(|_| self.started);
         // Either there are bytes to be written, or more are to be read.
         let write = feed.filter(|it| !it.left.is_empty() || it.from.is_none()).map(|it| it.to.as_fd());
         let read = feed.filter(|it| it.left.is_empty()).and_then(|it| it.from.as_ref()).map(AsFd::as_fd);

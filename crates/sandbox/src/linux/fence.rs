@@ -24,6 +24,21 @@ pub struct Paths<'p> {
     pub write: Vec<&'p Path>,
     /// Devices: read and written, and nothing else.
     pub devices: Vec<&'p Path>,
+    /// Whose file tree they are in.
+    pub view: View,
+}
+
+/// The only devices.
+pub const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// What a program is among.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// A file tree and processes of its own.
+    #[default]
+    Own,
+    /// The host's.
+    Host,
 }
 
 /// The kernel's landlock interface: 0 where there is none.
@@ -74,8 +89,10 @@ fn fence(
     if network == Network::Proxy && abi >= ABI::V4 {
         created = created.add_rule(NetPort::new(PROXY_PORT, AccessNet::ConnectTcp))?;
     }
-    // Programs list `/`, which holds nothing but what is shown.
-    created = allow(created, Path::new("/"), AccessFs::ReadDir.into())?;
+    if paths.view == View::Own {
+        // Programs list `/`, which holds nothing but what is shown.
+        created = allow(created, Path::new("/"), AccessFs::ReadDir.into())?;
+    }
     let (all, read) = (AccessFs::from_all(abi), AccessFs::from_read(abi));
     for path in &paths.read {
         created = allow(created, path, read)?;

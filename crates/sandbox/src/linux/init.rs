@@ -1,22 +1,39 @@
 //! The run's first process: builds the file tree, starts the program, waits for it, and takes all others along.
 //!
-//! Answerable for the order of the steps inside, for dying with the helper, and for giving up its own rights
+//! It is there before its run comes. Answerable for the order of the steps inside, for dying with the helper, and for giving up its own rights
 //! once the program runs. When it ends the kernel ends every process of the run.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libc::pid_t;
 
 use super::channel::{self, Ended, Said};
 use super::identity::Identity;
 use super::mounts::{self, Owner, Tree};
-use super::{fail_if, sys, target};
-use crate::guarantee::Report;
+use super::{carry, fail_if, sys, target};
 use crate::spec::{Network, PROXY_PORT, Spec};
 use crate::step::{During, Failed, Step};
 
-/// What the first process has from the helper.
+/// The helper's word that the program may start, where a control group holds the memory of the whole run.
+pub const MEMORY_IS_HELD: u8 = 1;
+/// The same where each process is to be held by its own limits.
+pub const MEMORY_IS_YOURS: u8 = 2;
+
+/// The descriptors that the first process keeps: the socket to the helper, and the pipe that tells it of the end.
+const LINK: i32 = 3;
+const NEWS: i32 = 4;
+
+/// What the first process knows before its run comes.
+#[derive(Clone, Copy)]
+pub struct Alone {
+    /// Who the program will be.
+    pub identity: Identity,
+    /// The kernel's landlock interface.
+    pub landlock: i64,
+}
+
+/// What it knows of its run.
 pub struct Inside<'i> {
     /// The run.
     pub spec: &'i Spec,
@@ -26,53 +43,74 @@ pub struct Inside<'i> {
     pub identity: Identity,
     /// Who owns what it writes.
     pub owner: Owner<'i>,
-    /// What holds.
-    pub report: &'i Report,
     /// The kernel's landlock interface.
     pub landlock: i64,
 }
 
 /// Runs as the first process. Never comes back.
-pub fn run(inside: Inside<'_>, go: OwnedFd, news: OwnedFd) -> ! {
-    match started(&inside, go) {
-        Ok(pid) => {
-            let ended = wait_for(pid);
-            let sent = ended.and_then(|ended| channel::send_pipe(news.as_fd(), &ended));
-            sys::leave(i32::from(sent.is_err()))
-        }
-        Err(failed) => {
-            let _gone = channel::send(inside.control, &Said::Failed(failed), None);
-            sys::leave(1)
-        }
+pub fn run(alone: Alone, link: OwnedFd, news: OwnedFd) -> ! {
+    match kept(&link, &news).and_then(|fds| awaited(alone, fds)) {
+        Ok(()) => sys::leave(0),
+        Err(_) => sys::leave(1),
     }
 }
 
-fn started(inside: &Inside<'_>, go: OwnedFd) -> Result<pid_t, Failed> {
-    let (spec, control) = (inside.spec, inside.control);
-    die_with_parent().during(Step::Handshake, "")?;
-    // Without the helper's word nothing goes on: it may have died before we asked to die with it.
-    let mut word = [0];
-    let heard = io::Read::read(&mut io::PipeReader::from(go), &mut word).during(Step::Handshake, "")?;
-    if heard == 0 {
-        sys::leave(1);
+/// Closes whatever else of the helper's is open here.
+fn kept(link: &OwnedFd, news: &OwnedFd) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (link, news) = (sys::above(link.as_fd(), 10)?, sys::above(news.as_fd(), 10)?);
+    sys::put_at(link.as_raw_fd(), LINK)?;
+    sys::put_at(news.as_raw_fd(), NEWS)?;
+    // Their numbers are closed below: nobody is to close them once more.
+    std::mem::forget((link, news));
+    sys::close_from(NEWS.unsigned_abs() + 1)?;
+    let gone = || io::Error::from_raw_os_error(libc::EBADF);
+    Ok((sys::inherited(LINK).ok_or_else(gone)?, sys::inherited(NEWS).ok_or_else(gone)?))
+}
+
+/// Waits for the run, and sees it through. Without the helper's word nothing goes on: it may have died before we asked
+/// to die with it, and then the socket has no other end.
+fn awaited(alone: Alone, (link, news): (OwnedFd, OwnedFd)) -> io::Result<()> {
+    die_with_parent()?;
+    let Some(streams) = carry::receive(link.as_fd())? else { return Ok(()) };
+    let Some((spec, shown_as)) = channel::receive::<Spec>(link.as_fd())? else { return Ok(()) };
+    let [input, output, errors, control] = streams;
+    for (to, fd) in (0..).zip([input, output, errors]) {
+        sys::put_at(fd.as_raw_fd(), to)?;
     }
+    let Alone { identity, landlock } = alone;
+    let owner = Owner { uid: identity.uid, gid: identity.gid, shown_as: shown_as.as_ref().map(AsFd::as_fd) };
+    let inside = Inside { spec: &spec, control: control.as_fd(), identity, owner, landlock };
+    match started(&inside, link) {
+        Ok(pid) => channel::send_pipe(news.as_fd(), &wait_for(pid)?),
+        Err(failed) => channel::send(inside.control, &Said::Failed(failed), None),
+    }
+}
+
+fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<pid_t, Failed> {
+    let (spec, control) = (inside.spec, inside.control);
     let tree = furnish(inside)?;
     fail_if(spec, Step::Network)?;
     if spec.network == Network::Proxy {
         sys::loopback_up().during(Step::Network, "lo")?;
+    }
+    let mut word = [0];
+    let heard = io::Read::read(&mut io::PipeReader::from(link), &mut word).during(Step::Handshake, "")?;
+    if heard == 0 {
+        sys::leave(1);
+    }
+    if spec.network == Network::Proxy {
         fail_if(spec, Step::Listener)?;
         listener(control).during(Step::Listener, "")?;
     }
     if let Some(upper) = &tree.upper {
         channel::send(control, &Said::Upper, Some(upper.as_fd())).during(Step::Handshake, "")?;
     }
-    channel::send(control, &Said::Holds(inside.report.clone()), None).during(Step::Handshake, "")?;
     fail_if(spec, Step::Fork)?;
     let (fault, fault_write) = sys::pipe().during(Step::Fork, "")?;
     let pid = sys::fork_into(0).during(Step::Fork, "")?;
     if pid == 0 {
         drop(fault);
-        target::run(inside, &tree, &fault_write);
+        target::run(inside, &tree, word == [MEMORY_IS_HELD], &fault_write);
     }
     drop((fault_write, tree));
     fail_if(spec, Step::DropInit)?;
@@ -89,6 +127,7 @@ fn started(inside: &Inside<'_>, go: OwnedFd) -> Result<pid_t, Failed> {
 
 fn furnish(inside: &Inside<'_>) -> Result<Tree, Failed> {
     let spec = inside.spec;
+    sys::unshare(libc::CLONE_NEWNS).during(Step::Namespaces, "")?;
     fail_if(spec, Step::Root)?;
     mounts::make_private()?;
     fail_if(spec, Step::Sources)?;
@@ -99,7 +138,7 @@ fn furnish(inside: &Inside<'_>) -> Result<Tree, Failed> {
     Ok(tree)
 }
 
-fn die_with_parent() -> io::Result<()> {
+pub(super) fn die_with_parent() -> io::Result<()> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(libc::SIGKILL.unsigned_abs())).map(drop)
 }
 
@@ -129,6 +168,11 @@ fn wait_for(pid: pid_t) -> io::Result<Ended> {
             break waited.status;
         }
     };
+    ended(status)
+}
+
+/// The end of the program, and what all that was waited for has used.
+pub(super) fn ended(status: libc::c_int) -> io::Result<Ended> {
     let usage = sys::children_usage()?;
     let ms = |time: libc::timeval| {
         let (seconds, micros) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_usec));

@@ -1,26 +1,32 @@
 //! The sandbox on Linux: who does what, in which process.
 //!
-//! The gate starts the helper ([`helper`]) by exec, with an empty environment: nothing of the gate's memory is in
-//! it. The helper makes the run's first process ([`init`]) in new namespaces, watches the gate and the clock, and
+//! The gate starts the starter ([`starter`]) by exec, once, with an empty environment: nothing of the gate's memory is
+//! in it. Each run has a helper ([`helper`]), a copy of the starter. The helper makes the run's first process ([`init`]) in new namespaces, watches the gate and the clock, and
 //! cleans up. The first process builds the file tree ([`mounts`]), starts the program ([`target`]) and waits.
 //! No step falls back on anything: a step that fails ends the run before the program starts.
 
 pub mod attack;
 pub mod beneath;
+mod bpf;
+mod carry;
 pub mod cgroup;
 pub mod changes;
 pub mod channel;
+mod children;
 pub mod doctor;
 pub mod drive;
 mod fence;
 mod filter;
+mod guard;
 pub mod helper;
 mod identity;
 mod init;
+mod light;
 mod mounts;
 mod probe;
 mod protected;
 mod spawn;
+mod starter;
 pub mod sys;
 mod target;
 
@@ -55,8 +61,8 @@ pub fn take_over() {
         }
         _ => return,
     }
-    match sys::inherited(helper::CONTROL) {
-        Some(control) => sys::leave(helper::run(control)),
+    match sys::inherited(starter::DOOR) {
+        Some(door) => sys::leave(starter::run(door)),
         None => sys::leave(1),
     }
 }

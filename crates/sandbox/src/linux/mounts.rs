@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use libc::c_int;
 
-use super::sys;
+use super::{guard, sys};
 use crate::spec::{Limits, Mode, Network, Spec};
 use crate::step::{During, Failed, Step};
 
 /// Programs and libraries of the system, and what they need to find each other. Each mount costs a start some
 /// 20 µs: what no program misses is not shown.
-const SYSTEM: [&str; 11] = [
+pub(super) const SYSTEM: [&str; 11] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -147,7 +147,8 @@ fn source(
 ) -> Result<Source, Failed> {
     let opened = || {
         let resolve = libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_SYMLINKS;
-        let fd = sys::open(None, path, libc::O_PATH | libc::O_NOFOLLOW, resolve)?;
+        // Not O_NOFOLLOW: with O_PATH it opens a symlink itself instead of refusing it.
+        let fd = sys::open(None, path, libc::O_PATH, resolve)?;
         let folder = fs::File::from(fd.try_clone()?).metadata()?.is_dir();
         let mount = sys::clone_tree(fd.as_fd())?;
         sys::set_mount(mount.as_fd(), attributes, shown_as)?;
@@ -184,6 +185,8 @@ pub fn build(spec: &Spec, sources: Sources, owner: Owner<'_>) -> Result<Tree, Fa
         let list = if workspace.mode == Mode::ReadOnly { &mut tree.read } else { &mut tree.write };
         list.push(source.at.clone());
     }
+    fail_if(spec, Step::Guard)?;
+    guard::hold(&spec.guarded, &tree.write).during(Step::Guard, "")?;
     fail_if(spec, Step::Devices)?;
     devices(&sources.devices).during(Step::Devices, "/dev")?;
     names(spec.network).during(Step::Devices, "/etc")?;

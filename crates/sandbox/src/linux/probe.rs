@@ -7,6 +7,7 @@
 use super::cgroup::Group;
 use crate::guarantee::{Guarantee, Kept, Report, State};
 use crate::spec::{Mode, Network, Spec};
+use crate::step::ALLOW_NAMESPACES;
 
 /// What was found on this host.
 pub struct Found<'f> {
@@ -27,6 +28,52 @@ const LANDLOCK: &str = "boot with `landlock` in the kernel's lsm= list; Linux 5.
 pub fn report(spec: &Spec, found: &Found<'_>) -> Report {
     let line = |guarantee| Kept { guarantee, state: state(guarantee, spec, found) };
     Report { guarantees: Guarantee::ALL.into_iter().map(line).collect() }
+}
+
+/// The report of a run without namespaces, and `why` there are none.
+pub fn light(spec: &Spec, found: &Found<'_>, why: &str) -> Report {
+    let line = |guarantee| Kept { guarantee, state: light_state(guarantee, spec, found, why) };
+    Report { guarantees: Guarantee::ALL.into_iter().map(line).collect() }
+}
+
+fn light_state(guarantee: Guarantee, spec: &Spec, found: &Found<'_>, why: &str) -> State {
+    let absent = || State::Absent { why: why.to_owned(), remedy: ALLOW_NAMESPACES.to_owned() };
+    let partial = |by: &str, missing: &str| State::Partial {
+        by: by.to_owned(),
+        missing: format!("without namespaces {missing}"),
+        remedy: "see `files.hidden`".to_owned(),
+    };
+    let landlock = format!("landlock (interface {})", found.landlock.min(6));
+    match guarantee {
+        Guarantee::FilesHidden => absent(),
+        Guarantee::FilesRead => by(&landlock),
+        Guarantee::FilesWrite if found.landlock >= 3 => by(&landlock),
+        Guarantee::FilesWrite => {
+            partial(&landlock, "files can be cut short: that needs landlock's third interface")
+        }
+        Guarantee::FilesMetadata => {
+            partial("nothing", "modes, times and attributes of one's own files can be changed")
+        }
+        Guarantee::Network => by("seccomp: no socket"),
+        Guarantee::HostSockets => by("seccomp: no unix socket"),
+        Guarantee::ProcessesHidden if found.landlock >= 6 => {
+            partial(&format!("{landlock}, seccomp"), "it can be learned which processes there are")
+        }
+        Guarantee::ProcessesHidden => partial("seccomp", "processes of the same user can be ended"),
+        Guarantee::Privileges => by("no_new_privs, no capabilities, seccomp"),
+        Guarantee::Processes if found.group.has_pids() => by("control group (pids)"),
+        Guarantee::Processes => partial("RLIMIT_NPROC", "all processes of the user are counted"),
+        Guarantee::Disk => partial("RLIMIT_FSIZE of each file", "what is written is not limited in sum"),
+        Guarantee::Time => {
+            partial("the helper's clock", "a process that makes others without end may outlive it")
+        }
+        Guarantee::GateDeath => partial(
+            "the helper's socket to the gate",
+            "what the program started outlives a helper that is killed",
+        ),
+        Guarantee::Ipc => by("seccomp: no shared memory, no queues"),
+        _ => state(guarantee, spec, found),
+    }
 }
 
 fn state(guarantee: Guarantee, spec: &Spec, found: &Found<'_>) -> State {

@@ -94,6 +94,16 @@ const EDITOR: &str = "an editor can execute what it names";
 const CI: &str = "a build server executes it";
 const GATE: &str = "the gate obeys it";
 
+/// True of what is guarded where changes happen at once: all that is held back but hooks of folders that merely may be
+/// repositories, since programs have folders of that name, too.
+pub fn runs_later(path: &Path) -> bool {
+    let hook = path.parent().and_then(Path::file_name).is_some_and(|it| it == "hooks");
+    let mut parts = path.components().map(|it| it.as_os_str());
+    // A name that is no plain text is held back from a review; it runs no more than others.
+    let plain = path.to_str().is_some_and(|text| !text.chars().any(char::is_control));
+    plain && why(path).is_some() && (!hook || parts.any(|part| part.eq_ignore_ascii_case(".git")))
+}
+
 /// Why a path is held back, if it is.
 pub fn why(path: &Path) -> Option<String> {
     let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! Starting the helper: a program with an empty environment and four descriptors.
+//! Starting the starter: a program with an empty environment and four descriptors.
 //!
 //! Answerable for nothing else being inherited, whatever other threads open meanwhile: the standard library's way
 //! of passing further descriptors would need code between fork and exec.
@@ -6,11 +6,11 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
-use libc::{c_int, c_long, pid_t};
+use libc::{c_int, pid_t};
 
-use super::sys::owned;
+use super::sys::above;
 
 /// Starts a program with an empty environment and four descriptors, at 0 to 3.
 pub fn spawn(program: &CStr, name: &CStr, fds: [BorrowedFd<'_>; 4]) -> io::Result<pid_t> {
@@ -24,7 +24,7 @@ pub fn spawn(program: &CStr, name: &CStr, fds: [BorrowedFd<'_>; 4]) -> io::Resul
     failed(unsafe { libc::posix_spawn_file_actions_init(&raw mut actions) })?;
     let mut done = Ok(());
     // A descriptor among the first four would be overwritten before it is copied: they are moved up first.
-    let moved = fds.map(|fd| fd.try_clone_to_owned().and_then(|fd| above(fd, 10)));
+    let moved = fds.map(|fd| above(fd, 10));
     for (to, fd) in (0..).zip(&moved) {
         done = done.and_then(|()| match fd {
             // SAFETY: `actions` was initialised.
@@ -50,10 +50,4 @@ pub fn spawn(program: &CStr, name: &CStr, fds: [BorrowedFd<'_>; 4]) -> io::Resul
     // SAFETY: initialised above, and not used again.
     unsafe { libc::posix_spawn_file_actions_destroy(&raw mut actions) };
     done.map(|()| pid)
-}
-
-/// The same descriptor at a number that is at least `least`.
-fn above(fd: OwnedFd, least: c_int) -> io::Result<OwnedFd> {
-    // SAFETY: numbers only.
-    owned(c_long::from(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) }))
 }

@@ -21,7 +21,7 @@ fn checked_int(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-pub(super) fn owned(result: c_long) -> io::Result<OwnedFd> {
+fn owned(result: c_long) -> io::Result<OwnedFd> {
     let fd = checked(result)?;
     let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else has it.
@@ -43,6 +43,18 @@ pub fn euid() -> u32 {
 pub fn egid() -> u32 {
     // SAFETY: cannot fail and touches no memory.
     unsafe { libc::getegid() }
+}
+
+/// The same descriptor at a number that is at least `least`.
+pub fn above(fd: BorrowedFd<'_>, least: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: numbers only.
+    owned(c_long::from(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) }))
+}
+
+/// The same descriptor at a number that nobody in this process uses for anything else; exec keeps it.
+pub fn put_at(fd: RawFd, at: RawFd) -> io::Result<()> {
+    // SAFETY: numbers only.
+    checked_int(unsafe { libc::dup2(fd, at) }).map(drop)
 }
 
 /// Makes a child as `fork` does, in new namespaces: 0 in the child. The process has one thread.
@@ -287,9 +299,11 @@ pub fn set_mount(mount: BorrowedFd<'_>, set: u64, userns: Option<BorrowedFd<'_>>
     checked(done).map(drop)
 }
 
-/// Puts a mount at a path below a folder.
+/// Puts a mount at a path below a folder; at an empty one, at what is open itself.
 pub fn attach(mount: BorrowedFd<'_>, dir: Option<BorrowedFd<'_>>, path: &Path) -> io::Result<()> {
     const FROM_EMPTY_PATH: c_uint = 0x4;
+    const TO_EMPTY_PATH: c_uint = 0x40;
+    let at_itself = if path.as_os_str().is_empty() { TO_EMPTY_PATH } else { 0 };
     let path = c_path(path)?;
     let dir = dir.map_or(libc::AT_FDCWD, |dir| dir.as_raw_fd());
     // SAFETY: both paths live through the call.
@@ -300,7 +314,7 @@ pub fn attach(mount: BorrowedFd<'_>, dir: Option<BorrowedFd<'_>>, path: &Path) -
             c"".as_ptr(),
             dir,
             path.as_ptr(),
-            FROM_EMPTY_PATH,
+            FROM_EMPTY_PATH | at_itself,
         )
     };
     checked(done).map(drop)
@@ -430,6 +444,12 @@ pub fn set_one_mount(mount: RawFd, set: u64, flags: c_int) -> io::Result<()> {
         )
     };
     checked(done).map(drop)
+}
+
+/// Says on a socket that nothing more will be said.
+pub fn hang_up(socket: BorrowedFd<'_>) {
+    // SAFETY: numbers only; it fails only if the other side is gone.
+    unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
 }
 
 /// Makes reads and writes come back at once.

@@ -8,20 +8,19 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::channel;
-use super::fence::{self, Paths};
+use super::fence::{self, Paths, View};
 use super::init::Inside;
 use super::mounts::Tree;
 use super::{fail_if, filter, sys};
-use crate::guarantee::Guarantee;
-use crate::spec::Spec;
+use crate::spec::{Limits, Spec};
 use crate::step::{During, Failed, Step};
 
 /// Where programs are looked for. No folder that a run can write to.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Runs as the program's process. Never comes back.
-pub fn run(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> ! {
-    let failed = match become_program(inside, tree, fault) {
+/// Runs as the program's process. `held`: a control group holds the memory of the whole run. Never comes back.
+pub fn run(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> ! {
+    let failed = match become_program(inside, tree, held, fault) {
         Ok(never) => match never {},
         Err(failed) => failed,
     };
@@ -31,7 +30,7 @@ pub fn run(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> ! {
 
 enum Never {}
 
-fn become_program(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> Result<Never, Failed> {
+fn become_program(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> Result<Never, Failed> {
     let spec = inside.spec;
     sys::new_session();
     sys::default_signals().during(Step::User, "")?;
@@ -42,12 +41,12 @@ fn become_program(inside: &Inside<'_>, tree: &Tree, fault: &OwnedFd) -> Result<N
     fail_if(spec, Step::Capabilities)?;
     no_capabilities().during(Step::Capabilities, "")?;
     fail_if(spec, Step::Rlimits)?;
-    limits(inside).during(Step::Rlimits, "")?;
+    limits(&spec.limits, held).during(Step::Rlimits, "")?;
     fail_if(spec, Step::Folder)?;
     std::env::set_current_dir(&spec.cwd).during(Step::Folder, &spec.cwd.display().to_string())?;
     let (program, argv, env) =
         command(spec).during(Step::Exec, spec.argv.first().map_or("", String::as_str))?;
-    let filter = filter::program(spec.network).during(Step::Seccomp, "")?;
+    let filter = filter::program(spec.network, View::Own).during(Step::Seccomp, "")?;
     fail_if(spec, Step::Descriptors)?;
     descriptors(fault).during(Step::Descriptors, "")?;
     fail_if(spec, Step::Landlock)?;
@@ -90,8 +89,7 @@ fn no_capabilities() -> io::Result<()> {
     Ok(())
 }
 
-fn limits(inside: &Inside<'_>) -> io::Result<()> {
-    let limits = &inside.spec.limits;
+pub(super) fn limits(limits: &Limits, held: bool) -> io::Result<()> {
     let seconds = (limits.wall_ms / 1000).saturating_add(5).saturating_mul(limits.processes.max(1));
     sys::limit(libc::RLIMIT_CORE, 0)?;
     sys::limit(libc::RLIMIT_FSIZE, limits.file_size)?;
@@ -103,8 +101,7 @@ fn limits(inside: &Inside<'_>) -> io::Result<()> {
     sys::limit(libc::RLIMIT_RTPRIO, 0)?;
     sys::limit(libc::RLIMIT_SIGPENDING, 1024)?;
     sys::limit(libc::RLIMIT_CPU, seconds)?;
-    let whole = inside.report.of(Guarantee::Memory);
-    if !matches!(whole, Some(crate::guarantee::State::Enforced { .. })) {
+    if !held {
         // No group holds the whole run: each process at least gets no more than the run may have.
         sys::limit(libc::RLIMIT_AS, limits.memory.saturating_mul(4))?;
         sys::limit(libc::RLIMIT_DATA, limits.memory)?;
@@ -113,7 +110,7 @@ fn limits(inside: &Inside<'_>) -> io::Result<()> {
 }
 
 /// Nothing is open but stdin, stdout and stderr; the pipe for faults is closed by exec.
-fn descriptors(fault: &OwnedFd) -> io::Result<()> {
+pub(super) fn descriptors(fault: &OwnedFd) -> io::Result<()> {
     debug_assert!(fault.as_raw_fd() > 2, "the standard streams are taken");
     sys::close_on_exec_from(3)
 }
@@ -127,16 +124,16 @@ fn fenced(inside: &Inside<'_>, tree: &Tree) -> io::Result<()> {
     let paths = Paths {
         read: read.chain(["/etc".as_ref(), "/dev".as_ref()]).collect(),
         write: tree.write.iter().map(PathBuf::as_path).collect(),
-        devices: ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
-            .map(Path::new)
-            .to_vec(),
+        devices: fence::DEVICES.map(Path::new).to_vec(),
+        view: View::Own,
     };
     fence::enforce(&paths, inside.spec.network, inside.landlock)
 }
 
-type Command = (CString, Vec<CString>, Vec<CString>);
+/// Program, arguments, environment.
+pub(super) type Command = (CString, Vec<CString>, Vec<CString>);
 
-fn command(spec: &Spec) -> io::Result<Command> {
+pub(super) fn command(spec: &Spec) -> io::Result<Command> {
     let Some(name) = spec.argv.first() else { return Err(io::Error::other("there is no program")) };
     let missing = |key: &str| !spec.env.iter().any(|(name, _)| name == key);
     let defaults = [("PATH", PATH), ("HOME", "/tmp/home"), ("LANG", "C.UTF-8")];

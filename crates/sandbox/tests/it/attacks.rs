@@ -6,12 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use sandbox::attack::{self, ATTACKER, Attempt, Scene};
-use sandbox::doctor;
+use sandbox::{Network, doctor};
 
 use crate::rig::{As, NOBODY, Place, is_root};
 
 /// Runs one of the hidden tests below where it can do no harm.
-fn in_private(test: &str) {
+pub fn in_private(test: &str) {
     if !is_root() {
         println!("SKIPPED: {test}, because only root can make a private place to attack in");
         return;
@@ -79,10 +79,15 @@ fn outside() {
 }
 
 fn inside(who: As) -> Vec<Attempt> {
+    with(who, Network::None)
+}
+
+fn with(who: As, network: Network) -> Vec<Attempt> {
     let place = Place::new();
     let scene = Scene::set(&place.dir, &place.program, NOBODY).unwrap();
     let mut spec = doctor::attempt(&scene.stage, &place.program, &scene.workspace).unwrap();
     spec.limits.output = 1 << 20;
+    spec.network = network;
     let ran = place.run(who, &spec);
     assert_eq!(ran.code(), Some(0), "{ran:?}");
     let attempts = doctor::read(ran.out().as_bytes()).unwrap();
@@ -91,6 +96,20 @@ fn inside(who: As) -> Vec<Attempt> {
         println!("{who:?} {}: {}", attempt.name, if attempt.got_in { "IN" } else { &attempt.stopped });
     }
     attempts.into_iter().filter(|it| it.got_in).collect()
+}
+
+/// With a proxy there are sockets: what they reach is still nobody but the proxy. Here nobody even serves that.
+#[test]
+fn with_a_proxy_none_works_either() {
+    in_private("attacks::inside_with_a_proxy");
+}
+
+#[test]
+#[ignore = "run by `with_a_proxy_none_works_either`"]
+fn inside_with_a_proxy() {
+    let nothing: [&str; 0] = [];
+    assert_eq!(names(&with(As::Root, Network::Proxy)), nothing);
+    assert_eq!(names(&with(As::Nobody, Network::Proxy)), ["res_mem_aggregate"]);
 }
 
 fn names(attempts: &[Attempt]) -> Vec<&str> {

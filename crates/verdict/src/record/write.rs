@@ -81,6 +81,7 @@ fn found(decided: &Decided, out: &mut Vec<u8>) -> Written {
     unless(decided.yields.is_empty(), ",\"yields\":", &decided.yields, out)?;
     unless(decided.asks.is_none(), ",\"asks\":", &decided.asks, out)?;
     unless(decided.approval.is_none(), ",\"approval\":", &decided.approval, out)?;
+    unless(decided.until.is_none(), ",\"until\":", &decided.until, out)?;
     unless(decided.duplicate_of.is_none(), ",\"duplicate_of\":", &decided.duplicate_of, out)?;
     maybe(",\"by\":", decided.by.as_deref(), out);
     Ok(())

@@ -38,6 +38,7 @@ fn decided(n: u64, t: Micro) -> Record {
         yields: Vec::new(),
         asks: None,
         approval: None,
+        until: None,
         duplicate_of: None,
         by: None,
     }))

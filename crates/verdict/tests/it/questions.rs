@@ -48,6 +48,7 @@ fn asked(action: &Action, t: Micro, policy: &str) -> Record {
             expires: t + 10 * MINUTE,
         }),
         approval: None,
+        until: None,
         duplicate_of: None,
         by: None,
     }))

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::json;
-use verdict::{Answer, Code, Draft, Json, Receipt};
+use verdict::{Answer, Code, Draft, Json, Meter, MeterKind, Receipt, Window};
 
 use super::{agent_of, no_agent, permissions};
 use crate::http::Call;
@@ -17,6 +18,10 @@ use crate::http::reply::{self, Reply};
 use crate::wire::agentwarden::Check;
 use crate::wire::{CheckRequest, approval_id, decision_id};
 
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
 pub(in crate::http) async fn check(call: Call) -> Result<Reply, Problem> {
     let start = Instant::now();
     Query::read(&call.query, &[])?;
@@ -29,7 +34,37 @@ pub(in crate::http) async fn check(call: Call) -> Result<Reply, Problem> {
     let checked = call.app.gate.check(draft).await.map_err(|odd| invalid("body", odd.field, &odd.why))?;
     let receipt = checked.map_err(|halt| halted(&halt))?;
     count(&call, start, std::slice::from_ref(&receipt));
-    answer(&receipt, amount)
+    let mut reply = answer(&receipt, amount)?;
+    if let Some(allowance) = allowance(&call, &receipt) {
+        for (name, number) in [LIMIT, REMAINING, RESET].into_iter().zip(allowance) {
+            reply.headers_mut().insert(name, HeaderValue::from(number));
+        }
+    }
+    Ok(reply)
+}
+
+/// What there may be, what is left of it, and when (Unix seconds) it is over: of the agent's limit on actions that is
+/// nearest to its end. An agent without one has none.
+fn allowance(call: &Call, receipt: &Receipt) -> Option<[i64; 3]> {
+    let policy = call.app.gate.desk.policy();
+    let agent = policy.agent(&receipt.decided().agent)?;
+    let counted = |it: &&verdict::Remaining| it.meter == MeterKind::Actions;
+    let least = receipt.remaining().iter().filter(counted).min_by_key(|it| it.left);
+    let of_actions = |it: &&verdict::Limit| it.meter == Meter::Actions;
+    let limit = match least {
+        Some(least) => agent.limits().iter().filter(of_actions).find(|it| it.label == least.label)?,
+        None if receipt.decided().code == Code::Limit => {
+            agent.limits().iter().filter(of_actions).min_by_key(|it| it.max)?
+        }
+        None => return None,
+    };
+    let window = match limit.window {
+        Window::Sliding(length) => length,
+        _ => 0,
+    };
+    let wait = receipt.retry_after().unwrap_or(window);
+    let reset = call.now().saturating_add(wait).saturating_add(999_999) / 1_000_000;
+    Some([limit.max, least.map_or(0, |it| it.left), reset])
 }
 
 fn draft_for(call: &Call, agent_id: String, tool: String, args: Option<Json>) -> Result<Draft, Problem> {

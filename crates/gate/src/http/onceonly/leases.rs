@@ -19,7 +19,7 @@ use crate::wire::onceonly::{Hold, Holder};
 use crate::wire::parse_id;
 
 /// How long a task is held if nobody says, in seconds.
-const USUAL: i64 = 3_600;
+pub(super) const USUAL: i64 = 3_600;
 /// Seconds between two questions about a task that somebody works on.
 const POLL: i64 = 2;
 
@@ -32,10 +32,11 @@ const CANCELLED: &str = "cancelled";
 pub(in crate::http) async fn take(call: Call) -> Result<Reply, Problem> {
     Query::read(&call.query, &[])?;
     let hold = read(&call, Hold::of)?;
-    take_for(&call, hold).await
+    take_for(&call, hold).await.map(|(reply, _)| reply)
 }
 
-pub(super) async fn take_for(call: &Call, hold: Hold) -> Result<Reply, Problem> {
+/// Takes a task, and answers; and where it is, if it was taken now.
+pub(super) async fn take_for(call: &Call, hold: Hold) -> Result<(Reply, Option<Index>), Problem> {
     let Hold { key, ttl, metadata } = hold;
     let wish = LeaseWish::Take { ttl: ttl.unwrap_or(USUAL).saturating_mul(SECOND), request: None };
     let payload = metadata.map(|metadata| json!({"metadata": metadata}).to_string());
@@ -52,7 +53,7 @@ pub(super) async fn take_for(call: &Call, hold: Hold) -> Result<Reply, Problem> 
     answer.insert("charged".to_owned(), i64::from(word == LeaseWord::Taken).into());
     answer.insert("usage".to_owned(), super::account::tasks_this_month(call).await?.into());
     answer.insert("limit".to_owned(), Value::Null);
-    reply::json(&answer)
+    Ok((reply::json(&answer)?, (word == LeaseWord::Taken).then_some(task.of)))
 }
 
 pub(in crate::http) async fn status(call: Call) -> Result<Reply, Problem> {
@@ -62,8 +63,10 @@ pub(in crate::http) async fn status(call: Call) -> Result<Reply, Problem> {
 
 pub(in crate::http) async fn result(call: Call) -> Result<Reply, Problem> {
     let (key, task) = find(&call).await?;
-    let done = task.as_ref().and_then(|task| task.end.as_ref()).filter(|end| end.how == LeaseEnd::Completed);
-    let result = match done.map(|end| end.at) {
+    let end = task.as_ref().and_then(|task| task.end.as_ref());
+    let done = end.filter(|end| end.how == LeaseEnd::Completed);
+    // Of work that the gate did and that failed it is told how far it came.
+    let result = match end.map(|end| end.at) {
         Some(at) => {
             call.app.reading.ask(move |reader| result_at(reader, at)).await.map_err(decisions::unread)?
         }

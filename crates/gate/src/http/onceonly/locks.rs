@@ -37,14 +37,19 @@ pub(in crate::http) async fn check(call: Call) -> Result<Reply, Problem> {
         false => ("duplicate", Some(rfc3339(held.taken))),
     };
     let lock_id = locked.then(|| lock_id(held.of));
-    let mut reply = reply::json(&json!({
-        "success": locked,
-        "status": status,
-        "key": key,
-        "ttl": held.ttl / SECOND,
-        "first_seen_at": first_seen_at,
-        "lock_id": lock_id,
-    }))?;
+    let mut reply = if !locked && call.app.customs.onceonly_conflicts {
+        let detail = json!({"error": "Duplicate blocked", "first_seen_at": first_seen_at});
+        reply::json_with(StatusCode::CONFLICT, &json!({"detail": detail}))?
+    } else {
+        reply::json(&json!({
+            "success": locked,
+            "status": status,
+            "key": key,
+            "ttl": held.ttl / SECOND,
+            "first_seen_at": first_seen_at,
+            "lock_id": lock_id,
+        }))?
+    };
     reply.headers_mut().insert(STATUS, HeaderValue::from_static(status));
     let own = lock_id.and_then(|id| HeaderValue::from_str(&id).ok());
     if let Some(id) = call.headers.get(&REQUEST_ID).cloned().or(own) {

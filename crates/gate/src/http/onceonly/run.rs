@@ -8,7 +8,7 @@ use verdict::{
     json::Map as JsonMap,
 };
 
-use super::{SECOND, leases, read_fields};
+use super::{SECOND, leases, read_fields, work};
 use crate::http::check::{count, draft_of, question_for, repeats};
 use crate::http::dialect::invalid;
 use crate::http::problem::Problem;
@@ -28,15 +28,12 @@ pub(in crate::http) async fn run(call: Call) -> Result<Reply, Problem> {
         return governed(&call, request).await;
     }
     let hold = Hold::of(&mut fields).map_err(odd)?;
-    // Whoever asks believes that the work is begun: it is not for a task to say so when nobody has begun it.
-    if let Some(Json::Map(metadata)) = &hold.metadata
-        && metadata.get("actions").is_some()
-    {
-        let why =
-            "has `actions`, which are not carried out as a batch here; call each with `agent_id` and `tool`";
-        return Err(invalid("body", "metadata", why));
+    let work = work::of(&call, &hold, leases::USUAL)?;
+    let (reply, taken) = leases::take_for(&call, hold).await?;
+    if let (Some(work), Some(of)) = (work, taken) {
+        work.begin(call, of);
     }
-    leases::take_for(&call, hold).await
+    Ok(reply)
 }
 
 /// The same call of a tool that does more when it is called twice is carried out once in this time.
@@ -44,13 +41,20 @@ const ONCE: Micro = 24 * 3_600 * SECOND;
 
 /// One action: decided, and carried out if the policy says where its tool is.
 async fn governed(call: &Call, request: RunTool) -> Result<Reply, Problem> {
-    let start = Instant::now();
     let mut draft = draft_for(call, request)?;
     let policy = call.app.gate.desk.policy();
     let endpoint = policy.tool_of(&draft.agent, &draft.tool).and_then(|tool| tool.endpoint.as_ref());
     if endpoint.is_some_and(|endpoint| !endpoint.idempotent) {
         draft.key = Some(key_of(call, &draft).await?);
     }
+    reply::json(&carried(call, draft).await?)
+}
+
+/// Decides, carries out what the policy says where to, and answers in the client's words.
+pub(super) async fn carried(call: &Call, mut draft: Draft) -> Result<Value, Problem> {
+    let start = Instant::now();
+    let policy = call.app.gate.desk.policy();
+    let endpoint = policy.tool_of(&draft.agent, &draft.tool).and_then(|tool| tool.endpoint.as_ref());
     // Its client names no approval when it comes back: what was asked for exactly this action is looked up.
     draft.approval = question_for(call, &draft).await?;
     if endpoint.is_some() {
@@ -62,18 +66,18 @@ async fn governed(call: &Call, request: RunTool) -> Result<Reply, Problem> {
                     Some(of) => tool::original(call, of).await?,
                     None => None,
                 };
-                reply::json(&decided(&receipt, first))
+                Ok(decided(&receipt, first))
             }
             Carried::Out(closing) => {
                 call.app.metrics.took(start.elapsed().saturating_sub(told.took));
-                reply::json(&carried_out(closing, told.fault.map(|fault| fault.message)))
+                Ok(carried_out(closing, told.fault.map(|fault| fault.message)))
             }
         };
     }
     let checked = call.app.gate.check(draft).await.map_err(|odd| invalid("body", odd.field, &odd.why))?;
     let receipt = checked.map_err(|halt| halted(&halt))?;
     count(call, start, std::slice::from_ref(&receipt));
-    reply::json(&decided(&receipt, None))
+    Ok(decided(&receipt, None))
 }
 
 /// Names the intent behind a call: its client does not, and relies on a repeated call running once. The first call
@@ -95,7 +99,7 @@ async fn key_of(call: &Call, draft: &Draft) -> Result<String, Problem> {
     Ok(format!("onceonly:{}", leased.lease().of))
 }
 
-fn draft_for(call: &Call, request: RunTool) -> Result<Draft, Problem> {
+pub(super) fn draft_for(call: &Call, request: RunTool) -> Result<Draft, Problem> {
     let RunTool { agent_id, tool, args, spend_usd } = request;
     let policy = call.app.gate.desk.policy();
     let (args, run) = without_run(args, |args| {

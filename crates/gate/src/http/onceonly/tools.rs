@@ -3,7 +3,8 @@
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use verdict::{hex, short};
+use verdict::boundary::{Space, space, space_of_name};
+use verdict::{Address, hex, short};
 
 use super::read_fields;
 use crate::http::Call;
@@ -26,6 +27,15 @@ pub(in crate::http) async fn put(call: Call) -> Result<Reply, Problem> {
     let scope =
         Scope::parse(&tool.scope_id).map_err(|why| invalid("body", "scope_id", &format!("is odd: {why}")))?;
     let mut keys = Map::new();
+    if call.app.customs.onceonly_private_tools {
+        keys.insert("allow_private".to_owned(), true.into());
+    } else if let Some(space) = private(&tool.url) {
+        let why = format!(
+            "leads to {}, which is not called; an operator allows it with --onceonly-private-tools, or declares the tool in the policy with `allow_private: true`",
+            space.described()
+        );
+        return Err(invalid("body", "url", &why));
+    }
     keys.insert("url".to_owned(), tool.url.into());
     if let Some(secret) = tool.secret {
         keys.insert("auth".to_owned(), json!({"type": "hmac_sha256", "secret": secret}));
@@ -74,6 +84,16 @@ pub(in crate::http) async fn remove(call: Call) -> Result<Reply, Problem> {
     declared(&call, &scope, call.param(0))?;
     register::remove(&editing(&call)?, call.app.tools.store(), named).await.map_err(not_registered)?;
     reply::json(&json!({"ok": true, "deleted": call.param(0)}))
+}
+
+/// Whose address it is, if it says so itself and it is not everyone's. Where other names lead is seen at each call.
+fn private(url: &str) -> Option<Space> {
+    let address = Address::parse(url).ok()?;
+    let found = match address.host.parse() {
+        Ok(ip) => Some(space(ip)),
+        Err(_) => space_of_name(&address.host),
+    };
+    found.filter(|it| *it != Space::Public)
 }
 
 fn scope(call: &Call) -> Result<Scope, Problem> {

@@ -4,9 +4,10 @@ use hyper::Method;
 use verdict::KeyRole::{self, Admin, Agent, Approver, Auditor};
 
 use super::{Gives, May, Route, Takes};
+use crate::hook::Say;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::{
-    agents, approvals, authzen, check, decisions, inspect, keys, ledger, mcp, openapi, outcome, policy,
+    agents, approvals, authzen, check, decisions, hook, inspect, keys, ledger, mcp, openapi, outcome, policy,
     probes,
 };
 use crate::{views, wire};
@@ -35,7 +36,7 @@ pub(super) const PLAIN: Route = Route {
 };
 
 /// All routes. The busiest come first.
-pub static ROUTES: [Route; 37] = [
+pub static ROUTES: [Route; 38] = [
     Route {
         method: Method::POST,
         path: "/v1/check",
@@ -64,6 +65,16 @@ pub static ROUTES: [Route; 37] = [
         takes: Takes::Json(shape!(wire::OutcomeRequest)),
         gives: Gives::Json(shape!(wire::OutcomeReply)),
         handler: handler!(outcome::report),
+        ..PLAIN
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/hooks/{product}",
+        may: May::Roles(ACTORS),
+        summary: "What a coding agent is about to do, or has done: decide it, or settle it",
+        takes: Takes::Large(shape!(wire::HookRequest)),
+        gives: Gives::Json(shape!(Say)),
+        handler: handler!(hook::tell),
         ..PLAIN
     },
     Route {

@@ -1,7 +1,7 @@
 //! Connections to servers behind URLs: TCP, and TLS for `https`.
 //!
-//! Answerable for a certificate being that of the host in the URL, under the system's roots, before a byte of a request
-//! is sent. Where a server is, is the operator's to say: addresses of this machine and its networks are called as well.
+//! Answerable for a certificate being that of the host in the URL, under the system's roots or the server's own, before a
+//! byte of a request is sent. Where a server is, is the operator's to say: addresses of this machine and its networks are called as well.
 
 use std::future::Future;
 use std::io;
@@ -31,20 +31,23 @@ const KEPT: usize = 32;
 /// What requests are made with; connections are shared.
 pub(super) type Dialer = Client<Dial, Full<Bytes>>;
 
-/// Makes a dialer.
-pub(super) fn dialer() -> Dialer {
+/// Makes a dialer, which believes who has a certificate from the file `ca`, or from the system's roots.
+pub(super) fn dialer(ca: Option<&str>) -> Dialer {
     let mut tcp = HttpConnector::new();
     // Requests are written whole; waiting for more would only cost time.
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECTING));
-    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(KEPT).build(Dial { tcp })
+    Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(KEPT)
+        .build(Dial { tcp, ca: ca.map(str::to_owned) })
 }
 
 /// Makes connections.
 #[derive(Clone)]
 pub(super) struct Dial {
     tcp: HttpConnector,
+    ca: Option<String>,
 }
 
 /// A connection.
@@ -66,6 +69,7 @@ impl Service<Uri> for Dial {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.tcp.call(uri.clone());
+        let ca = self.ca.clone();
         Box::pin(async move {
             let stream = connecting.await?;
             if uri.scheme_str() != Some("https") {
@@ -73,7 +77,7 @@ impl Service<Uri> for Dial {
             }
             let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             let name = ServerName::try_from(host)?;
-            let tls = TlsConnector::from(crate::tool::system_trust()?);
+            let tls = TlsConnector::from(crate::tool::trust_of(ca.as_deref())?);
             let agreed = timeout(CONNECTING, tls.connect(name, stream.into_inner())).await;
             let stream = agreed.map_err(|_| io::Error::other("it took too long to agree on TLS"))??;
             Ok(Line::Tls(Box::new(TokioIo::new(stream))))

@@ -116,14 +116,22 @@ pub(super) struct Shared {
     pub(super) elsewhere: Gate,
     /// The ledger's file, for results that were kept.
     pub(super) store: PathBuf,
-    /// Makes requests to servers elsewhere.
-    pub(super) dialer: Dialer,
+    /// Makes requests to servers elsewhere, by whom they are believed.
+    dialers: HashMap<Option<String>, Dialer>,
     /// What is known of servers that are asked without a session, in the order of the servers.
     pub(super) known: Vec<Known>,
     /// Where decisions are counted.
     pub(super) metrics: Arc<Metrics>,
     /// Whoever keeps a server running holds one.
     pub(super) keepers: Arc<()>,
+}
+
+impl Shared {
+    /// What requests to server `at` are made with.
+    pub(super) fn dialer(&self, at: usize) -> Dialer {
+        let ca = self.servers.cas().nth(at).flatten().map(str::to_owned);
+        self.dialers.get(&ca).cloned().unwrap_or_else(|| dialer(ca.as_deref()))
+    }
 }
 
 /// All sessions.
@@ -139,12 +147,14 @@ impl Hub {
     pub fn new(gate: &Gate, servers: Servers, store: PathBuf, metrics: Arc<Metrics>) -> Arc<Self> {
         let here = Gate { eyes: Eyes::here(), ..gate.clone() };
         let known = servers.list.iter().map(|_| Known::default()).collect();
+        let owned = |ca: Option<&str>| (ca.map(str::to_owned), dialer(ca));
+        let dialers = servers.cas().chain([None]).map(owned).collect();
         let shared = Shared {
             servers,
             here,
             elsewhere: gate.clone(),
             store,
-            dialer: dialer(),
+            dialers,
             known,
             metrics,
             keepers: Arc::default(),

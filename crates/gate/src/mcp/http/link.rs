@@ -135,8 +135,8 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
                 ended(visit, at, (&session, &why), Some(end)).await
             }
         },
-        Reach::Url { url, headers } if visit.known(at).is_some_and(Known::is_only_modern) => {
-            let (way, ear) = remote::connect_turned(visit.client(), (url, headers));
+        Reach::Url { url, headers, .. } if visit.known(at).is_some_and(Known::is_only_modern) => {
+            let (way, ear) = remote::connect_turned(visit.client(at), (url, headers));
             let session = session(visit, at, &border, Box::new(way));
             let reading = ear.run(Arc::clone(&session), border);
             let why = attend(visit, at, &session, (again, reading)).await;
@@ -145,9 +145,9 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
             }
             ended(visit, at, (&session, &why), None).await
         }
-        Reach::Url { url, headers } => {
+        Reach::Url { url, headers, .. } => {
             let (way, ear, remote) =
-                remote::connect(visit.client(), (url, headers), Arc::clone(&visit.streams));
+                remote::connect(visit.client(at), (url, headers), Arc::clone(&visit.streams));
             let session = session(visit, at, &border, Box::new(way));
             let reading = ear.run(Arc::clone(&session), border);
             let why = attend(visit, at, &session, (again, reading)).await;
@@ -199,6 +199,13 @@ async fn attend(
     }
 }
 
+/// What a refusal says: its message, if it has one.
+fn refusal(answer: &str) -> String {
+    let read: Option<serde_json::Value> = serde_json::from_str(answer).ok();
+    let message = read.as_ref().and_then(|it| it.pointer("/error/message")).and_then(|it| it.as_str());
+    verdict::short(message.unwrap_or(answer))
+}
+
 /// Says the client's own `initialize` to a server. Its answer, or a sentence.
 async fn greet(visit: &Visit, session: &Arc<Session>) -> Result<String, String> {
     let (line, answer) = visit.hello();
@@ -207,7 +214,7 @@ async fn greet(visit: &Visit, session: &Arc<Session>) -> Result<String, String> 
     let answer = String::from_utf8(answer).map_err(|_| "its answer to `initialize` is no text".to_owned())?;
     match read(&answer) {
         Ok(Message::Answer { result: Some(_), .. }) => Ok(answer),
-        _ => Err(format!("it refuses `initialize`: {}", verdict::short(&answer))),
+        _ => Err(format!("it refuses `initialize`: {}", refusal(&answer))),
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn send(
     let asked = id.clone().unwrap_or(Id::Int(0));
     let stateless = Stateless { version: said.version(), asked, params: said.params.clone() };
     let (mouth, ear) =
-        remote::connect_once(shared.dialer.clone(), (url, headers), Arc::clone(&streams), stateless);
+        remote::connect_once(shared.dialer(at), (url, headers), Arc::clone(&streams), stateless);
     let names = names(shared, who, at, made_up()?, made_up()?);
     let version = said.version().to_str().unwrap_or(REVISION).to_owned();
     let names = crate::mcp::session::Names {

@@ -111,9 +111,9 @@ impl Visit {
         &self.shared
     }
 
-    /// What requests to servers elsewhere are made with.
-    pub(super) fn client(&self) -> Dialer {
-        self.shared.dialer.clone()
+    /// What requests to server `at` are made with.
+    pub(super) fn client(&self, at: usize) -> Dialer {
+        self.shared.dialer(at)
     }
 
     pub(super) fn links(&self) -> &[Link] {

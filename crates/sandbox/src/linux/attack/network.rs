@@ -13,6 +13,10 @@ pub const ALL: &[Attack] = &[
     attack("net_udp_loopback_host", Network, udp),
     attack("net_dns_udp53_outside", Network, dns),
     attack("net_bind_public", Network, bind),
+    attack("net_relay", Network, relay),
+    seldom("net_tcp_outside", Network, |_| {
+        tried(TcpStream::connect_timeout(&([192, 0, 2, 1], 443).into(), SOON)).map(drop)
+    }),
     seldom("net_raw_icmp", Network, |_| socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)),
     seldom("net_ping_dgram_icmp", Network, |_| socket(libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP)),
     seldom("net_af_packet", Network, |_| socket(libc::AF_PACKET, libc::SOCK_RAW, 0)),
@@ -58,6 +62,15 @@ fn bind(stage: &Stage) -> Made {
     let listener = tried(TcpListener::bind("0.0.0.0:0"))?;
     // In a network of its own this reaches nobody: the host's own listener is what must be there as well.
     drop(listener);
+    tcp(stage)
+}
+
+/// A listener of one's own that hands on to the host's, for programs that are told of another proxy than ours.
+fn relay(stage: &Stage) -> Made {
+    let relay = tried(TcpListener::bind("127.0.0.1:0"))?;
+    let near = tried(TcpStream::connect_timeout(&tried(relay.local_addr())?, SOON))?;
+    let (_handed_on, _) = tried(relay.accept())?;
+    drop(near);
     tcp(stage)
 }
 

@@ -1,0 +1,103 @@
+//! The process that helpers are copies of: one for a gate, started again if it is gone, with nothing of earlier runs.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use sandbox::{Outcome, Sink, Spec, Stdin, Stream};
+
+use crate::attacks::in_private;
+use crate::rig::{As, Place, is_root, sh};
+
+#[derive(Default)]
+struct Heard(Vec<u8>);
+
+impl Sink for Heard {
+    fn printed(&mut self, _: Stream, bytes: &[u8]) {
+        self.0.extend(bytes);
+    }
+}
+
+fn run(place: &Place, spec: &Spec) -> (Outcome, String) {
+    let mut heard = Heard::default();
+    let ran = sandbox::run(spec, Some(place.program.clone()), Stdin::Empty, &mut heard);
+    (ran.unwrap_or_else(|why| panic!("{why}")), String::from_utf8(heard.0).unwrap())
+}
+
+/// Whoever starts the test: root has control groups, others have not.
+fn me() -> As {
+    if is_root() { As::Root } else { As::Nobody }
+}
+
+/// Processes of a parent, by what `stat` says of them.
+fn children(parent: u32) -> Vec<u32> {
+    let numbers = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after = stat.rsplit(") ").next().unwrap_or_default().to_owned();
+        after.split(' ').nth(1).is_some_and(|it| it == parent.to_string()) && !after.starts_with('Z')
+    };
+    numbers.filter(child).collect()
+}
+
+#[test]
+fn many_runs_leave_one_starter_and_a_dead_one_is_replaced() {
+    let place = Place::new();
+    for n in 0..20 {
+        let (ran, out) = run(&place, &sh(me(), &format!("echo {n}")));
+        assert_eq!((ran.ended.code, out), (Some(0), format!("{n}\n")));
+    }
+    let ours = std::process::id();
+    let [starter] = children(ours)[..] else { panic!("{:?}", children(ours)) };
+    let open = |pid: u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    // stdin, stdout, stderr, the door, and the pipe by which a helper says that its run has come.
+    assert!(open(starter) <= 5, "{}", open(starter));
+    // SAFETY: a child of ours.
+    unsafe { libc::kill(starter as i32, libc::SIGKILL) };
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let (ran, out) = run(&place, &sh(me(), "echo again"));
+    assert_eq!((ran.ended.code, out.as_str()), (Some(0), "again\n"));
+    assert_ne!(children(ours), [starter]);
+}
+
+#[test]
+fn runs_at_the_same_time_do_not_meet() {
+    let place = Place::new();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let place = &place;
+            scope.spawn(move || {
+                let (ran, out) =
+                    run(place, &sh(me(), &format!("sleep 0.1; ps -e | grep -c sleep; echo {n}")));
+                assert!(ran.ended.code == Some(0) && out.ends_with(&format!("{n}\n")), "{out}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_helper_that_waits_ahead_sees_what_is_mounted_when_its_run_comes() {
+    in_private("starter::mounts_of_then");
+}
+
+#[test]
+#[ignore = "run by `a_helper_that_waits_ahead_sees_what_is_mounted_when_its_run_comes`"]
+fn mounts_of_then() {
+    let place = Place::new();
+    let at = place.dir.join("later");
+    fs::create_dir(&at).unwrap();
+    let before = fs::metadata(&at).unwrap().dev();
+    let (ran, _) = run(&place, &sh(me(), "true"));
+    assert_eq!(ran.ended.code, Some(0));
+    let path = std::ffi::CString::new(at.to_str().unwrap()).unwrap();
+    // SAFETY: all texts live through the call; the mount namespace is the test's own.
+    let done =
+        unsafe { libc::mount(c"none".as_ptr(), path.as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) };
+    assert_eq!(done, 0, "{}", io::Error::last_os_error());
+    assert_ne!(fs::metadata(&at).unwrap().dev(), before);
+    fs::write(at.join("file"), "mounted").unwrap();
+    let mut spec = sh(me(), &format!("cat {}/file", at.display()));
+    spec.read.push(at);
+    assert_eq!(run(&place, &spec).1, "mounted");
+}
