@@ -17,6 +17,7 @@ mod mcp_http;
 mod memory;
 mod policies;
 mod portcullis;
+mod proxy;
 mod report;
 mod rounds;
 mod sandbox;
@@ -31,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A name to ask for it by, and what it measures.
 type Part = (&'static str, fn(&Effort) -> Vec<Section>, &'static str);
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("decide", decide::few, "one decision, 10 rules, against cel and cedar-policy"),
     ("many", decide::many, "one decision, 10,000 rules over 1,000 agents, against cedar-policy"),
     ("fold", fold::measure, "check, reserve and fold in memory; and onto the ledger"),
@@ -50,6 +51,7 @@ const PARTS: [Part; 11] = [
     ("mcp-http", mcp_http::measure, "what the gate adds to an MCP tool call over HTTP"),
     ("start", start::measure, "start over 1,000,000 records"),
     ("sandbox", sandbox::measure, "start of a program in the sandbox, against a plain one and bubblewrap"),
+    ("proxy", proxy::measure, "what the proxy of a run adds to a request"),
     ("memory", memory::measure, "memory idle and after 1,000,000 decisions over 10,000 agents"),
 ];
 

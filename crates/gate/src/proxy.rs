@@ -121,6 +121,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     for _ in 0..IN_ALL {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else { return };
+        // What a program sends in small pieces is not to wait for the next one.
+        let _slower = stream.set_nodelay(true);
         let shared = Arc::clone(&shared);
         open.spawn(async move {
             tunnel::serve(stream, &shared).await;
@@ -161,9 +163,11 @@ impl Shared {
 
     async fn dial(&self, address: SocketAddr) -> Result<TcpStream, String> {
         let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
-        stream
+        let stream = stream
             .map_err(|_| "it does not answer".to_owned())?
-            .map_err(|error| format!("it cannot be reached: {error}"))
+            .map_err(|error| format!("it cannot be reached: {error}"))?;
+        let _slower = stream.set_nodelay(true);
+        Ok(stream)
     }
 
     /// Puts a request on record; the place where its end is entered.

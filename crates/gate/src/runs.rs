@@ -5,6 +5,7 @@
 //! and for what held being part of what is recorded. Decides nothing, and enforces nothing itself.
 
 mod ending;
+pub mod host;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -111,6 +112,9 @@ impl Run {
 
     fn block(self, handle: &tokio::runtime::Handle, cancelled: &AtomicBool) -> Ran {
         let Self { spec, hosts, own, input, helper } = self;
+        if let Some(why) = host::refuses(&spec.accept_missing) {
+            return Ran::broken(why);
+        }
         let proxy = hosts.map(|hosts| Proxy::new(hosts, handle.clone()));
         let stdin = if input.is_empty() { Stdin::Empty } else { Stdin::Bytes(input) };
         let mut watching = Watching::new(cancelled, proxy.as_ref());

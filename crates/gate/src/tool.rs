@@ -11,6 +11,7 @@ mod errand;
 mod fault;
 mod fetch;
 mod hand;
+mod hush;
 pub mod import;
 mod lost;
 mod notice;

@@ -155,6 +155,8 @@ impl<T> During<T> for io::Result<T> {
     }
 }
 
+/// What a failure is about that comes from there being no namespaces.
+pub(crate) const WITHOUT_NAMESPACES: &str = "without namespaces";
 /// What mends a host without namespaces.
 pub(crate) const ALLOW_NAMESPACES: &str = "allow unprivileged user namespaces (kernel.unprivileged_userns_clone=1, \
     kernel.apparmor_restrict_unprivileged_userns=0), or run the gate as root";
@@ -179,6 +181,7 @@ impl Failed {
     /// What would mend it, where that is known.
     pub fn remedy(&self) -> Option<&'static str> {
         match self.step {
+            _ if self.about.starts_with(WITHOUT_NAMESPACES) => Some(ALLOW_NAMESPACES),
             Step::Namespaces | Step::Maps | Step::Root | Step::Proc => Some(ALLOW_NAMESPACES),
             Step::Landlock => Some("boot with `landlock` in the kernel's lsm= list; Linux 5.13 or later"),
             Step::Seccomp => Some("use a kernel with CONFIG_SECCOMP_FILTER"),

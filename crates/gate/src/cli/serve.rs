@@ -58,6 +58,7 @@ pub fn run(args: &ServeArgs) -> Done {
         let opened = open_gate(&store, &args.policy, MAIN).await?;
         let watch = tokio::spawn(PolicyWatch::of(&opened).run());
         tracing::info!(version = %opened.gate.desk.policy().version().0, key = opened.vkey, "the policy is in force");
+        crate::runs::host::try_for(&opened.gate.desk.policy());
         let ground = opened.ground(args.builtin.as_deref(), &store)?;
         let options = Options {
             gate: opened.gate,

@@ -22,6 +22,7 @@ use super::Tools;
 use super::attempt::{self, Attempt, Way};
 use super::ending::{self, Leave};
 use super::fault::{Fault, Why};
+use super::hush::Hush;
 use super::request::{Message, message};
 use super::secret;
 use super::sign::{self, Stamp};
@@ -107,6 +108,7 @@ impl Errand {
             endpoint: &endpoint,
             address,
             message,
+            hush: Hush::new(&secret),
             secret,
             key: action.key().map(|key| key_of(action.agent(), key)),
             purpose: purpose(&endpoint, address, (policy.agent(action.agent()), action.tool())),
@@ -175,7 +177,8 @@ impl Errand {
                 () = async { let _closed = closing.wait_for(|closing| *closing).await; } => break attempt,
             }
         };
-        let (outcome, fault) = ending::outcome(last, endpoint);
+        let (mut outcome, fault) = ending::outcome(last, endpoint);
+        outcome.result = outcome.result.map(|result| call.hush.clean(result));
         self.tell(|told| told.fault = fault);
         outcome
     }
@@ -189,8 +192,8 @@ impl Errand {
             Ok(request) => request,
             Err(fault) => return Attempt::Never(fault),
         };
-        let Sending { endpoint, address, purpose, sink, .. } = call;
-        let way = Way { endpoint, address, purpose, deadline, sink: *sink };
+        let Sending { endpoint, address, purpose, sink, hush, .. } = call;
+        let way = Way { endpoint, address, purpose, deadline, sink: sink.map(|sink| (sink, hush)) };
         match attempt::send(&self.tools.0.lines, &way, request).await {
             Attempt::Answer(answer) if call.endpoint.signed_answers => {
                 let given = answer.headers.get(SIGNATURE).and_then(|it| it.to_str().ok()).unwrap_or_default();
@@ -279,6 +282,7 @@ struct Sending<'c> {
     address: &'c Address,
     message: Message,
     secret: Vec<u8>,
+    hush: Hush,
     key: Option<String>,
     purpose: String,
     sink: Option<&'c Sink>,

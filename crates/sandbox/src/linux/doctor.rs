@@ -13,6 +13,7 @@ use super::{INSIDE, sys};
 use crate::guarantee::{Guarantee, Report, State};
 use crate::run::{self, NotRun, Sink, Stdin, Stream};
 use crate::spec::{Mode, Network, Spec, Workspace};
+use crate::step::WITHOUT_NAMESPACES;
 
 /// What the doctor found.
 #[derive(Clone, Debug, Serialize)]
@@ -49,8 +50,55 @@ impl Sink for Heard {
     }
 }
 
-/// Examines this host. `program`: this program's file, or none to find it.
+/// What a gate tries before it runs anything: quick, and of every wall something.
+const CANARIES: [&str; 34] = [
+    "net_tcp_loopback_host",
+    "net_udp_loopback_host",
+    "net_dns_udp53_outside",
+    "net_unix_path_host",
+    "net_unix_dgram_path_host",
+    "net_unix_abstract_host",
+    "net_vsock",
+    "net_io_uring",
+    "fs_read_secret",
+    "fs_read_shadow",
+    "fs_symlink_to_secret",
+    "fs_hardlink_secret",
+    "fs_dotdot",
+    "fs_dir_above_ws_list",
+    "fs_proc_self_root",
+    "fs_proc_self_cwd",
+    "fs_proc_victim_root",
+    "fs_write_outside",
+    "fs_truncate_outside",
+    "fs_rename_out",
+    "fs_unlink_outside",
+    "ns_unshare_user",
+    "ns_clone_user",
+    "ns_clone3_user",
+    "proc_victim_environ",
+    "proc_victim_cmdline",
+    "proc_victim_fd",
+    "proc_victim_mem",
+    "proc_list",
+    "proc_signal_victim",
+    "kern_tiocsti",
+    "res_forks",
+    "env_secret",
+    "inherited_fd",
+];
+
+/// Examines this host with every attempt. `program`: this program's file, or none to find it.
 pub fn examine(program: Option<PathBuf>) -> Result<Diagnosis, NotRun> {
+    tried(program, &[])
+}
+
+/// The same with a few attempts: for a gate that starts.
+pub fn canaries(program: Option<PathBuf>) -> Result<Diagnosis, NotRun> {
+    tried(program, &CANARIES)
+}
+
+fn tried(program: Option<PathBuf>, names: &[&str]) -> Result<Diagnosis, NotRun> {
     let broken = |error: io::Error| NotRun::Broken(format!("the doctor cannot set its stage: {error}"));
     let program =
         program.map_or_else(std::env::current_exe, Ok).and_then(std::fs::canonicalize).map_err(broken)?;
@@ -58,16 +106,39 @@ pub fn examine(program: Option<PathBuf>) -> Result<Diagnosis, NotRun> {
     let below = std::env::temp_dir().canonicalize().map_err(broken)?;
     let scene = Scene::set(&below, &program, uid).map_err(broken)?;
     let mut spec = attempt(&scene.stage, &program, &scene.workspace).map_err(broken)?;
+    spec.argv.extend(names.iter().map(|it| (*it).to_owned()));
     spec.limits.cpu = Some(100);
     let mut heard = Heard::default();
-    let outcome = run::run(&spec, Some(program), Stdin::Empty, &mut heard)?;
+    let outcome = match run::run(&spec, Some(program.clone()), Stdin::Empty, &mut heard) {
+        // Without namespaces there is another run to be tried: a program under its own name, and no layer.
+        Err(NotRun::Failed(failed)) if failed.about.starts_with(WITHOUT_NAMESPACES) => {
+            without_namespaces(&mut spec, &scene, &program).map_err(broken)?;
+            run::run(&spec, Some(program), Stdin::Empty, &mut heard)?
+        }
+        outcome => outcome?,
+    };
     let attempts = read(&heard.0).map_err(broken)?;
-    if attempts.len() != attack::all().len() {
+    let expected = if names.is_empty() { attack::all().len() } else { names.len() };
+    if attempts.len() != expected {
         return Err(NotRun::Broken(format!("only {} attempts were made", attempts.len())));
     }
     let kept = |it: &Attempt| matches!(outcome.report.of(it.breaks), Some(State::Enforced { .. }));
     let broken = attempts.iter().filter(|it| it.got_in && kept(it)).map(|it| it.name.clone()).collect();
     Ok(Diagnosis { report: outcome.report, attempts, broken })
+}
+
+fn without_namespaces(spec: &mut Spec, scene: &Scene, program: &Path) -> io::Result<()> {
+    let attacker = scene.workspace.with_file_name(ATTACKER);
+    std::fs::hard_link(program, &attacker).or_else(|_| std::fs::copy(program, &attacker).map(drop))?;
+    if let Some(name) = spec.argv.first_mut() {
+        *name = attacker.display().to_string();
+    }
+    spec.shown.clear();
+    spec.read.push(attacker);
+    if let Some(workspace) = &mut spec.workspace {
+        workspace.mode = Mode::Direct;
+    }
+    Ok(())
 }
 
 /// A run that tries everything, on whatever host: what is missing shows in its report.

@@ -14,6 +14,8 @@ use crate::spec::{Mode, Spec};
 
 /// The most entries that are looked at.
 const MOST: usize = 200_000;
+/// The most that is guarded: each is a mount, and so is each folder on the way to it.
+const GUARDED: usize = 4_000;
 /// The deepest folder that is looked into.
 const DEEPEST: usize = 64;
 
@@ -47,6 +49,11 @@ impl Guard {
         }
         guard.found.sort();
         guard.found.dedup();
+        if guard.found.len() > GUARDED {
+            return Err(io::Error::other(format!(
+                "more than {GUARDED} files in it run later; list folders that are smaller, or use a workspace with a layer"
+            )));
+        }
         Ok(guard)
     }
 

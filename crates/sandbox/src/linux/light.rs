@@ -21,7 +21,7 @@ use super::identity::Identity;
 use super::{children, filter, helper, init, mounts, probe, sys, target};
 use crate::guarantee::{Guarantee, State};
 use crate::spec::{Mode, Network, Spec};
-use crate::step::{During, Failed, Step};
+use crate::step::{During, Failed, Step, WITHOUT_NAMESPACES};
 
 /// Files of `/etc` that programs look into; in this tier they are the host's.
 const LOOKED_INTO: [&str; 11] = [
@@ -44,7 +44,13 @@ pub fn run(spec: &Spec, streams: [OwnedFd; 4], why: &str) -> Result<(), Failed> 
     let control = control.as_fd();
     let identity = Identity::find().during(Step::Identity, "")?;
     let landlock = fence::abi();
-    possible(spec, landlock)?;
+    if landlock == 0 {
+        return Err(Failed {
+            step: Step::Landlock,
+            errno: libc::ENOSYS,
+            about: WITHOUT_NAMESPACES.to_owned(),
+        });
+    }
     let (group, missing) = Group::make(&helper::name(), &spec.limits, false);
     let found = probe::Found { group: &group, why: &missing, landlock };
     let report = probe::light(spec, &found, why);
@@ -52,6 +58,7 @@ pub fn run(spec: &Spec, streams: [OwnedFd; 4], why: &str) -> Result<(), Failed> 
         let _gone = channel::send(control, &Said::Refused(report), None);
         return Ok(());
     }
+    possible(spec, why)?;
     let scratch = Scratch::make(identity).during(Step::Workspace, "")?;
     // Whoever loses its parent becomes our child, and is found there.
     sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1).during(Step::Fork, "")?;
@@ -87,16 +94,9 @@ pub fn run(spec: &Spec, streams: [OwnedFd; 4], why: &str) -> Result<(), Failed> 
 }
 
 /// What cannot be had here at all, waived or not.
-fn possible(spec: &Spec, landlock: i64) -> Result<(), Failed> {
-    let none =
-        |step, why: &str| Err(Failed::at(step, &io::Error::other(why.to_owned()), "without namespaces"));
-    if landlock == 0 {
-        return Err(Failed {
-            step: Step::Landlock,
-            errno: libc::ENOSYS,
-            about: "without namespaces".to_owned(),
-        });
-    }
+fn possible(spec: &Spec, why: &str) -> Result<(), Failed> {
+    let about = format!("{WITHOUT_NAMESPACES} ({why})");
+    let none = |step, error: &str| Err(Failed::at(step, &io::Error::other(error.to_owned()), about.clone()));
     if spec.network == Network::Proxy {
         return none(Step::Network, "hosts cannot be told apart without a network of its own; list none");
     }

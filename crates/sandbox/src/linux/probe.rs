@@ -98,7 +98,9 @@ fn state(guarantee: Guarantee, spec: &Spec, found: &Found<'_>) -> State {
         Guarantee::Time => by("the helper's clock, process namespace"),
         Guarantee::GateDeath => by("the helper's socket to the gate, PR_SET_PDEATHSIG, process namespace"),
         Guarantee::Ipc => by("ipc namespace"),
-        Guarantee::Environment => by("helper started by exec with an empty environment"),
+        Guarantee::Environment => {
+            by("helper is a copy of a process that was started with an empty environment")
+        }
         Guarantee::Output => by("the gate"),
     }
 }

@@ -136,3 +136,12 @@ fn the_doctor_says_what_this_host_keeps() {
     assert_eq!(found.broken, Vec::<String>::new());
     assert!(!is_root() || found.is_well(), "{:?}", found.report.missing(&[]));
 }
+
+#[test]
+fn canaries_are_a_part_of_the_list_and_quick() {
+    let place = Place::new();
+    let start = std::time::Instant::now();
+    let found = doctor::canaries(Some(place.program.clone())).unwrap();
+    assert_eq!(found.broken, Vec::<String>::new());
+    assert!(found.attempts.len() > 30 && start.elapsed().as_secs() < 10);
+}

@@ -158,6 +158,12 @@ fn without_namespaces_a_run_with_waivers_says_what_held() {
             (state("files.hidden"), state("files.read")),
             ("absent".to_owned(), "enforced".to_owned())
         );
+        let nowhere = lacking(&place, &waiving("exec /nowhere/x", &LOST), USERNS, error);
+        assert_eq!(nowhere["ended"]["code"], 127, "{nowhere}");
+        let mut none = waiving("", &LOST);
+        none.argv = vec!["/nowhere/x".to_owned()];
+        let none = lacking(&place, &none, USERNS, error);
+        assert!(none["not_run"].as_str().is_some_and(|it| it.contains("No such file")), "{none}");
         assert_eq!((state("time"), state("network")), ("partial".to_owned(), "enforced".to_owned()));
     }
 }
@@ -234,4 +240,21 @@ fn attacked() {
         assert!(LOST.contains(&attempt.breaks), "{attempt:?}");
     }
     assert!(names.contains(&"fs_stat_secret") && names.contains(&"fs_chmod_outside"), "{names:?}");
+}
+
+/// The doctor as well: it has another run to try, and says what is lost. (The filter is on this test's thread, and on
+/// all that it starts.)
+#[test]
+fn the_doctor_examines_a_host_without_namespaces() {
+    let place = Place::new();
+    deny(&[libc::SYS_mount, libc::SYS_unshare], libc::EPERM).unwrap();
+    let found = doctor::examine(Some(place.program.clone())).unwrap();
+    assert_eq!(found.broken, Vec::<String>::new());
+    let missing = found.report.missing(&[]);
+    assert!(
+        missing.contains(&Guarantee::FilesHidden) && !missing.contains(&Guarantee::FilesRead),
+        "{missing:?}"
+    );
+    let (tried, got_in) = found.tried(Guarantee::FilesHidden);
+    assert!(tried > 3 && got_in.contains(&"fs_stat_secret"), "{got_in:?}");
 }

@@ -66,6 +66,12 @@ impl Bounds {
 }
 
 impl Policy {
+    /// True if it says anything of programs that the gate runs.
+    pub fn has_bounds(&self) -> bool {
+        self.tools.values().any(|entry| entry.tool.bounds.is_some())
+            || self.agents.values().any(|agent| *agent.bounds() != Bounds::default())
+    }
+
     /// The bounds of what `agent` runs by `tool`. An agent that nobody knows has those of the tool alone.
     pub fn bounds(&self, agent: &str, tool: &str) -> Bounds {
         let tool: Option<Arc<Bounds>> = self.tool_of(agent, tool).and_then(|tool| tool.bounds.clone());
