@@ -6,8 +6,6 @@
 mod agents;
 mod approvals;
 mod audit;
-#[cfg(target_os = "linux")]
-mod builtin;
 mod check;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
@@ -46,10 +44,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::dev;
 use crate::store::StorePath;
-#[cfg(target_os = "linux")]
-use builtin::BuiltinArgs;
 #[cfg(not(target_os = "linux"))]
-use elsewhere::{BuiltinArgs, RunArgs, SandboxCommand};
+use elsewhere::{RunArgs, SandboxCommand};
 pub use keys::{KeyPlan, make as make_key};
 pub use opening::{Opened, open_desk, open_gate};
 pub use person::user_name;
@@ -127,9 +123,6 @@ enum Command {
     /// See what the sandbox can keep on this host
     #[command(subcommand)]
     Sandbox(SandboxCommand),
-    /// The server behind `mcp --builtin`
-    #[command(hide = true)]
-    BuiltinTools(BuiltinArgs),
     /// Stand in front of an MCP server (stdio)
     Mcp(mcp::McpArgs),
     /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor
@@ -231,10 +224,8 @@ impl Command {
             Self::Run(args) => run::run(*args),
             #[cfg(target_os = "linux")]
             Self::Sandbox(command) => sandbox::run(command),
-            #[cfg(target_os = "linux")]
-            Self::BuiltinTools(args) => builtin::run(&args),
             #[cfg(not(target_os = "linux"))]
-            Self::Run(_) | Self::Sandbox(_) | Self::BuiltinTools(_) => elsewhere::refuse(),
+            Self::Run(_) | Self::Sandbox(_) => elsewhere::refuse(),
             Self::Mcp(args) => mcp::run(args),
             Self::Hook(args) => hook::run(args),
             Self::Approvals(command) => approvals::run(command),

@@ -68,12 +68,14 @@ pub fn run(args: &DevArgs) -> Done {
         let clean = |path: &Path| print::clean(&path.display().to_string());
         let greeting =
             Greeting { keys, policy: clean(&policy), store: format!("sqlite:{}", clean(&store.0)) };
+        let ground = opened.ground(None, &store)?;
         let options = Options {
             gate: opened.gate,
             address,
             store: store.clone(),
             line: opened.line,
             mcp: None,
+            ground,
             sealing: Some(sealing.clone()),
             customs: Customs::default(),
             on_ready: Box::new(move |address| greeting.say(address)),

@@ -9,12 +9,17 @@ mod look;
 mod names;
 mod result;
 
+use std::borrow::Cow;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
 use inspect::Surroundings;
-use verdict::{Action, Agent, Classifier, Definition, Facts, Finding, Json, Policy, PolicyVersion, Side};
+use verdict::hand::Own;
+use verdict::{
+    Action, Agent, Classifier, Definition, Facts, Finding, Json, Policy, PolicyVersion, Side, Tool,
+};
 
 use lens::{Lens, Lenses};
 use names::Names;
@@ -23,7 +28,7 @@ pub use result::Shown;
 
 /// The eyes of one gate. Cheap to clone.
 #[derive(Clone)]
-pub struct Eyes(Arc<Inner>, Arc<Place>);
+pub struct Eyes(Arc<Inner>, Arc<Place>, Option<Arc<str>>);
 
 /// Where tools run.
 struct Place {
@@ -67,21 +72,48 @@ impl Eyes {
             resolved: look::Resolved::default(),
             described: Mutex::default(),
         };
-        Self(Arc::new(inner), Arc::new(Place { here, around }))
+        Self(Arc::new(inner), Arc::new(Place { here, around }), None)
     }
 
     /// The same eyes, for a tool that runs in the folder `cwd`, as the user whose home is `home`. `here`: on this
     /// machine.
     pub fn at(&self, here: bool, cwd: Option<String>, home: Option<String>) -> Self {
         let around = Surroundings { cwd, home, ..Surroundings::default() };
-        Self(Arc::clone(&self.0), Arc::new(Place { here, around }))
+        Self(Arc::clone(&self.0), Arc::new(Place { here, around }), self.2.clone())
+    }
+
+    /// The same, where the gate's own tools work in this folder.
+    #[must_use]
+    pub fn on(self, folder: Option<&Path>) -> Self {
+        Self(self.0, self.1, folder.and_then(Path::to_str).map(Arc::from))
+    }
+
+    /// The folder that the gate's own tools work in.
+    pub fn folder(&self) -> Option<&Path> {
+        self.2.as_deref().map(Path::new)
+    }
+
+    /// What a path or a command of this action is relative to. What the gate does itself it does in its folder, and not
+    /// where the gate was started.
+    fn around(&self, policy: &Policy, action: &Action, tool: Option<&Tool>) -> Cow<'_, Surroundings> {
+        let works = |tool: &&Tool| match (&tool.hand, &tool.endpoint) {
+            (Some(hand), _) => hand.works_in_folder(),
+            (None, Some(_)) => false,
+            (None, None) => self.2.is_some() && Own::parse(&tool.name).is_some(),
+        };
+        if tool.filter(works).is_none() {
+            return Cow::Borrowed(&self.1.around);
+        }
+        let named = self.2.as_deref().map(str::to_owned);
+        let cwd = named.or_else(|| policy.bounds(action.agent(), action.tool()).workspace);
+        Cow::Owned(Surroundings { cwd, ..self.1.around.clone() })
     }
 
     /// What the action would do and what stands in its arguments, as far as that can be told from the action
     /// alone.
     pub fn facts(&self, policy: &Policy, action: &Action) -> Facts {
-        let mut facts =
-            inspect::inspect(action, policy.tool_of(action.agent(), action.tool()), &self.1.around);
+        let tool = policy.tool_of(action.agent(), action.tool());
+        let mut facts = inspect::inspect(action, tool, &self.around(policy, action, tool));
         if let Some(agent) = policy.agent(action.agent()) {
             if let Some(price) = agent.price(action.tool()) {
                 facts.cost = action.estimate().unwrap_or_default().max(price);

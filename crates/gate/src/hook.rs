@@ -131,7 +131,15 @@ impl Product {
             false => When::After(said.iter().find_map(|key| map.get(key)).cloned().unwrap_or(Json::Null)),
         };
         let session = text("session_id")?.or(text("conversation_id")?);
-        Ok(Event { name, when, tool, args, session, cwd: text("cwd")? })
+        let root = match map.get("workspace_roots") {
+            Some(Json::List(roots)) => roots.first(),
+            _ => None,
+        };
+        let cwd = text("cwd")?.filter(|cwd| !cwd.is_empty()).or_else(|| match root {
+            Some(Json::Str(root)) => Some(root.clone()),
+            _ => None,
+        });
+        Ok(Event { name, when, tool, args, session, cwd })
     }
 
     /// What goes to standard output, if anything, and the exit code. What denies is also said on standard error.
@@ -153,6 +161,8 @@ impl Product {
             (Self::GeminiCli, Say::Allow(_)) => json!({"decision": "allow"}),
             (Self::GeminiCli, Say::Deny(why)) => json!({"decision": "deny", "reason": why}),
             (Self::Cursor, Say::Allow(_)) => json!({"permission": "allow"}),
+            // After a tool was used there is nothing to deny: what it brought is spoken of to the model.
+            (Self::Cursor, Say::Deny(why)) if !before => json!({"additional_context": why}),
             (Self::Cursor, Say::Deny(why)) => {
                 json!({"permission": "deny", "user_message": why, "agent_message": why})
             }
@@ -225,6 +235,8 @@ mod tests {
             br#"{"conversation_id":"c","hook_event_name":"beforeShellExecution","command":"ls","cwd":""}"#;
         let read = Product::Cursor.read(shell).unwrap();
         assert_eq!((read.tool.as_str(), read.session.as_deref()), ("Shell", Some("c")));
+        let tool = br#"{"conversation_id":"c","hook_event_name":"preToolUse","tool_name":"Shell","tool_input":{"command":"ls"},"workspace_roots":["/w"]}"#;
+        assert_eq!(Product::Cursor.read(tool).unwrap().cwd.as_deref(), Some("/w"));
         let mcp =
             br#"{"hook_event_name":"beforeMCPExecution","tool_name":"pay","tool_input":"{\"amount\":7}"}"#;
         assert_eq!(Product::Cursor.read(mcp).unwrap().args, object([("amount", Json::Int(7))]));

@@ -11,6 +11,7 @@ mod envelope;
 mod flight;
 pub mod http;
 mod lines;
+pub mod own;
 mod pump;
 mod reply;
 mod request;
@@ -34,6 +35,7 @@ use tokio::time::{sleep, timeout};
 use crate::path::Gate;
 use child::Child;
 use lines::{Lines, Out};
+pub use own::OwnTools;
 use session::{Names, Session};
 
 /// The longest message where nobody says otherwise, in bytes.
@@ -61,12 +63,20 @@ pub struct Options {
     pub session: Option<String>,
     /// Where.
     pub environment: Option<String>,
-    /// The server's program and its arguments.
-    pub command: Vec<String>,
+    /// What is behind the gate.
+    pub server: Server,
     /// The name the server's tools are pinned under; else its command.
     pub server_name: Option<String>,
     /// The longest message in bytes; see [`LONGEST_MESSAGE`].
     pub longest_message: usize,
+}
+
+/// What is behind the gate.
+pub enum Server {
+    /// A program and its arguments.
+    Command(Vec<String>),
+    /// The gate's own tools.
+    Own(OwnTools),
 }
 
 /// Stands between the client on our standard input and output and the server that `options` name, until one of
@@ -84,24 +94,22 @@ pub fn server_name(command: &[String]) -> String {
 }
 
 fn serve(options: Options) -> Result<i32, String> {
-    let Options {
-        gate,
-        store,
-        agent,
-        user,
-        session: run,
-        environment,
-        command,
-        server_name,
-        longest_message,
-    } = options;
+    let Options { gate, store, agent, user, session: run, environment, server, server_name, longest_message } =
+        options;
     // Two, so that a client that does not read can hold up what is said to it, and not the end.
     let no_runtime = |error| format!("no runtime can be started: {error}");
     let life = Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
     let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("mcp-wait").enable_all().build();
     let runtime = runtime.map_err(no_runtime)?;
-    let Child { input, output, ended, leash } = child::start(&command)?;
-    let server = server_name.unwrap_or_else(|| child::name(&command));
+    let (child, own, name) = match server {
+        Server::Command(command) => (child::start(&command)?, None, child::name(&command)),
+        Server::Own(own) => {
+            let child = own.start(runtime.handle().clone(), longest_message)?;
+            (child, Some(own.ends()), "builtin".to_owned())
+        }
+    };
+    let Child { input, output, ended, leash } = child;
+    let server = server_name.unwrap_or(name);
     let (made_up, secret) = (made_up()?, made_up()?);
     let names = Names {
         store,
@@ -116,6 +124,7 @@ fn serve(options: Options) -> Result<i32, String> {
         waits: true,
         meta: None,
         metrics: None,
+        own,
     };
     let client = Box::new(Out::new(standard(std::io::stdout())?));
     let desk = gate.desk.clone();

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use verdict::boundary::{Boundaries, Ground, Hosts};
-use verdict::{Effect, HostTarget, Target};
+use verdict::{Effect, EffectFact, HostTarget, Target};
 
 /// The most connections of a run at once.
 const AT_ONCE: usize = 64;
@@ -54,6 +54,20 @@ pub struct Request {
     pub sent: u64,
     /// As above.
     pub received: u64,
+}
+
+impl Request {
+    /// It as an effect of the action that the run is: where to, how, and what became of it.
+    pub fn effect(&self) -> EffectFact {
+        let host = HostTarget { host: self.host.clone(), port: Some(self.port), ..HostTarget::default() };
+        let asked = [Some(self.method.as_str()), self.path.as_deref()].into_iter().flatten();
+        let mut note = verdict::short(&asked.collect::<Vec<_>>().join(" "));
+        if !self.allowed {
+            note.push_str(": refused: ");
+            note.push_str(self.reason.as_deref().unwrap_or("it is not listed"));
+        }
+        Effect::new("net.connect", Target::Host(host)).noting(note).fact()
+    }
 }
 
 /// The proxy of one run.

@@ -29,6 +29,7 @@ pub struct Run {
     hosts: Option<Hosts>,
     own: Vec<PathBuf>,
     input: Vec<u8>,
+    helper: Option<PathBuf>,
 }
 
 impl Run {
@@ -85,13 +86,20 @@ impl Run {
             spec.network = Network::Proxy;
             spec.env.extend(proxy_variables());
         }
-        Ok(Self { spec, hosts, own, input: Vec::new() })
+        Ok(Self { spec, hosts, own, input: Vec::new(), helper: None })
     }
 
     /// What the program reads.
     #[must_use]
     pub fn reading(mut self, input: Vec<u8>) -> Self {
         self.input = input;
+        self
+    }
+
+    /// With this program as the sandbox's helper; without one it is the program that runs.
+    #[must_use]
+    pub fn helped_by(mut self, helper: Option<PathBuf>) -> Self {
+        self.helper = helper;
         self
     }
 
@@ -103,14 +111,14 @@ impl Run {
     }
 
     fn block(self, handle: &tokio::runtime::Handle, cancelled: &AtomicBool) -> Ran {
-        let Self { spec, hosts, own, input } = self;
+        let Self { spec, hosts, own, input, helper } = self;
         if let Some(why) = host::refuses(&spec.accept_missing) {
             return Ran::broken(why);
         }
         let proxy = hosts.map(|hosts| Proxy::new(hosts, handle.clone()));
         let stdin = if input.is_empty() { Stdin::Empty } else { Stdin::Bytes(input) };
         let mut watching = Watching::new(cancelled, proxy.as_ref());
-        let ended = sandbox::run(&spec, None, stdin, &mut watching);
+        let ended = sandbox::run(&spec, helper, stdin, &mut watching);
         let printed = watching.printed();
         let requests = proxy.map(Proxy::end).unwrap_or_default();
         Ran::new(ended, printed, requests, (&spec, &own))

@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::path::Gate;
 use crate::patience::Watch;
 use crate::store::StorePath;
-use crate::tool::{Lost, SealingKey, Tools};
+use crate::tool::{Ground, Lost, SealingKey, Tools};
 use crate::views::Reading;
 use crate::webhooks::Telling;
 
@@ -42,6 +42,8 @@ pub struct Options {
     pub line: String,
     /// The MCP servers behind `/mcp`, if there are any.
     pub mcp: Option<Servers>,
+    /// What the gate's own tools work on.
+    pub ground: Ground,
     /// What secrets of tools are sealed with; without it none can be stored.
     pub sealing: Option<SealingKey>,
     /// How other products' clients are answered.
@@ -67,7 +69,8 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop. The error is a sentence.
 pub async fn run(options: Options) -> Result<(), String> {
-    let Options { gate, address, store, line, mcp, sealing, customs, on_ready, stop } = options;
+    let Options { gate, address, store, line, mcp, ground, sealing, customs, on_ready, stop } = options;
+    let gate = Gate { eyes: gate.eyes.clone().on(ground.folder.as_deref()), ..gate };
     let listener = listen(address)?;
     let local =
         listener.local_addr().map_err(|error| format!("address `{address}` cannot be used: {error}"))?;
@@ -75,9 +78,10 @@ pub async fn run(options: Options) -> Result<(), String> {
         tracing::warn!(%local, "keys and arguments travel unencrypted; put TLS in front of this address");
     }
     let metrics = Arc::new(Metrics::new());
-    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0.clone(), Arc::clone(&metrics)));
-    let reading = Reading::open(store.0).map_err(|fault| fault.to_string())?;
-    let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing);
+    let reading = Reading::open(store.0.clone()).map_err(|fault| fault.to_string())?;
+    let tools = Tools::new(gate.desk.clone(), reading.clone(), sealing, ground);
+    let of_hub = (Arc::clone(&metrics), tools.clone());
+    let hub = mcp.map(|servers| Hub::new(&gate, servers, store.0, of_hub));
     let lost = Lost { desk: gate.desk.clone(), reading: reading.clone() };
     let (telling_reads, telling_sends) = (reading.clone(), tools.clone());
     let behind = Behind { hub: hub.clone(), tools: tools.clone(), alone: local.ip().is_loopback(), customs };

@@ -10,6 +10,8 @@ mod ending;
 mod errand;
 mod fault;
 mod fetch;
+mod hand;
+mod hush;
 pub mod import;
 mod lost;
 mod notice;
@@ -36,6 +38,7 @@ pub(crate) use trust::of as trust_of;
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
 pub use fetch::{Unasked, ask, fetch};
+pub use hand::{Ground, Offered};
 pub use lost::{Lost, takes};
 pub use notice::{Notice, address as notice_address};
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
@@ -48,6 +51,7 @@ pub struct Tools(Arc<Shared>);
 struct Shared {
     lines: Lines,
     store: Store,
+    desktop: hand::Desktop,
     /// How many calls have begun and not ended.
     running: watch::Sender<usize>,
     /// True once calls are given up.
@@ -63,10 +67,12 @@ struct Lines {
 
 impl Tools {
     /// With the secrets of the ledger that `desk` writes and `reading` reads, sealed with `key`.
-    pub fn new(desk: Desk, reading: Reading, key: Option<SealingKey>) -> Self {
+    /// What the gate does itself, it does on `ground`.
+    pub fn new(desk: Desk, reading: Reading, key: Option<SealingKey>, ground: Ground) -> Self {
         let store = Store::new(desk, reading, key);
         let (running, over) = (watch::Sender::new(0), watch::Sender::new(false));
-        Self(Arc::new(Shared { lines: Lines::default(), store, running, over }))
+        let desktop = hand::Desktop::new(ground);
+        Self(Arc::new(Shared { lines: Lines::default(), store, desktop, running, over }))
     }
 
     /// The secrets that are stored.

@@ -35,4 +35,5 @@ pub const HELPER: &str = "portcullis-sandbox-helper";
 pub fn take_over() {
     #[cfg(target_os = "linux")]
     linux::take_over();
+    run::ready();
 }

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::guarantee::Report;
 use crate::spec::Spec;
@@ -101,6 +102,14 @@ impl fmt::Display for NotRun {
     }
 }
 
+/// True once this program has said that it can be the helper.
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// This program can be the helper.
+pub(crate) fn ready() {
+    READY.store(true, Ordering::Relaxed);
+}
+
 /// Runs a program. `helper` is a program that calls [`crate::take_over`] first; none: the one that is running.
 #[cfg(target_os = "linux")]
 pub fn run(
@@ -109,6 +118,11 @@ pub fn run(
     stdin: Stdin,
     sink: &mut dyn Sink,
 ) -> Result<Outcome, NotRun> {
+    // Started again as the helper, a program that does not know of it would do whatever it does: and start helpers.
+    if helper.is_none() && !READY.load(Ordering::Relaxed) {
+        let why = "this program does not begin with `sandbox::take_over`, so that it cannot be the helper";
+        return Err(NotRun::Broken(why.to_owned()));
+    }
     crate::linux::drive::run(spec, helper, stdin, sink)
 }
 

@@ -143,8 +143,10 @@ impl Tool {
         {
             return Some(why);
         }
-        let closed = self.schema.is_some() || self.endpoint.as_ref().is_some_and(|it| !it.open_args);
-        let open = self.endpoint.as_ref().is_some_and(|it| it.open_args)
+        let (endpoint, hand) = (self.endpoint.as_ref(), self.hand.as_ref());
+        let closed = self.schema.is_some() || endpoint.is_some() || hand.is_some();
+        let open = endpoint.is_some_and(|it| it.open_args)
+            || hand.is_some_and(|it| it.open_args)
             || self.schema.as_ref().is_some_and(|it| it.is_open());
         let crate::Json::Map(map) = args else { return None };
         let (name, _) = map.iter().filter(|_| closed && !open).find(|(name, _)| !self.declares(name))?;
@@ -157,6 +159,7 @@ impl Tool {
     fn declares(&self, name: &str) -> bool {
         self.schema.as_ref().is_some_and(|it| it.declares(name))
             || self.roles.iter().any(|(path, _)| path.first().is_some_and(|first| first == name))
+            || self.hand.as_ref().is_some_and(|it| it.arguments().contains(&name))
             || self
                 .endpoint
                 .as_ref()
@@ -171,7 +174,8 @@ impl Tool {
             .endpoint
             .iter()
             .flat_map(|it| it.address.arguments().chain(it.query.iter().map(String::as_str)));
-        let mut all: Vec<&str> = of_schema.chain(of_roles).chain(of_url).collect();
+        let of_hand = self.hand.iter().flat_map(|it| it.arguments());
+        let mut all: Vec<&str> = of_schema.chain(of_roles).chain(of_url).chain(of_hand).collect();
         all.sort_unstable();
         all.dedup();
         all

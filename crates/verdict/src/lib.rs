@@ -19,6 +19,7 @@ mod endpoint;
 mod event;
 mod explain;
 mod guard;
+pub mod hand;
 mod journal;
 pub mod json;
 mod lease;

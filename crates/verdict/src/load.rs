@@ -7,6 +7,7 @@ mod assemble;
 mod cases;
 mod form;
 mod guards;
+mod hand;
 mod lint;
 mod problem;
 mod read;

@@ -116,6 +116,8 @@ pub struct Tool {
     pub schema: Option<Arc<Schema>>,
     /// Where it is, if the gate calls it itself.
     pub endpoint: Option<Arc<Endpoint>>,
+    /// What the gate does itself for it, if that is no call of a URL.
+    pub hand: Option<Arc<crate::hand::Hand>>,
     /// How much of it there may be at once.
     pub strain: Strain,
     /// The bounds of what it runs.

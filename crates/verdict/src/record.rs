@@ -184,6 +184,9 @@ pub struct Settled {
     /// What detectors saw in what came back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// What the gate saw it do: each request of a run, let through or refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<EffectFact>,
     /// Why what came back was given to nobody, if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,

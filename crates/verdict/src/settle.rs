@@ -5,7 +5,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::action::hex;
-use crate::effect::Finding;
+use crate::effect::{EffectFact, Finding};
 use crate::json::Json;
 use crate::limit::Micro;
 use crate::money::Micros;
@@ -30,6 +30,8 @@ pub struct Outcome {
     pub answered: bool,
     /// True if the result is too large to lie beside the record; its digest is on record all the same.
     pub fleeting: bool,
+    /// What the gate saw it do besides what was decided on: each request of a run, let through or refused.
+    pub did: Vec<EffectFact>,
 }
 
 /// What became of a result on its way out.
@@ -55,6 +57,7 @@ impl Outcome {
             screened: None,
             answered: false,
             fleeting: false,
+            did: Vec::new(),
         }
     }
 
@@ -98,6 +101,7 @@ pub(crate) fn settled(
         tokens: outcome.tokens,
         digest: outcome.digest(),
         findings: outcome.screened.as_ref().map(|it| it.findings.clone()).unwrap_or_default(),
+        effects: outcome.did.clone(),
         withheld: outcome.screened.as_ref().and_then(|it| it.withheld.clone()),
         changes: changes(decided, outcome),
         agent: decided.agent.clone(),

@@ -14,8 +14,6 @@ pub struct Refused {
 
 /// `portcullis run`
 pub type RunArgs = Refused;
-/// `portcullis builtin-tools`
-pub type BuiltinArgs = Refused;
 
 /// `portcullis sandbox`
 #[derive(Debug, Subcommand)]

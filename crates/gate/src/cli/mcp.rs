@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::opening::open_gate_inline;
+use super::opening::{Opened, open_gate_inline};
 use super::{Done, Failure, StoreArg};
-use crate::mcp::{self, Options};
+use crate::mcp::{self, Options, OwnTools, Server};
 use crate::policy_watch::PolicyWatch;
 use crate::store::StorePath;
+use crate::tool::{SealingKey, Tools};
+use crate::views::Reading;
 
 /// `portcullis mcp`
 #[derive(Debug, Args)]
@@ -43,7 +45,7 @@ pub struct McpArgs {
     server_name: Option<String>,
     #[command(flatten)]
     store: StoreArg,
-    /// Instead of a server: tools of our own (fs.read, fs.write, fs.list, fs.delete, shell.run, code.run) in this folder
+    /// Instead of a server: tools of our own in this folder (fs.read, fs.write, fs.list, fs.delete, shell.run, code.run, http.request), and those that the policy declares with exec, code, database or builtin
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     builtin: Option<PathBuf>,
     /// The server
@@ -55,15 +57,13 @@ pub struct McpArgs {
 pub fn run(args: McpArgs) -> Done {
     let McpArgs { policy, agent, user, session, environment, server_name, store, builtin, command } = args;
     let store = store.find()?;
-    let (command, server_name) = match builtin {
-        Some(folder) => {
-            (own_tools(&policy, &agent, &folder, &store)?, server_name.or(Some("builtin".to_owned())))
-        }
-        None => (command, server_name),
-    };
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let threads = threads.map_err(|error| Failure::said(format!("the program cannot start: {error}")))?;
-    let opened = threads.block_on(open_gate_inline(&store, &policy, &line(&policy)))?;
+    let mut opened = threads.block_on(open_gate_inline(&store, &policy, &line(&policy)))?;
+    let server = match builtin {
+        Some(folder) => Server::Own(own_tools(&mut opened, &agent, &folder, &store)?),
+        None => Server::Command(command),
+    };
     // The watch goes on beside the messages, which have threads of their own.
     let watch = threads.spawn(PolicyWatch::of(&opened).run());
     let ended = mcp::run(Options {
@@ -73,7 +73,7 @@ pub fn run(args: McpArgs) -> Done {
         user,
         session,
         environment,
-        command,
+        server,
         server_name,
         longest_message: mcp::LONGEST_MESSAGE,
     });
@@ -83,19 +83,21 @@ pub fn run(args: McpArgs) -> Done {
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// The command by which this program is the server itself.
-fn own_tools(policy: &Path, agent: &str, folder: &Path, store: &StorePath) -> Result<Vec<String>, Failure> {
-    let program = std::env::current_exe();
-    let program = program.map_err(|error| Failure::said(format!("this program cannot be found: {error}")))?;
-    let text = |path: &Path| path.display().to_string();
-    Ok(vec![
-        text(&program),
-        "builtin-tools".to_owned(),
-        format!("--line={}", line(policy)),
-        format!("--agent={agent}"),
-        format!("--workspace={}", text(folder)),
-        format!("--store=sqlite:{}", text(&store.0)),
-    ])
+/// The tools of our own, on this folder.
+fn own_tools(
+    opened: &mut Opened,
+    agent: &str,
+    folder: &Path,
+    store: &StorePath,
+) -> Result<OwnTools, Failure> {
+    crate::runs::host::try_it();
+    let ground = opened.ground(Some(folder), store)?;
+    opened.gate.eyes = opened.gate.eyes.clone().on(ground.folder.as_deref());
+    let reading = Reading::open(store.0.clone()).map_err(|fault| Failure::said(fault.to_string()))?;
+    let sealing = SealingKey::from_environment().map_err(Failure::Said)?;
+    let desk = opened.gate.desk.clone();
+    let tools = Tools::new(desk.clone(), reading, sealing, ground);
+    Ok(OwnTools::new(desk, tools, agent.to_owned()))
 }
 
 /// Gates that were started with one policy file share what is in force.

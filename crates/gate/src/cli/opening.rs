@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use verdict::{Command, Halt, Parts, Policy, PolicyVersion};
 
-use super::{Failure, problems};
+use super::{Failure, print, problems};
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::eyes::Eyes;
@@ -16,6 +16,7 @@ use crate::ink::LedgerInk;
 use crate::path::Gate;
 use crate::policy_text;
 use crate::store::StorePath;
+use crate::tool::Ground;
 
 /// A gate that is ready, and what it was made of.
 pub struct Opened {
@@ -31,6 +32,22 @@ pub struct Opened {
     pub line: String,
     /// The ledger's verifier key.
     pub vkey: String,
+}
+
+impl Opened {
+    /// What the gate's own tools work on: `folder`, if there is one, and never the gate's own files.
+    pub fn ground(&self, folder: Option<&Path>, store: &StorePath) -> Result<Ground, Failure> {
+        let named = |path: &Path| {
+            let folder = path.canonicalize().ok().filter(|it| it.is_dir());
+            let shown = print::clean(&path.display().to_string());
+            folder.ok_or_else(|| {
+                Failure::said(format!("--builtin: `{shown}` is no folder that can be entered"))
+            })
+        };
+        let folder = folder.map(named).transpose()?;
+        let own = self.files.iter().chain([&self.policy, &store.0]);
+        Ok(Ground { folder, own: own.filter_map(|file| file.canonicalize().ok()).collect(), helper: None })
+    }
 }
 
 /// Opens the store, founding it if need be, and puts the policy file in force for the gates of `line`. Of a policy

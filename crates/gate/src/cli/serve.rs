@@ -25,6 +25,7 @@ pub const MAIN: &str = "main";
   portcullis serve --policy portcullis.yaml --listen 127.0.0.1:9000 --store sqlite:/var/lib/portcullis/ledger.db
   portcullis serve --policy portcullis.yaml --mcp servers.json   # with MCP servers behind http://127.0.0.1:8787/mcp
   portcullis keys create --role agent --name support-bot      # a key to call it with
+  portcullis serve --policy portcullis.yaml --builtin /srv/work  # with hands of its own: POST /v1/tools/fs.read/call
 
 An edit of the policy file comes into force at once; one with mistakes is logged, and changes nothing.
 SIGTERM and Ctrl-C stop it after what is under way has been settled.")]
@@ -38,6 +39,9 @@ pub struct ServeArgs {
     /// MCP servers to put behind /mcp: a file such as clients have, {"mcpServers": {...}}
     #[arg(long, value_name = "FILE")]
     mcp: Option<PathBuf>,
+    /// The folder of the gate's own tools (fs.read, fs.write, fs.list, fs.delete, shell.run, code.run, http.request): the policy's tools of these names are then these
+    #[arg(long, value_name = "DIR")]
+    builtin: Option<PathBuf>,
     #[command(flatten)]
     customs: Customs,
     #[command(flatten)]
@@ -54,13 +58,18 @@ pub fn run(args: &ServeArgs) -> Done {
         let opened = open_gate(&store, &args.policy, MAIN).await?;
         let watch = tokio::spawn(PolicyWatch::of(&opened).run());
         tracing::info!(version = %opened.gate.desk.policy().version().0, key = opened.vkey, "the policy is in force");
+        if args.builtin.is_some() {
+            crate::runs::host::try_it();
+        }
         crate::runs::host::try_for(&opened.gate.desk.policy());
+        let ground = opened.ground(args.builtin.as_deref(), &store)?;
         let options = Options {
             gate: opened.gate,
             address,
             store: store.clone(),
             line: opened.line,
             mcp,
+            ground,
             sealing,
             customs: args.customs,
             on_ready: Box::new(ready),

@@ -17,11 +17,21 @@ fn events(product: Product) -> (&'static [&'static str], bool) {
     match product {
         Product::ClaudeCode | Product::Codex => (&["PreToolUse", "PostToolUse"], true),
         Product::GeminiCli => (&["BeforeTool", "AfterTool"], true),
-        Product::Cursor => {
-            (&["preToolUse", "beforeShellExecution", "beforeMCPExecution", "beforeReadFile"], false)
-        }
+        // These are for every tool. With those for one kind of tool beside them each call would be decided, and
+        // counted, twice.
+        Product::Cursor => (&["preToolUse", "postToolUse"], false),
     }
 }
+
+/// Where an entry of ours may be that somebody wrote, or an earlier version of this program.
+const OTHERS: [&str; 6] = [
+    "beforeShellExecution",
+    "beforeMCPExecution",
+    "beforeReadFile",
+    "afterShellExecution",
+    "afterMCPExecution",
+    "afterFileEdit",
+];
 
 /// Where a product keeps its settings: in the project at `project`, or in the home folder.
 pub fn file(product: Product, home: &Path, project: Option<&Path>) -> PathBuf {
@@ -87,7 +97,7 @@ fn without(product: Product, text: &str) -> Result<Map<String, Value>, String> {
     };
     let Some(hooks) = settings.get_mut("hooks").and_then(Value::as_object_mut) else { return Ok(settings) };
     let (names, _) = events(product);
-    for name in names {
+    for name in names.iter().chain(&OTHERS) {
         let Some(list) = hooks.get_mut(*name).and_then(Value::as_array_mut) else { continue };
         for entry in list.iter_mut() {
             if let Some(inner) = entry.get_mut("hooks").and_then(Value::as_array_mut) {
@@ -129,6 +139,10 @@ mod tests {
             assert!(!undone.to_string().contains("portcullis"));
         }
         assert_eq!(without_ours(Product::ClaudeCode, theirs).unwrap(), theirs);
+        let old =
+            r#"{"hooks": {"beforeShellExecution": [{"command": "portcullis hook cursor --policy p"}]}}"#;
+        let new = with_ours(Product::Cursor, old, "portcullis hook cursor --policy q").unwrap();
+        assert!(!new.contains("beforeShellExecution") && !new.contains("--policy p"), "{new}");
         assert!(with_ours(Product::ClaudeCode, "[]", "x").is_err());
         assert!(with_ours(Product::ClaudeCode, "{\"hooks\": []}", "x").is_err());
     }

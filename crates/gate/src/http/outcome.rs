@@ -56,7 +56,7 @@ async fn settle(call: &Call, of: Index, decided: Decided, outcome: Outcome) -> R
 }
 
 fn answer(of: Index, outcome: Outcome) -> Result<Reply, Problem> {
-    let Outcome { status, result, cost: _, tokens: _, error: _, screened, answered: _, fleeting: _ } =
+    let Outcome { status, result, cost: _, tokens: _, error: _, screened, answered: _, fleeting: _, did: _ } =
         outcome;
     let (findings, withheld) = screened.map(|it| (it.findings, it.withheld)).unwrap_or_default();
     let findings = findings.iter().map(Seen::from).collect();

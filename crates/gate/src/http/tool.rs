@@ -35,9 +35,9 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
     let policy = call.app.gate.desk.policy();
     // What the policy does not know is decided, and the denial recorded, as for a check.
     let known = policy.agent(&draft.agent).and_then(|_| policy.tool_of(&draft.agent, &draft.tool));
-    if known.is_some_and(|tool| tool.endpoint.is_none()) {
+    if known.is_some_and(|tool| !call.app.tools.carries_out(tool)) {
         let detail = format!(
-            "the policy has no `url` for `{}`, so the gate cannot call it; add one, or carry it out yourself after POST /v1/check",
+            "the policy has no `url`, `exec`, `code`, `database` or `builtin` for `{}`, so the gate cannot call it; add one, or carry it out yourself after POST /v1/check",
             short(&draft.tool)
         );
         return Err(Problem::conflict(detail));

@@ -130,7 +130,7 @@ impl Errand {
             environment: session.environment.clone(),
             key: call.key.clone(),
             by: session.by.clone(),
-            definition: Some(Definition {
+            definition: session.own.is_none().then(|| Definition {
                 server: session.server.clone(),
                 hash: offer.as_ref().map(|offer| offer.hash),
                 text: offer.map(|offer| offer.text),
@@ -175,7 +175,8 @@ impl Errand {
         let Payload::Here(payload) = entry.payload else { return None };
         let payload = String::from_utf8(payload).ok()?;
         let fields = Fields::strict(&payload, &[]).ok()?;
-        fields.raw("result").map(|raw| raw.get().to_owned())
+        let raw = fields.raw("result")?.get();
+        Some(if self.session.own.is_some() { super::own::again(raw) } else { raw.to_owned() })
     }
 
     async fn withdraw(&self, approval: Index) {
@@ -257,7 +258,8 @@ impl World for Errand {
             Err(Lost::InPart) => return Outcome::plain(Status::Unknown),
         }
         let Ok(answer) = wait.await else { return Outcome::plain(Status::Unknown) };
-        let outcome = outcome_of(&answer, &self.call);
+        let own = self.session.own.as_ref().and_then(|ends| ends.take(&self.raw_id));
+        let outcome = own.unwrap_or_else(|| outcome_of(&answer, &self.call));
         let (answer, outcome) = self.held_back(hold, answer, outcome).await;
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         outcome

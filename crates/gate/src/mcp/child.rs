@@ -32,6 +32,10 @@ pub(super) struct Child {
 pub(super) struct Leash(Option<Pid>);
 
 impl Leash {
+    /// Of a server that is no process.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
     /// Asks the group to end.
     pub(super) fn terminate(&self) {
         self.signal(Signal::TERM);

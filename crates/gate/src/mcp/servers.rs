@@ -48,6 +48,8 @@ pub enum Reach {
         /// What it finds in its environment beside ours.
         env: Vec<(String, String)>,
     },
+    /// Not at all: it is the gate's own tools.
+    Own,
     /// By streamable HTTP.
     Url {
         /// Its endpoint.
@@ -60,7 +62,8 @@ pub enum Reach {
 }
 
 const TOP: [&str; 3] = ["mcpServers", "approvals", "origins"];
-const SERVER: [&str; 11] = [
+const SERVER: [&str; 12] = [
+    "builtin",
     "command",
     "args",
     "env",
@@ -108,7 +111,7 @@ impl Servers {
     pub fn cas(&self) -> impl Iterator<Item = Option<&str>> {
         self.list.iter().map(|server| match &server.reach {
             Reach::Url { ca, .. } => ca.as_deref(),
-            Reach::Command { .. } => None,
+            Reach::Command { .. } | Reach::Own => None,
         })
     }
 
@@ -155,7 +158,19 @@ fn server_of(name: &str, json: &Json, env: Env<'_>) -> Result<Option<Server>, St
         Some(Json::Bool(true)) => return Ok(None),
         Some(other) => return Err(format!("`disabled` is {}; write true or false", other.kind())),
     }
+    let own = match map.get("builtin") {
+        None | Some(Json::Bool(false)) => false,
+        Some(Json::Bool(true)) => true,
+        Some(other) => return Err(format!("`builtin` is {}; write true or false", other.kind())),
+    };
     let prefix = match text_of(map, "prefix")? {
+        // What is decided is the policy's tool of this very name.
+        Some(prefix) if own && !prefix.is_empty() => {
+            return Err(
+                "`prefix` is not for the gate's own tools, which have their names from the policy".to_owned()
+            );
+        }
+        _ if own => String::new(),
         None => format!("{name}{BETWEEN}"),
         Some(prefix) if prefix.is_empty() => prefix,
         Some(prefix) => {
@@ -163,9 +178,16 @@ fn server_of(name: &str, json: &Json, env: Env<'_>) -> Result<Option<Server>, St
             format!("{prefix}{BETWEEN}")
         }
     };
-    let reach = reach(map, env)?;
+    let reach = if own { of_own(map)? } else { reach(map, env)? };
     kind(map, &reach)?;
     Ok(Some(Server { name: name.to_owned(), prefix, environment: text_of(map, "environment")?, reach }))
+}
+
+fn of_own(map: &Map) -> Result<Reach, String> {
+    match ["command", "args", "env", "url", "headers", "ca"].into_iter().find(|key| map.get(key).is_some()) {
+        Some(key) => Err(format!("it is `builtin` and has a `{key}`; remove one of them")),
+        None => Ok(Reach::Own),
+    }
 }
 
 fn reach(map: &Map, env: Env<'_>) -> Result<Reach, String> {

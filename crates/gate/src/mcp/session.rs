@@ -15,6 +15,7 @@ use super::catalogue::{Catalogue, Item, Offer, Page, Then, View, canonical};
 use super::envelope::Id;
 use super::flight::Flight;
 use super::lines::{Lost, Way};
+use super::own::Ends;
 use super::reply;
 use crate::eyes::Shown;
 use crate::metrics::Metrics;
@@ -48,6 +49,8 @@ pub(super) struct Session {
     /// What requests of the gate's own carry as `_meta`, as written.
     meta: Option<String>,
     metrics: Option<Arc<Metrics>>,
+    /// Where the ends of calls are found, if the server is the gate's own.
+    pub(super) own: Option<Arc<Ends>>,
     client: Box<dyn Way>,
     server_end: Box<dyn Way>,
     requests: Mutex<Requests>,
@@ -99,6 +102,7 @@ pub(super) struct Names {
     pub(super) waits: bool,
     pub(super) meta: Option<String>,
     pub(super) metrics: Option<Arc<Metrics>>,
+    pub(super) own: Option<Arc<Ends>>,
 }
 
 impl Session {
@@ -109,8 +113,21 @@ impl Session {
         (client, server_end): (Box<dyn Way>, Box<dyn Way>),
         runtime: Handle,
     ) -> Arc<Self> {
-        let Names { store, agent, user, run, made_up, secret, environment, server, by, waits, meta, metrics } =
-            names;
+        let Names {
+            store,
+            agent,
+            user,
+            run,
+            made_up,
+            secret,
+            environment,
+            server,
+            by,
+            waits,
+            meta,
+            metrics,
+            own,
+        } = names;
         Arc::new(Self {
             gate,
             store,
@@ -124,6 +141,7 @@ impl Session {
             waits,
             meta,
             metrics,
+            own,
             client,
             server_end,
             requests: Mutex::default(),
@@ -434,6 +452,10 @@ impl Session {
 
     /// Records definitions that are new; true for each whose definition is the accepted one.
     async fn pin(&self, items: &[Item<'_>]) -> Result<Vec<bool>, Halt> {
+        // What the gate's own tools are is the policy's to say, and nobody else's to accept.
+        if self.own.is_some() {
+            return Ok(vec![true; items.len()]);
+        }
         let named: Vec<Option<(String, String)>> =
             items.iter().map(|item| Some((item.name.clone()?, hex(&item.offer.as_ref()?.hash)))).collect();
         let before = self.pins(named.clone()).await?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sandbox::{Changes, NotRun, Outcome as Ended, Report, Spec, State};
 use serde_json::{Value, json};
-use verdict::{Json, Outcome, Status};
+use verdict::{EffectFact, Json, Outcome, Status};
 
 use crate::proxy::Request;
 
@@ -18,11 +18,13 @@ pub struct Ran {
     /// True if the program ended by itself with code 0.
     well: bool,
     changes: Option<Changes>,
+    /// What it asked of the network.
+    did: Vec<EffectFact>,
 }
 
 impl Ran {
     pub(super) fn broken(why: String) -> Self {
-        Self { told: Err(why), well: false, changes: None }
+        Self { told: Err(why), well: false, changes: None, did: Vec::new() }
     }
 
     pub(super) fn new(
@@ -36,6 +38,7 @@ impl Ran {
             Err(not_run) => return Self::broken(not_run.to_string()),
         };
         let Ended { ended: end, report, cut, printed, undone, upper } = ended;
+        let did = requests.iter().map(Request::effect).collect();
         let told = json!({
             "exit_code": end.code,
             "signal": end.signal,
@@ -53,7 +56,7 @@ impl Ran {
             "sandbox": held(&report),
         });
         let well = end.code == Some(0) && !end.timed_out;
-        let mut ran = Self { told: Ok(told), well, changes: None };
+        let mut ran = Self { told: Ok(told), well, changes: None, did };
         if let (Some(upper), Some(workspace)) = (upper, &spec.workspace) {
             ran.read(upper, &workspace.path, own);
         }
@@ -104,7 +107,7 @@ impl Ran {
             Ok(told) => {
                 let status = if self.well { Status::Success } else { Status::Failed };
                 let result = Json::parse(told.to_string().as_bytes()).ok();
-                Outcome { result, ..Outcome::plain(status) }
+                Outcome { result, did: self.did, ..Outcome::plain(status) }
             }
         }
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use verdict::{Address, Endpoint, Json};
 
 use super::fault::{Fault, Why};
+use super::hush::Hush;
 use super::pool::Sender;
 use super::stream::{self, Cut, Passed, Sink};
 use super::{Lines, egress};
@@ -54,8 +55,8 @@ pub(super) struct Way<'w> {
     /// What the connection is for: the tool's name and everything that says whom it trusts.
     pub(super) purpose: &'w str,
     pub(super) deadline: Instant,
-    /// Where pieces of an answer go as they come.
-    pub(super) sink: Option<&'w Sink>,
+    /// Where pieces of an answer go as they come, and what is taken out of them.
+    pub(super) sink: Option<(&'w Sink, &'w Hush)>,
 }
 
 /// Heads and lines of answers beyond this are refused.
@@ -148,7 +149,7 @@ async fn exchange(
     let cut = Cut::of(media).filter(|_| matches!(status, 200..=299));
     let reading = async {
         match (way.sink, cut) {
-            (Some(sink), Some(cut)) => match stream::pass(answered.into_body(), limit, cut, sink).await {
+            (Some(to), Some(cut)) => match stream::pass(answered.into_body(), limit, cut, to).await {
                 Passed::Whole(pieces) => (Read::Whole(Bytes::new()), Some(pieces)),
                 Passed::TooLong => (Read::TooLong, None),
                 Passed::Broken => (Read::Broken, None),

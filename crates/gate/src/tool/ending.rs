@@ -86,7 +86,7 @@ pub(super) fn outcome(attempt: Attempt, endpoint: &Endpoint) -> (Outcome, Option
 }
 
 /// The largest result that is kept beside its record, in bytes.
-const KEPT: usize = 256 * 1024;
+pub(super) const KEPT: usize = 256 * 1024;
 
 fn done(answer: Answer) -> (Outcome, Option<Fault>) {
     if let (Some(pieces), Ok(_)) = (&answer.pieces, &answer.body) {

@@ -19,10 +19,24 @@ const AT_ONCE: usize = 64;
 /// How long it may take to record the end of a call, in microseconds.
 const SLACK: i64 = 5_000_000;
 
+/// How long a run may take where nobody says, and how long whatever the gate does itself may wait for its turn, start
+/// and be cleared away, in milliseconds.
+const RUN_MS: u64 = 30_000;
+const TURN_MS: u64 = 20_000;
+
 /// Microseconds in which the end of this call is on record, whatever happens to it but for the end of the gate.
 pub fn takes(policy: &Policy, draft: &Draft) -> Option<i64> {
-    let endpoint = policy.tool_of(&draft.agent, &draft.tool)?.endpoint.as_deref()?;
-    i64::try_from(endpoint.timeout_ms).ok()?.saturating_mul(1_000).checked_add(SLACK)
+    let tool = policy.tool_of(&draft.agent, &draft.tool)?;
+    let ms = match (tool.endpoint.as_deref(), tool.hand.as_deref()) {
+        (Some(endpoint), _) => endpoint.timeout_ms,
+        (None, Some(hand)) if hand.runs() => {
+            let bound = policy.bounds(&draft.agent, &draft.tool).timeout_ms;
+            bound.unwrap_or(RUN_MS).saturating_add(TURN_MS)
+        }
+        (None, Some(hand)) => hand.timeout_ms.saturating_add(TURN_MS),
+        (None, None) => return None,
+    };
+    i64::try_from(ms).ok()?.saturating_mul(1_000).checked_add(SLACK)
 }
 
 /// Looks for them, and records them.

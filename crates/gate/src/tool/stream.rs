@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use verdict::Json;
 use verdict::json::Map;
 
+use super::hush::Hush;
+
 /// Where pieces go. A listener who has gone stops nothing: the call goes on, and its end is recorded.
 #[derive(Clone, Debug)]
 pub struct Sink {
@@ -51,8 +53,9 @@ pub(super) enum Passed {
     Broken,
 }
 
-/// Reads an answer of at most `limit` bytes, and passes its pieces on.
-pub(super) async fn pass(mut body: Incoming, limit: usize, cut: Cut, sink: &Sink) -> Passed {
+/// Reads an answer of at most `limit` bytes, and passes its pieces on without the tool's secret.
+pub(super) async fn pass(mut body: Incoming, limit: usize, cut: Cut, to: (&Sink, &Hush)) -> Passed {
+    let (sink, hush) = to;
     let (mut cutter, mut pieces, mut length) = (Cutter::new(cut), Vec::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return Passed::Broken };
@@ -62,11 +65,13 @@ pub(super) async fn pass(mut body: Incoming, limit: usize, cut: Cut, sink: &Sink
             return Passed::TooLong;
         }
         for piece in cutter.take(&data) {
+            let piece = hush.clean(piece);
             sink.pass(piece.clone()).await;
             pieces.push(piece);
         }
     }
     if let Some(last) = cutter.finish() {
+        let last = hush.clean(last);
         sink.pass(last.clone()).await;
         pieces.push(last);
     }

@@ -48,7 +48,7 @@ impl Trust {
         })
     }
 
-    fn config(&self, ca: Option<&str>) -> Result<Arc<ClientConfig>, Fault> {
+    pub(super) fn config(&self, ca: Option<&str>) -> Result<Arc<ClientConfig>, Fault> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = ca.map(str::to_owned);
         if let Some(config) = known.get(&key) {

@@ -109,6 +109,9 @@ pub struct OutcomeView {
     /// Who reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// What the gate saw it do: each request of a run, let through or refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
     /// What it gave back; only for a single decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Value>")]
@@ -253,6 +256,7 @@ fn outcome_of(settled: &Settled) -> OutcomeView {
         cost_usd: settled.cost.map(Dollars),
         tokens: settled.tokens,
         by: settled.by.clone(),
+        effects: settled.effects.iter().map(Effect::from).collect(),
         result: None,
         error: None,
     }

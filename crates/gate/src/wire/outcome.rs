@@ -56,6 +56,7 @@ impl OutcomeRequest {
             screened: None,
             answered: false,
             fleeting: false,
+            did: Vec::new(),
         }
     }
 }

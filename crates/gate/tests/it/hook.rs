@@ -322,7 +322,7 @@ fn installing_works_for_every_product_and_is_undone_to_the_byte() {
             let shown = hook(&desk, &install, "");
             let text = String::from_utf8_lossy(&shown.stdout).into_owned();
             assert_eq!(shown.status.code(), Some(1), "{product}: nobody agreed");
-            assert!(text.contains(&format!("+ ")) && text.contains(&format!("hook {product}")), "{text}");
+            assert!(text.contains("+ ") && text.contains(&format!("hook {product}")), "{text}");
             assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs, "nothing is written before that");
             install.push("--yes");
             assert!(hook(&desk, &install, "").status.success());

@@ -111,6 +111,16 @@ impl Served {
 
     /// With MCP servers behind `/mcp`.
     pub fn start_with(folder: Arc<Folder>, policy: &str, mcp: Option<gate::mcp::servers::Servers>) -> Self {
+        Self::start_on(folder, policy, mcp, gate::tool::Ground::default())
+    }
+
+    /// With a ground for the gate's own tools.
+    pub fn start_on(
+        folder: Arc<Folder>,
+        policy: &str,
+        mcp: Option<gate::mcp::servers::Servers>,
+        ground: gate::tool::Ground,
+    ) -> Self {
         let gate = open_gate(&folder, policy);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -122,6 +132,7 @@ impl Served {
             store: StorePath(folder.0.join("ledger.db")),
             line: "main".to_owned(),
             mcp,
+            ground,
             sealing: Some(gate::tool::SealingKey::parse(&"5a".repeat(32)).unwrap()),
             customs: CUSTOMS.with(std::cell::Cell::get),
             on_ready: Box::new(move |at| ready.send(at).unwrap()),

@@ -277,6 +277,34 @@ python3 /tmp/t.py "#;
          ('HTTP/1.1 200 Connection established', 39)\nHTTP/1.1 403 Forbidden\nHTTP/1.1 400 Bad Request\n0 2\n1 1 1 1 13\n"
     );
     assert_eq!(said.out, wanted, "{}", said.err);
+    // Each request stands in the record of the run's end as an effect of it, refused ones too.
+    under(&desk, &policy, &[], "true").ok();
+    let effects = ends(&desk)[0]["effects"].clone();
+    let noted: Vec<(&str, &str)> = effects
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["resource"].as_str().unwrap(), it["note"].as_str().unwrap()))
+        .collect();
+    let (here, there) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{other}"));
+    assert_eq!(noted[0], (here.as_str(), "GET /path"), "{effects}");
+    assert!(noted[1].0 == there && noted[1].1.starts_with("GET /: refused: "), "{effects}");
+    assert!(noted.iter().any(|it| it.0 == here && it.1.starts_with("CONNECT")), "{effects}");
+    assert!(
+        noted.iter().any(|it| it.0 == "127.0.0.1:22" && it.1.starts_with("SOCKS: refused: ")),
+        "{effects}"
+    );
+    assert!(effects.as_array().unwrap().iter().all(|it| it["kind"] == "net.connect"), "{effects}");
+}
+
+/// The outcomes on record, as they are written there.
+fn ends(desk: &Desk) -> Vec<serde_json::Value> {
+    let exported = desk.run(&["ledger", "export"]).ok();
+    let lines = exported.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let bodies = lines.filter_map(|line| line["body"].as_str().map(str::to_owned));
+    bodies
+        .filter_map(|body| serde_json::from_str::<serde_json::Value>(&body).unwrap().get("settled").cloned())
+        .collect()
 }
 
 #[test]
@@ -297,15 +325,20 @@ fn builtin_tools_are_decided_and_stay_in_the_workspace() {
     let desk = Desk::new();
     let ws = workspace(&desk);
     let require = if is_root() { "all" } else { "[files.read, files.write, network, privileges, time]" };
+    let shop = desk.path("shop.db");
+    let made = rusqlite::Connection::open(&shop).unwrap();
+    made.execute_batch("CREATE TABLE items (id INTEGER); INSERT INTO items VALUES (7)").unwrap();
     desk.write(
         "tools.yaml",
         &format!(
             "version: 1\n\
              tools:\n  fs.read: {{args: {{path: fs.read}}}}\n  fs.write: {{args: {{path: fs.write}}}}\n  fs.list: {{args: {{path: fs.read}}}}\n  \
-             fs.delete: {{args: {{path: fs.delete}}}}\n  shell.run: {{args: {{command: shell}}}}\n  code.run: {{effects: [code.run]}}\n\
+             fs.delete: {{args: {{path: fs.delete}}}}\n  \
+             sql.query: {{database: {{sqlite: {}}}}}\n  add: {{exec: [/bin/echo, '{{a}}-{{b}}'], description: Adds}}\n  shell.run: {{args: {{command: shell}}}}\n  code.run: {{effects: [code.run]}}\n\
              agents:\n  bot:\n    sandbox: {{timeout: 20s, require: {require}}}\n    \
-             rules: [{{name: r, allow: [fs.read, fs.write, fs.list, shell.run, code.run]}}]\n    \
-             boundaries: {{commands: {{unknown: allow}}}}\n"
+             rules: [{{name: r, allow: [fs.read, fs.write, fs.list, shell.run, code.run, sql.query, add]}}]\n    \
+             boundaries: {{commands: {{unknown: allow}}}}\n",
+            shop.display()
         ),
     );
     let policy = desk.path("tools.yaml");
@@ -356,6 +389,17 @@ fn builtin_tools_are_decided_and_stay_in_the_workspace() {
         let ran = call("code.run", serde_json::json!({"language": "python", "code": "print(6 * 7)"}));
         assert_eq!(ran["structuredContent"]["stdout"], "42\n", "{ran}");
     }
+    let failed = call("shell.run", serde_json::json!({"command": "echo out; exit 4"}));
+    assert!(failed["isError"] == true && failed["structuredContent"]["exit_code"] == 4, "{failed}");
+    // What the policy declares is offered beside them.
+    assert_eq!(
+        call("add", serde_json::json!({"a": "x y", "b": "$HOME"}))["structuredContent"]["stdout"],
+        "x y-$HOME\n"
+    );
+    let rows = call("sql.query", serde_json::json!({"sql": "SELECT id FROM items"}));
+    assert_eq!(rows["structuredContent"]["rows"], serde_json::json!([[7]]), "{rows}");
+    let write = call("sql.query", serde_json::json!({"sql": "DELETE FROM items"}));
+    assert_eq!(write["isError"], true, "{write}");
     // What no rule allows, and what leads out, is not done.
     let denied = call("fs.delete", serde_json::json!({"path": "c"}));
     assert!(denied["isError"] == true && ws.join("c").exists(), "{denied}");
@@ -367,5 +411,7 @@ fn builtin_tools_are_decided_and_stay_in_the_workspace() {
     let held = call("fs.write", serde_json::json!({"path": ".git/hooks/pre-commit", "content": "x"}));
     assert_eq!(held["isError"], true, "{held}");
     drop(to);
-    server.wait().unwrap();
+    assert!(server.wait().unwrap().success());
+    let settled = ends(&desk);
+    assert!(settled.iter().any(|it| it["status"] == "failed"), "{settled:?}");
 }

@@ -293,6 +293,7 @@ impl World for Chance<'_> {
             screened: None,
             answered: false,
             fleeting: false,
+            did: Vec::new(),
         }
     }
 }

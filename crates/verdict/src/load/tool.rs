@@ -51,21 +51,25 @@ pub(super) fn read(entry: &Entry, report: &mut Report) -> Tool {
         disabled: flag(node, "enabled") == Some(false),
         schema: schema(node, report),
         endpoint: None,
+        hand: None,
         strain: strain(node),
         bounds: super::sandbox::read(node, report).map(Arc::new),
     };
+    if let Some(hand) = super::hand::read(entry, report) {
+        return Tool { hand: Some(Arc::new(hand.clone())), ..super::hand::filled(tool, &hand) };
+    }
     let endpoint = endpoint(entry, &tool, report);
     Tool { endpoint: endpoint.map(Arc::new), ..tool }
 }
 
-fn flag(node: &Node, key: &str) -> Option<bool> {
+pub(super) fn flag(node: &Node, key: &str) -> Option<bool> {
     match node.get(key).and_then(Node::scalar).map(form::plain) {
         Some(Plain::Bool(flag)) => Some(flag),
         _ => None,
     }
 }
 
-fn number<T: TryFrom<i64>>(node: &Node, key: &str) -> Option<T> {
+pub(super) fn number<T: TryFrom<i64>>(node: &Node, key: &str) -> Option<T> {
     let n = node.get(key).and_then(Node::scalar).and_then(|scalar| form::count(scalar).ok())?;
     T::try_from(n).ok()
 }
@@ -112,8 +116,14 @@ fn strain(node: &Node) -> Strain {
     strain
 }
 
+/// The keys that speak of calls of a URL, and of nothing else.
+pub(super) const OF_URLS: &[&str] =
+    &["test_url", "method", "query", "auth", "signing", "signed_answers", "max_retries", "idempotent"];
+
 /// The keys that speak of calls, and say nothing of a tool that the gate does not call.
-const OF_CALLS: [&str; 12] = [
+const OF_CALLS: [&str; 14] = [
+    "undeclared_args",
+    "stdin",
     "test_url",
     "method",
     "query",
@@ -131,10 +141,9 @@ const OF_CALLS: [&str; 12] = [
 fn endpoint(entry: &Entry, tool: &Tool, report: &mut Report) -> Option<Endpoint> {
     let node = &entry.value;
     let Some(url) = node.get("url") else {
-        let lost = node
-            .entries()
-            .iter()
-            .find(|it| OF_CALLS.contains(&it.key.as_str()) || it.key == "undeclared_args");
+        // Of a tool with another way, or two of them, that was said already.
+        let other = super::hand::WAYS.iter().any(|way| node.get(way).is_some());
+        let lost = node.entries().iter().find(|it| !other && OF_CALLS.contains(&it.key.as_str()));
         if let Some(lost) = lost {
             let message =
                 format!("`{}` is about calling `{}`, which has no `url`", lost.key, short(&entry.key));
@@ -214,7 +223,7 @@ fn auth(node: &Node, report: &mut Report) -> Option<Auth> {
     }
 }
 
-fn source(node: &Node, report: &mut Report) -> Option<SecretSource> {
+pub(super) fn source(node: &Node, report: &mut Report) -> Option<SecretSource> {
     let from = |key: &str| text(node, key);
     match (from("env"), from("file"), from("stored")) {
         (Some(name), None, None) => Some(SecretSource::Env(name)),

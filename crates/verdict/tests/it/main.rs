@@ -19,6 +19,7 @@ mod load;
 mod boundaries;
 mod canonical;
 mod decisions;
+mod hands;
 mod leases;
 mod limits;
 mod memory;

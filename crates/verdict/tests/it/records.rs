@@ -75,6 +75,7 @@ fn decided() -> impl Strategy<Value = Decided> {
                 yields: if asks { vec!["private".into()] } else { Vec::new() },
                 asks: asks.then(|| Asks { terms, people: vec!["ann".into()], expires: number }),
                 approval: approval.then_some(index),
+                until: effects.then_some(number),
                 duplicate_of: observed.then_some(index),
                 by,
             }

@@ -43,8 +43,8 @@ const ONCE: Micro = 24 * 3_600 * SECOND;
 async fn governed(call: &Call, request: RunTool) -> Result<Reply, Problem> {
     let mut draft = draft_for(call, request)?;
     let policy = call.app.gate.desk.policy();
-    let endpoint = policy.tool_of(&draft.agent, &draft.tool).and_then(|tool| tool.endpoint.as_ref());
-    if endpoint.is_some_and(|endpoint| !endpoint.idempotent) {
+    let tool = policy.tool_of(&draft.agent, &draft.tool).filter(|tool| call.app.tools.carries_out(tool));
+    if tool.is_some_and(|tool| tool.endpoint.as_ref().is_none_or(|endpoint| !endpoint.idempotent)) {
         draft.key = Some(key_of(call, &draft).await?);
     }
     reply::json(&carried(call, draft).await?)
@@ -54,10 +54,10 @@ async fn governed(call: &Call, request: RunTool) -> Result<Reply, Problem> {
 pub(super) async fn carried(call: &Call, mut draft: Draft) -> Result<Value, Problem> {
     let start = Instant::now();
     let policy = call.app.gate.desk.policy();
-    let endpoint = policy.tool_of(&draft.agent, &draft.tool).and_then(|tool| tool.endpoint.as_ref());
+    let tool = policy.tool_of(&draft.agent, &draft.tool).filter(|tool| call.app.tools.carries_out(tool));
     // Its client names no approval when it comes back: what was asked for exactly this action is looked up.
     draft.approval = question_for(call, &draft).await?;
-    if endpoint.is_some() {
+    if tool.is_some() {
         let (carried, told) = tool::carry(call, draft, Duration::ZERO).await?;
         return match carried {
             Carried::Refused(receipt) => {

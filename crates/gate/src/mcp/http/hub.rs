@@ -24,6 +24,7 @@ use crate::mcp::envelope::{Message, read, text};
 use crate::mcp::servers::Servers;
 use crate::metrics::Metrics;
 use crate::path::Gate;
+use crate::tool::Tools;
 
 /// The most sessions, and of one key.
 const MOST: usize = 512;
@@ -120,6 +121,8 @@ pub(super) struct Shared {
     dialers: HashMap<Option<String>, Dialer>,
     /// What is known of servers that are asked without a session, in the order of the servers.
     pub(super) known: Vec<Known>,
+    /// What the gate does itself.
+    pub(super) tools: Tools,
     /// Where decisions are counted.
     pub(super) metrics: Arc<Metrics>,
     /// Whoever keeps a server running holds one.
@@ -144,8 +147,14 @@ pub struct Hub {
 
 impl Hub {
     /// No session yet. `store` is the file of the ledger that the gate writes.
-    pub fn new(gate: &Gate, servers: Servers, store: PathBuf, metrics: Arc<Metrics>) -> Arc<Self> {
-        let here = Gate { eyes: Eyes::here(), ..gate.clone() };
+    /// `tools` are the gate's own, for servers that are those.
+    pub fn new(
+        gate: &Gate,
+        servers: Servers,
+        store: PathBuf,
+        (metrics, tools): (Arc<Metrics>, Tools),
+    ) -> Arc<Self> {
+        let here = Gate { eyes: Eyes::here().on(gate.eyes.folder()), ..gate.clone() };
         let known = servers.list.iter().map(|_| Known::default()).collect();
         let owned = |ca: Option<&str>| (ca.map(str::to_owned), dialer(ca));
         let dialers = servers.cas().chain([None]).map(owned).collect();
@@ -157,6 +166,7 @@ impl Hub {
             dialers,
             known,
             metrics,
+            tools,
             keepers: Arc::default(),
         };
         Arc::new(Self { shared: Arc::new(shared), visits: Mutex::default(), kept: Kept::default() })

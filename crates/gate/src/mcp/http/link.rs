@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -17,11 +18,13 @@ use super::pipes::{self, End, Output, Pipes};
 use super::remote;
 use super::sessionless::speaks;
 use super::visit::Visit;
+use crate::mcp::LONGEST_MESSAGE;
 use crate::mcp::envelope::{Id, Message, read, text};
 use crate::mcp::lines::{Got, Lost, Way};
+use crate::mcp::own::Ends;
 use crate::mcp::pump::{client_line, server_line};
 use crate::mcp::servers::Reach;
-use crate::mcp::session::Session;
+use crate::mcp::session::{Names, Session};
 
 /// How long a server may take to start and to answer `initialize`: some are fetched from the network first.
 const STARTING: Duration = Duration::from_secs(120);
@@ -128,13 +131,16 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
     match &server.reach {
         Reach::Command { line, env } => match pipes::start(line, env) {
             Err(why) => why,
-            Ok(Pipes { way, output, end }) => {
-                let session = session(visit, at, &border, Box::new(way));
-                let reading = listen(Arc::clone(&session), output, border);
-                let why = attend(visit, at, &session, (again, reading)).await;
-                ended(visit, at, (&session, &why), Some(end)).await
-            }
+            Ok(pipes) => piped(visit, at, pipes, (again, border, None)).await,
         },
+        Reach::Own => {
+            let own = visit.own_tools();
+            let started = own.start(Handle::current(), LONGEST_MESSAGE).and_then(pipes::of);
+            match started {
+                Err(why) => why,
+                Ok(pipes) => piped(visit, at, pipes, (again, border, Some(own.ends()))).await,
+            }
+        }
         Reach::Url { url, headers, .. } if visit.known(at).is_some_and(Known::is_only_modern) => {
             let (way, ear) = remote::connect_turned(visit.client(at), (url, headers));
             let session = session(visit, at, &border, Box::new(way));
@@ -166,10 +172,34 @@ async fn live(visit: &Arc<Visit>, at: usize, again: bool) -> String {
     }
 }
 
+/// One life of a server that is spoken to by pipes. `own`: where the ends of its calls are, if it is the gate's own.
+async fn piped(
+    visit: &Arc<Visit>,
+    at: usize,
+    pipes: Pipes,
+    (again, border, own): (bool, Arc<Border>, Option<Arc<Ends>>),
+) -> String {
+    let Pipes { way, output, end } = pipes;
+    let names = Names { own, ..visit.names(at) };
+    let session = named(visit, at, (&border, names), Box::new(way));
+    let reading = listen(Arc::clone(&session), output, border);
+    let why = attend(visit, at, &session, (again, reading)).await;
+    ended(visit, at, (&session, &why), Some(end)).await
+}
+
 fn session(visit: &Arc<Visit>, at: usize, border: &Arc<Border>, way: Box<dyn Way>) -> Arc<Session> {
+    named(visit, at, (border, visit.names(at)), way)
+}
+
+fn named(
+    visit: &Arc<Visit>,
+    at: usize,
+    (border, names): (&Arc<Border>, Names),
+    way: Box<dyn Way>,
+) -> Arc<Session> {
     let to_client = Box::new(ToClient { visit: Arc::downgrade(visit), at });
     let to_server = Box::new(ToServer::new(way, Arc::clone(border)));
-    Session::new(visit.gate(at), visit.names(at), (to_client, to_server), tokio::runtime::Handle::current())
+    Session::new(visit.gate(at), names, (to_client, to_server), Handle::current())
 }
 
 /// Greets a server and listens to it until it ends, or the client is gone. Why it ended.

@@ -36,7 +36,12 @@ pub(super) struct Pipes {
 
 /// Starts a server. The error is a sentence. To be called on a runtime.
 pub(super) fn start(line: &[String], env: &[(String, String)]) -> Result<Pipes, String> {
-    let Child { input, output, ended, leash } = child::start_with(line, env)?;
+    of(child::start_with(line, env)?)
+}
+
+/// A server that was started. The error is a sentence. To be called on a runtime.
+pub(super) fn of(child: Child) -> Result<Pipes, String> {
+    let Child { input, output, ended, leash } = child;
     let unusable = |error: std::io::Error| format!("the server's input or output cannot be used: {error}");
     let input = pipe::Sender::from_owned_fd(OwnedFd::from(input)).map_err(unusable)?;
     let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output)).map_err(unusable)?;

@@ -70,7 +70,7 @@ fn elsewhere(shared: &Shared, at: usize) -> Option<To<'_>> {
     let server = shared.servers.list.get(at)?;
     match &server.reach {
         Reach::Url { url, headers, .. } => Some(To { at, server, url, headers }),
-        Reach::Command { .. } => None,
+        Reach::Command { .. } | Reach::Own => None,
     }
 }
 

@@ -18,6 +18,7 @@ use super::many;
 use super::modern::Known;
 use super::streams::{Events, Streams, Wanted};
 use crate::mcp::envelope::{Fields, Id, Message, Odd, id_of, read, text};
+use crate::mcp::own::OwnTools;
 use crate::mcp::pump::client_line;
 use crate::mcp::screen::spliced;
 use crate::mcp::servers::{Reach, Server};
@@ -135,6 +136,12 @@ impl Visit {
             Some(Reach::Url { .. }) => self.shared.elsewhere.clone(),
             _ => self.shared.here.clone(),
         }
+    }
+
+    /// The gate's own tools, for who calls.
+    pub(super) fn own_tools(&self) -> OwnTools {
+        let Shared { here, tools, .. } = &*self.shared;
+        OwnTools::new(here.desk.clone(), tools.clone(), self.who.agent.clone())
     }
 
     /// Who calls, for the session with server `at`.
@@ -413,6 +420,7 @@ pub(super) fn names(shared: &Shared, who: &Principal, at: usize, made_up: String
         waits: shared.servers.waits,
         meta: None,
         metrics: Some(Arc::clone(&shared.metrics)),
+        own: None,
     }
 }
 

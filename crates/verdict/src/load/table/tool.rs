@@ -49,11 +49,16 @@ pub(super) const TOOL: Section = Section {
         may(
             "undeclared_args",
             One(Choice("answer", &["deny", "allow"])),
-            "What happens to arguments that neither `schema` nor `args` nor the URL names, of a tool with a `url`. Without it: deny.",
+            "What happens to arguments that neither `schema` nor `args` nor the URL names, of a tool that the gate carries out. Without it: deny.",
             "allow",
         ),
         URL,
         TEST_URL,
+        EXEC,
+        STDIN,
+        CODE_KEY,
+        DATABASE_KEY,
+        BUILTIN,
         METHOD,
         QUERY,
         AUTH_KEY,
@@ -82,6 +87,32 @@ const URL: Key = may(
     One(Url),
     "Where the gate calls it. `{name}` in the path is the argument of that name.",
     "'https://api.example.com/items/{id}'",
+);
+const EXEC: Key = may(
+    "exec",
+    Several(Text),
+    "The command that it is, program and words, run in the sandbox. `{name}` in a word is the argument of that name; no shell reads it.",
+    "[jq, -r, '{filter}', data.json]",
+);
+const STDIN: Key =
+    may("stdin", One(Argument), "The argument that the command reads from its standard input.", "document");
+const CODE_KEY: Key = may(
+    "code",
+    Kind::Section(&CODE),
+    "The code that it is, run in the sandbox.",
+    "{language: python, text: 'import json, sys; print(len(json.load(sys.stdin)))'}",
+);
+const DATABASE_KEY: Key = may(
+    "database",
+    Kind::Section(&DATABASE),
+    "The database that it asks: its argument `sql` is one statement, `params` a list of values for it.",
+    "{sqlite: /srv/shop.db}",
+);
+const BUILTIN: Key = may(
+    "builtin",
+    One(Choice("tool", OWN)),
+    "The tool of the gate's own that it is. Files are those of `sandbox: {workspace: DIR}`.",
+    "fs.read",
 );
 const TEST_URL: Key = may(
     "test_url",
@@ -159,6 +190,51 @@ const MAX_RESPONSE_BYTES: Key = may(
     "The longest answer that is read. Without it: 1048576.",
     "65536",
 );
+
+/// The gate's own tools: the names of [`crate::hand::Own::ALL`]; a test holds the two together.
+const OWN: &[&str] =
+    &["fs.read", "fs.write", "fs.list", "fs.delete", "shell.run", "code.run", "http.request"];
+
+const CODE: Section = Section {
+    name: "code",
+    doc: "Code that the gate runs in the sandbox.",
+    keys: &[
+        need(
+            "language",
+            One(Choice("language", &["python", "javascript", "shell"])),
+            "In which language.",
+            "python",
+        ),
+        may(
+            "text",
+            One(Text),
+            "The code. It reads the arguments from its standard input, as JSON.",
+            "'print(1)'",
+        ),
+        may("argument", One(Argument), "Instead: the argument that has the code.", "code"),
+    ],
+};
+
+const DATABASE: Section = Section {
+    name: "a database",
+    doc: "A database, and what statements may do there.",
+    keys: &[
+        may("sqlite", One(Text), "Its file. An absolute path.", "/srv/shop.db"),
+        may(
+            "postgresql",
+            Kind::Section(&SECRET),
+            "Where its connection string is (`postgresql://...`).",
+            "{env: SHOP_DATABASE}",
+        ),
+        may(
+            "access",
+            One(Choice("access", &["read", "write", "schema"])),
+            "What statements may do: read, in a transaction that cannot write; change rows too; change tables too. Without it: read.",
+            "read",
+        ),
+        may("max_rows", One(Between(1, 100_000)), "The most rows of an answer. Without it: 1000.", "100"),
+    ],
+};
 
 const AUTH: Section = Section {
     name: "an auth",

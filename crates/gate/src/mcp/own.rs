@@ -1,0 +1,204 @@
+//! The gate's own tools as an MCP server in this very process: tools that were safe from the start.
+//!
+//! Answerable for speaking MCP to the gate in front of it, which decides every call before it comes here, and for
+//! handing it the outcome beside the answer, so that what is recorded is what was done. What a tool does is in
+//! [`crate::tool`]; decides nothing.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::process::ExitStatus;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use verdict::{Json, Outcome, Status};
+
+use super::child::{Child, Leash};
+use super::lines::{Got, Lines};
+use crate::desk::Desk;
+use crate::tool::{Offered, Tools};
+
+/// Revisions of the protocol, the newest first.
+const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/// The most ends that are kept for whoever takes them.
+const MOST: usize = 8_192;
+
+/// The server, for one agent.
+#[derive(Clone)]
+pub struct OwnTools {
+    desk: Desk,
+    tools: Tools,
+    agent: String,
+    ends: Arc<Ends>,
+}
+
+/// How calls ended whose answers are on their way, by the id of the request as it is written.
+#[derive(Default)]
+pub(super) struct Ends(Mutex<HashMap<String, Outcome>>);
+
+impl Ends {
+    /// How the call of this request ended.
+    pub(super) fn take(&self, id: &str) -> Option<Outcome> {
+        // One id may be written in several ways.
+        let id = serde_json::from_str::<Value>(id).ok()?.to_string();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    }
+
+    fn put(&self, id: String, outcome: Outcome) {
+        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of calls that nobody waited for stay; so many are none that anybody waits for.
+        if ends.len() >= MOST {
+            ends.clear();
+        }
+        ends.insert(id, outcome);
+    }
+}
+
+impl OwnTools {
+    /// The tools of `tools` that `agent` has by the policy that `desk` holds.
+    pub fn new(desk: Desk, tools: Tools, agent: String) -> Self {
+        Self { desk, tools, agent, ends: Arc::default() }
+    }
+
+    /// Where the ends of its calls are found.
+    pub(super) fn ends(&self) -> Arc<Ends> {
+        Arc::clone(&self.ends)
+    }
+
+    /// Starts it: two threads and no process. The error is a sentence.
+    pub(super) fn start(&self, runtime: Handle, longest: usize) -> Result<Child, String> {
+        let odd = |error: std::io::Error| format!("the gate's own tools cannot be started: {error}");
+        let (requests, input) = std::io::pipe().map_err(odd)?;
+        let (output, answers) = std::io::pipe().map_err(odd)?;
+        let file = |fd: OwnedFd| File::from(fd);
+        let (ends, ended) = watch::channel(None);
+        let (to, from) = channel();
+        let mut answers = file(answers.into());
+        let write = move || {
+            said(&from, &mut answers);
+            drop(answers);
+            ends.send_replace(Some(ExitStatus::default()));
+        };
+        let (server, lines) = (self.clone(), Lines::new(file(requests.into()), longest));
+        let read = move || server.listen(lines, &to, &runtime);
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        thread("own-tools-out").spawn(write).map_err(odd)?;
+        thread("own-tools-in").spawn(read).map_err(odd)?;
+        Ok(Child { input: file(input.into()), output: file(output.into()), ended, leash: Leash::none() })
+    }
+
+    fn listen(&self, mut lines: Lines, to: &Sender<Value>, runtime: &Handle) {
+        let mut line = Vec::new();
+        while let Ok(got) = lines.next(&mut line) {
+            match got {
+                Got::End => return,
+                Got::TooLong => continue,
+                Got::Line => (),
+            }
+            // What is no message was not passed on by the gate in front.
+            let Ok(message) = serde_json::from_slice::<Value>(&line) else { continue };
+            let Some((id, method)) = message.get("id").zip(message.get("method").and_then(Value::as_str))
+            else {
+                continue;
+            };
+            let (id, none) = (id.clone(), json!({}));
+            let params = message.get("params").unwrap_or(&none);
+            let result = match method {
+                "initialize" => greet(params),
+                "ping" => json!({}),
+                "tools/list" => json!({"tools": self.listed()}),
+                "tools/call" => {
+                    let (server, params, to) = (self.clone(), params.clone(), to.clone());
+                    runtime.spawn(async move {
+                        let result = server.called(&id, &params).await;
+                        let _gone = to.send(json!({"jsonrpc": "2.0", "id": id, "result": result}));
+                    });
+                    continue;
+                }
+                _ => {
+                    let error = json!({"code": -32601, "message": "there is no such method"});
+                    let _gone = to.send(json!({"jsonrpc": "2.0", "id": id, "error": error}));
+                    continue;
+                }
+            };
+            let _gone = to.send(json!({"jsonrpc": "2.0", "id": id, "result": result}));
+        }
+    }
+
+    fn listed(&self) -> Vec<Value> {
+        let offered = self.tools.offered(&self.desk.policy(), &self.agent);
+        let listed = offered.into_iter().map(|it| {
+            let Offered { name, description, schema } = it;
+            json!({"name": name, "description": description, "inputSchema": schema})
+        });
+        listed.collect()
+    }
+
+    async fn called(&self, id: &Value, params: &Value) -> Value {
+        let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
+        let none = json!({});
+        let args = params.get("arguments").filter(|it| !it.is_null()).unwrap_or(&none);
+        let args = Json::parse(args.to_string().as_bytes()).unwrap_or(Json::Null);
+        let policy = self.desk.policy();
+        let outcome = match self.tools.by_hand(&policy, (&self.agent, name), &args).await {
+            Ok((outcome, fault)) => {
+                let error = outcome.error.or(fault.map(|fault| fault.message));
+                Outcome { error, ..outcome }
+            }
+            Err(fault) => Outcome { error: Some(fault.message), ..Outcome::plain(Status::Cancelled) },
+        };
+        let told = told(&outcome);
+        self.ends.put(id.to_string(), outcome);
+        told
+    }
+}
+
+/// What the client gets: the result, with the reason if it is not one that was hoped for.
+fn told(outcome: &Outcome) -> Value {
+    let result = outcome.result.as_ref().and_then(|it| serde_json::from_str(&it.canonical()).ok());
+    let failed = outcome.status != Status::Success;
+    let mut result = match result {
+        Some(Value::Object(map)) => map,
+        Some(other) => serde_json::Map::from_iter([("result".to_owned(), other)]),
+        None => serde_json::Map::new(),
+    };
+    if let Some(error) = outcome.error.as_ref().filter(|_| failed && !result.contains_key("error")) {
+        result.insert("error".to_owned(), json!(error));
+    }
+    let result = Value::Object(result);
+    json!({
+        "content": [{"type": "text", "text": result.to_string()}],
+        "structuredContent": result,
+        "isError": failed,
+    })
+}
+
+/// A result that was kept, as the client gets it.
+pub(super) fn again(result: &str) -> String {
+    let result = Json::parse(result.as_bytes()).ok();
+    told(&Outcome { result, ..Outcome::plain(Status::Success) }).to_string()
+}
+
+fn said(from: &Receiver<Value>, to: &mut File) {
+    while let Ok(message) = from.recv() {
+        if writeln!(to, "{message}").and_then(|()| to.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+fn greet(params: &Value) -> Value {
+    let asked = params.get("protocolVersion").and_then(Value::as_str);
+    let [newest, ..] = REVISIONS;
+    let revision = REVISIONS.into_iter().find(|it| Some(*it) == asked).unwrap_or(newest);
+    json!({
+        "protocolVersion": revision,
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": "portcullis-builtin", "version": env!("CARGO_PKG_VERSION")},
+    })
+}
