@@ -62,9 +62,10 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
         let end = stretch::word_end(text, span.end);
         hits.push(hit("score", score, span.start..end));
     }
-    let mut state = State::of(&GRAMMAR);
+    // Most texts need none.
+    let mut state = None;
     for stretch in stretches.within(text) {
-        read(text, stretch, &mut state, hits);
+        read(text, stretch, state.get_or_insert_with(|| State::of(&GRAMMAR)), hits);
     }
     for stretch in spelled.into_inner().within(text) {
         stretch::spelled_out(text, stretch, hits);

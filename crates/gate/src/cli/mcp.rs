@@ -90,7 +90,6 @@ fn own_tools(
     folder: &Path,
     store: &StorePath,
 ) -> Result<OwnTools, Failure> {
-    crate::runs::host::try_it();
     let ground = opened.ground(Some(folder), store)?;
     opened.gate.eyes = opened.gate.eyes.clone().on(ground.folder.as_deref());
     let reading = Reading::open(store.0.clone()).map_err(|fault| Failure::said(fault.to_string()))?;

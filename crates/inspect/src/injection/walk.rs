@@ -66,7 +66,8 @@ pub(super) fn walk(text: &str, mut word: impl FnMut(Word), mut spelled: impl FnM
     let bytes = text.as_bytes();
     let mut edges = Edges::default();
     let rest = rest(bytes);
-    let mut all = blocks(bytes, &rest).chain([&[0; WIDTH]]).map(|block| edges.of(block));
+    let beyond = Block { stops: u64::MAX, ..Block::default() };
+    let mut all = blocks(bytes, &rest).map(|block| edges.of(block)).chain([beyond]);
     let mut now = all.next().unwrap_or_default();
     let mut base = 0;
     let mut before = 0;

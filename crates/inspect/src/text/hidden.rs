@@ -5,7 +5,9 @@
 //! emoji need, and marks of texts that run from right to left, are not held against anyone.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use verdict::Risk;
 
 use crate::Hit;
@@ -108,10 +110,12 @@ fn judge(
     }
 }
 
+static STYLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("style="));
+
 /// Styles that leave nothing to see, and what stands in them.
 fn styles(text: &str, hits: &mut Vec<Hit>) {
     let mut done = 0;
-    for at in memchr::memmem::find_iter(text.as_bytes(), b"style=") {
+    for at in STYLE.find_iter(text.as_bytes()) {
         if at < done {
             continue;
         }

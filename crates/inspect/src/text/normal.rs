@@ -178,6 +178,7 @@ fn entity(text: &str) -> Option<(char, usize)> {
 
 /// HTML entities. With `stop` an entity that only now came to be is broken instead, so that the form is one.
 fn resolve(text: &str, stop: bool) -> Option<(String, Map)> {
+    memchr::memchr(b'&', text.as_bytes())?;
     let mut writer = Writer::default();
     let mut at = 0;
     for found in memchr::memchr_iter(b'&', text.as_bytes()) {
