@@ -112,7 +112,7 @@ impl Run {
 
     fn block(self, handle: &tokio::runtime::Handle, cancelled: &AtomicBool) -> Ran {
         let Self { spec, hosts, own, input, helper } = self;
-        if let Some(why) = host::refuses(&spec.accept_missing) {
+        if let Some(why) = host::refuses(&spec.accept_missing, helper.as_ref()) {
             return Ran::broken(why);
         }
         let proxy = hosts.map(|hosts| Proxy::new(hosts, handle.clone()));

@@ -110,6 +110,16 @@ pub(crate) fn ready() {
     READY.store(true, Ordering::Relaxed);
 }
 
+/// Refuses where nothing can be the helper. Started again as one, a program that does not know of it would do whatever
+/// it does: and start helpers.
+pub(crate) fn can_help(helper: Option<&PathBuf>) -> Result<(), NotRun> {
+    if helper.is_none() && !READY.load(Ordering::Relaxed) {
+        let why = "this program does not begin with `sandbox::take_over`, so that it cannot be the helper";
+        return Err(NotRun::Broken(why.to_owned()));
+    }
+    Ok(())
+}
+
 /// Runs a program. `helper` is a program that calls [`crate::take_over`] first; none: the one that is running.
 #[cfg(target_os = "linux")]
 pub fn run(
@@ -118,11 +128,7 @@ pub fn run(
     stdin: Stdin,
     sink: &mut dyn Sink,
 ) -> Result<Outcome, NotRun> {
-    // Started again as the helper, a program that does not know of it would do whatever it does: and start helpers.
-    if helper.is_none() && !READY.load(Ordering::Relaxed) {
-        let why = "this program does not begin with `sandbox::take_over`, so that it cannot be the helper";
-        return Err(NotRun::Broken(why.to_owned()));
-    }
+    can_help(helper.as_ref())?;
     crate::linux::drive::run(spec, helper, stdin, sink)
 }
 

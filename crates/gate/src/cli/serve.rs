@@ -59,7 +59,7 @@ pub fn run(args: &ServeArgs) -> Done {
         let watch = tokio::spawn(PolicyWatch::of(&opened).run());
         tracing::info!(version = %opened.gate.desk.policy().version().0, key = opened.vkey, "the policy is in force");
         if args.builtin.is_some() {
-            crate::runs::host::try_it();
+            crate::runs::host::try_it(None);
         }
         crate::runs::host::try_for(&opened.gate.desk.policy());
         let ground = opened.ground(args.builtin.as_deref(), &store)?;

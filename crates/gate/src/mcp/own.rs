@@ -73,7 +73,7 @@ impl OwnTools {
     /// Starts it: two threads and no process. The error is a sentence.
     pub(super) fn start(&self, runtime: Handle, longest: usize) -> Result<Child, String> {
         let odd = |error: std::io::Error| format!("the gate's own tools cannot be started: {error}");
-        crate::runs::host::try_it();
+        crate::runs::host::try_it(self.tools.helper());
         let (requests, input) = std::io::pipe().map_err(odd)?;
         let (output, answers) = std::io::pipe().map_err(odd)?;
         let file = |fd: OwnedFd| File::from(fd);

@@ -3,6 +3,7 @@
 //! Answerable for no program being run by such a gate where an attempt has got in that is said to be kept out: a return
 //! code is no evidence. The attempts themselves are the sandbox's.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,16 +19,17 @@ static WANTED: AtomicBool = AtomicBool::new(false);
 /// Tries this host if the policy bounds what programs may do.
 pub fn try_for(policy: &Policy) {
     if policy.has_bounds() {
-        try_it();
+        try_it(None);
     }
 }
 
-/// Tries this host, once, on a thread of its own. A run that comes before it is done waits for it.
-pub fn try_it() {
+/// Tries this host, once, on a thread of its own. A run that comes before it is done waits for it. `helper` is the
+/// program that runs are helped by; none: the one that is running.
+pub fn try_it(helper: Option<PathBuf>) {
     if WANTED.swap(true, Ordering::Relaxed) {
         return;
     }
-    let thread = std::thread::Builder::new().name("canaries".to_owned()).spawn(|| match found() {
+    let thread = std::thread::Builder::new().name("canaries".to_owned()).spawn(move || match found(helper) {
         Ok(broken) if broken.is_empty() => tracing::info!("the sandbox holds what it says on this host"),
         Ok(broken) => {
             let names: Vec<&str> = broken.iter().map(|(_, name)| name.as_str()).collect();
@@ -41,8 +43,8 @@ pub fn try_it() {
     }
 }
 
-fn found() -> &'static Result<Vec<(Guarantee, String)>, String> {
-    FOUND.get_or_init(|| match doctor::canaries(None) {
+fn found(helper: Option<PathBuf>) -> &'static Result<Vec<(Guarantee, String)>, String> {
+    FOUND.get_or_init(|| match doctor::canaries(helper) {
         Ok(diagnosis) => Ok(broken(&diagnosis)),
         Err(not_run) => Err(not_run.to_string()),
     })
@@ -55,11 +57,11 @@ fn broken(diagnosis: &Diagnosis) -> Vec<(Guarantee, String)> {
 
 /// Why a run is refused here, if it is: something that it requires, and that is said to be kept, was broken. A host on
 /// which nothing could be tried refuses by itself.
-pub(super) fn refuses(waived: &[Guarantee]) -> Option<String> {
+pub(super) fn refuses(waived: &[Guarantee], helper: Option<&PathBuf>) -> Option<String> {
     if !WANTED.load(Ordering::Relaxed) {
         return None;
     }
-    let Ok(broken) = found() else { return None };
+    let Ok(broken) = found(helper.cloned()) else { return None };
     why(broken, waived)
 }
 
@@ -100,6 +102,6 @@ mod tests {
         assert!(said.contains("`sockets.kernel`") && said.contains("`net_vsock`"), "{said}");
         assert_eq!(why(&broken, &[Guarantee::KernelSockets]), None);
         // Who runs one program and ends has tried nothing.
-        assert_eq!(refuses(&[]), None);
+        assert_eq!(refuses(&[], None), None);
     }
 }

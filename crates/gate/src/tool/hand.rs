@@ -68,6 +68,11 @@ struct Job<'j> {
 pub(crate) type Ended = (Outcome, Option<Fault>);
 
 impl Tools {
+    /// The program that helps its runs; none: the one that is running.
+    pub fn helper(&self) -> Option<PathBuf> {
+        self.0.desktop.ground.helper.clone()
+    }
+
     /// What the gate does itself for a tool; none if it is at a URL, or its caller carries it out. The error says why
     /// a tool of the gate's own is not done.
     pub(super) fn hand_of(&self, tool: &Tool) -> Result<Option<Arc<Hand>>, Fault> {

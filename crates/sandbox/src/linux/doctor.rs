@@ -99,6 +99,7 @@ pub fn canaries(program: Option<PathBuf>) -> Result<Diagnosis, NotRun> {
 }
 
 fn tried(program: Option<PathBuf>, names: &[&str]) -> Result<Diagnosis, NotRun> {
+    run::can_help(program.as_ref())?;
     let broken = |error: io::Error| NotRun::Broken(format!("the doctor cannot set its stage: {error}"));
     let program =
         program.map_or_else(std::env::current_exe, Ok).and_then(std::fs::canonicalize).map_err(broken)?;
