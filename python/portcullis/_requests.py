@@ -62,6 +62,11 @@ class Calls:
         return waiting(request, float(named.get("wait_s") or 0) + 60.0)
 
     @staticmethod
+    def hook(product: str, body: Data) -> Request:
+        # An action each time: never twice once it may have arrived.
+        return ask("POST", "v1", "hooks", product, json_body=body, repeatable=False)
+
+    @staticmethod
     def register_tool(name: str, url: str, fields: Data) -> Request:
         # The same declaration twice is one.
         return ask("POST", "v1", "tools", json_body={"name": name, "url": url, **fields}, repeatable=True)

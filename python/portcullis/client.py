@@ -359,6 +359,11 @@ class Portcullis:
         """What the key of this client may do."""
         return cast(Data, self._send(ask("GET", "v1", "key")))
 
+    def hook(self, product: str, agent_id: str, event: Mapping[str, Any], **fields: Any) -> Data:
+        """What the hook of a coding agent (`claude-code`, `codex`, `cursor`, `gemini-cli`) is told of an event.
+        `fields`: `user`, `folder`, `home`, `grant`."""
+        return cast(Data, self._send(Calls.hook(product, {"agent_id": agent_id, "event": dict(event), **fields})))
+
     def evaluate(self, request: Mapping[str, Any]) -> Data:
         """OpenID AuthZEN: one evaluation."""
         return cast(Data, self._send(ask("POST", "access", "v1", "evaluation", json_body=dict(request))))

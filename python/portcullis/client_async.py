@@ -366,6 +366,11 @@ class AsyncPortcullis:
         """What the key of this client may do."""
         return cast(Data, await self._send(ask("GET", "v1", "key")))
 
+    async def hook(self, product: str, agent_id: str, event: Mapping[str, Any], **fields: Any) -> Data:
+        """What the hook of a coding agent (`claude-code`, `codex`, `cursor`, `gemini-cli`) is told of an event.
+        `fields`: `user`, `folder`, `home`, `grant`."""
+        return cast(Data, await self._send(Calls.hook(product, {"agent_id": agent_id, "event": dict(event), **fields})))
+
     async def evaluate(self, request: Mapping[str, Any]) -> Data:
         """OpenID AuthZEN: one evaluation."""
         return cast(Data, await self._send(ask("POST", "access", "v1", "evaluation", json_body=dict(request))))

@@ -349,6 +349,8 @@ def test_the_gate_carries_a_registered_tool_out(carrier: tuple[Server, str]) -> 
     with pytest.raises(ApiError) as forbidden:
         gate.register_tool("x.y", url)
     assert forbidden.value.status == 403
+    event = {"hook_event_name": "PreToolUse", "tool_name": "Nothing", "tool_input": {}, "session_id": "s"}
+    assert "deny" in str(gate.hook("claude-code", "bot", event))
     root.remove_tool("echo.say")
     with pytest.raises(ApiError):
         root.tool("echo.say")
@@ -393,7 +395,7 @@ def test_every_call_of_the_api_has_a_method(root: Portcullis, monkeypatch: pytes
 
 
 def _given(name: str) -> Any:
-    return {"checks": [{"agent_id": "bot", "tool": "x"}], "request": {}, "index": "x"}.get(name, "x")
+    return {"checks": [{"agent_id": "bot", "tool": "x"}], "request": {}, "index": "x", "event": {}}.get(name, "x")
 
 
 async def _awaited(answer: Any) -> Any:
