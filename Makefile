@@ -22,7 +22,7 @@ lint: rust ## Formatting and lints.
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and programs that must not compile.
-	@if $(CARGO) nextest --version >/dev/null 2>&1; \
+	@export PATH="$$PATH:$$(tests/postgres)"; if $(CARGO) nextest --version >/dev/null 2>&1; \
 	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else $(CARGO) test --locked --workspace --tests --no-fail-fast; fi
 	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked --workspace --doc
@@ -30,7 +30,7 @@ unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and progra
 SECONDS ?= 3600
 
 fuzz: rust ## Gives every reader of hostile text texts that nobody wrote, for SECONDS each (3600); FUZZ_TARGET=shell for one.
-	FUZZ_SECONDS=$(SECONDS) $(CARGO) test --release --locked -p inspect --test it -- --nocapture fuzz::
+	FUZZ_SECONDS=$(SECONDS) FUZZ_TIMED=1 $(CARGO) test --profile fuzz --locked -p inspect --test it -- --nocapture fuzz::
 
 e2e: rust ## The real MCP client and server, through the gate.
 	$(CARGO) build --locked --bin portcullis

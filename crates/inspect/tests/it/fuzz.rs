@@ -2,8 +2,8 @@
 //!
 //! Answerable for making the texts, for running a target over them and for naming the smallest text that breaks
 //! one. Deterministic: each target has its own dice, seeded by its name, and seeds from `corpus/`. A short run is
-//! part of the tests; `make fuzz` runs the same for FUZZ_SECONDS each, with new dice every time, and then also
-//! measures time. To add a target, add a line to `targets.rs`. What broke one belongs into `corpus/fuzz/NAME.txt`.
+//! part of the unit tests; `make fuzz` runs the same for FUZZ_SECONDS each, with new dice every time, and with
+//! FUZZ_TIMED it also measures time. To add a target, add a line to `targets.rs`. What broke one belongs into `corpus/fuzz/NAME.txt`.
 
 mod dice;
 mod targets;
@@ -48,6 +48,7 @@ fn no_text_breaks_a_reader() {
 /// Runs one target; says what broke it.
 fn run(target: &Target, seconds: Option<Duration>) -> Option<String> {
     let seeds = seeds(target);
+    let timed = std::env::var_os("FUZZ_TIMED").is_some();
     let salt = if seconds.is_some() { std::process::id().into() } else { 0 };
     let mut dice = Dice::new(target.name, salt);
     let start = Instant::now();
@@ -63,8 +64,8 @@ fn run(target: &Target, seconds: Option<Duration>) -> Option<String> {
             None => dice.text(&seeds, if done % 97 == 96 { LONGEST / target.cost } else { 2_000 }),
         };
         done += 1;
-        if let Some(why) = breaks(target, &text, seconds.is_some()) {
-            let small = shrink(target, text, seconds.is_some());
+        if let Some(why) = breaks(target, &text, timed) {
+            let small = shrink(target, text, timed);
             return Some(format!("{}, after {done} texts: {why}\n{small:?}", target.name));
         }
     }
