@@ -23,6 +23,9 @@ impl Walk<'_> {
                 if param.op.ends_with('=') {
                     self.scope.set(name, vec![other.clone()]);
                 }
+                if is_inherited(name) {
+                    return vec![Field::unknown()];
+                }
                 // Not set by the script: the environment seldom is, and the script says what it expects.
                 vec![other]
             }
@@ -81,6 +84,24 @@ impl Walk<'_> {
             _ => (UNKNOWN.to_string(), String::new()),
         }
     }
+}
+
+/// True for a variable that the environment may well hold, and whose value nobody should get by naming another: where
+/// credentials lie, and the folder before.
+fn is_inherited(name: &str) -> bool {
+    const NAMES: &[&str] =
+        &["PATH", "OLDPWD", "KUBECONFIG", "SSH_AUTH_SOCK", "NETRC", "BASH_ENV", "ENV", "HISTFILE"];
+    const ENDS: &[&str] = &[
+        "_CREDENTIALS",
+        "_CREDENTIALS_FILE",
+        "_TOKEN",
+        "_TOKEN_FILE",
+        "_SECRET",
+        "_KEY",
+        "_KEY_FILE",
+        "_PASSWORD",
+    ];
+    NAMES.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 fn each(values: Option<Vec<Field>>, change: impl Fn(&str) -> Option<String>) -> Vec<Field> {
