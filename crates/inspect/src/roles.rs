@@ -173,14 +173,19 @@ pub fn files(kind: &str, text: &str, around: &Surroundings) -> Vec<Effect> {
     }
 }
 
-/// Each host that a URL may mean; a `file:` URL is a path.
+/// Each host that a URL may mean. A `file:` URL is a path, and no host that a boundary of hosts could admit.
 pub fn connections(text: &str, around: &Surroundings) -> Vec<Effect> {
     match net::reached(text) {
         Ok(reached) => reached
             .into_iter()
             .flat_map(|it| match it {
                 net::Reached::Host(host) => vec![Effect::new("net.connect", Target::Host(host))],
-                net::Reached::File(path) => files("fs.read", &path, around),
+                net::Reached::File(path) => {
+                    let mut effects = files("fs.read", &path, around);
+                    let nowhere = Effect::new("net.connect", Target::Unknown);
+                    effects.push(nowhere.noting("the address is a file of this machine"));
+                    effects
+                }
                 net::Reached::Inline => Vec::new(),
             })
             .collect(),
