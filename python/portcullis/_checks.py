@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from . import _engine
+from . import _engine, _later
 from ._later import asyncio as _asyncio
 from ._roles import Leaf, leaves
 from .approval import ApprovalGate, ApprovalRequest, AsyncApprovalGate
@@ -183,7 +182,7 @@ def digest_of(operation: str, seen: Seen) -> str:
     except ValueError:
         parts = [(place, role, _identity(value)) for place, role, value in seen.leaves]
         text = repr((operation, parts))
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    return str(_later.hashlib().sha256(text.encode("utf-8", "replace")).hexdigest())
 
 
 def _identity(value: Any) -> str:

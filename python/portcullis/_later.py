@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["asyncio", "new_id"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["asyncio", "hashlib", "hmac", "new_id", "path"]
 
 
 def asyncio() -> Any:
@@ -13,6 +16,27 @@ def asyncio() -> Any:
     import asyncio as found
 
     return found
+
+
+def hashlib() -> Any:
+    """The module `hashlib`, which loads a library of its own."""
+    import hashlib as found
+
+    return found
+
+
+def hmac() -> Any:
+    """The module `hmac`, which needs that one."""
+    import hmac as found
+
+    return found
+
+
+def path(text: str | Path) -> Path:
+    """A path."""
+    from pathlib import Path as found
+
+    return found(text)
 
 
 def new_id() -> str:

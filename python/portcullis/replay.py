@@ -9,14 +9,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import _later
 from ._later import new_id
 from ._redact import redacted
 from .boundaries import Boundary, BoundarySet, BoundaryViolation
 from .policies import Policy, PolicyAction, PolicyResult, PolicySet
 from .tracing import Trace, TraceEntry, TraceStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["RecordedOperation", "RecordedSession", "ReplayResult", "SessionRecorder", "SessionReplayer"]
 
@@ -145,7 +148,7 @@ class RecordedSession:
 
     def save(self, path: str | Path) -> None:
         """To a JSON file that only its owner can read."""
-        path = Path(path)
+        path = _later.path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(self.to_dict(), file, indent=2)
@@ -153,7 +156,7 @@ class RecordedSession:
     @classmethod
     def load(cls, path: str | Path) -> RecordedSession:
         """From a JSON file."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        return cls.from_dict(json.loads(_later.path(path).read_text(encoding="utf-8")))
 
 
 class SessionRecorder:

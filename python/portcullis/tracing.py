@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import itertools
 import json
 import os
@@ -14,11 +12,14 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import _later
 from ._later import new_id
 from ._redact import redacted
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Trace", "TraceEntry", "TraceExporter", "TraceLevel", "TraceStatus", "Tracer"]
 
@@ -388,7 +389,7 @@ class TraceExporter:
     @staticmethod
     def to_file(trace: Trace, path: str | Path, pretty: bool = True, *, key: str | None = None) -> None:
         """The trace as a JSON file that only its owner can read."""
-        path = Path(path)
+        path = _later.path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(TraceExporter.to_json(trace, pretty, key=key))
@@ -398,7 +399,7 @@ class TraceExporter:
         """A trace from JSON. Raises `ValueError` if it was changed since it was written."""
         data: dict[str, Any] = json.loads(json_str)
         seal = str(data.pop("seal", ""))
-        if not hmac.compare_digest(seal.encode(), _seal(data, key).encode()):
+        if not _later.hmac().compare_digest(seal.encode(), _seal(data, key).encode()):
             raise ValueError(
                 "the trace is not as it was written: its seal does not fit "
                 "(changed, without a seal, or sealed with another key)"
@@ -408,7 +409,7 @@ class TraceExporter:
     @staticmethod
     def from_file(path: str | Path, *, key: str | None = None) -> Trace:
         """A trace from a file. Raises `ValueError` if it was changed since it was written."""
-        return TraceExporter.from_json(Path(path).read_text(encoding="utf-8"), key=key)
+        return TraceExporter.from_json(_later.path(path).read_text(encoding="utf-8"), key=key)
 
     @staticmethod
     def to_summary(trace: Trace) -> str:
@@ -436,5 +437,5 @@ def _seal(data: dict[str, Any], key: str | None) -> str:
     chain = b"portcullis trace 1"
     for part in (head, *data.get("entries", [])):
         text = json.dumps(part, sort_keys=True, separators=(",", ":")).encode()
-        chain = hmac.new(secret.encode(), chain + b"\n" + text, hashlib.sha256).digest()
+        chain = _later.hmac().digest(secret.encode(), chain + b"\n" + text, "sha256")
     return f"{'hmac' if secret else 'sha256'}:{chain.hex()}"
