@@ -22,7 +22,7 @@ lint: rust ## Formatting and lints.
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and programs that must not compile.
-	@export PATH="$$PATH:$$(tests/postgres)"; if $(CARGO) nextest --version >/dev/null 2>&1; \
+	@postgres=$$(tests/postgres); export PATH="$$PATH$${postgres:+:$$postgres}"; if $(CARGO) nextest --version >/dev/null 2>&1; \
 	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else $(CARGO) test --locked --workspace --tests --no-fail-fast; fi
 	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked --workspace --doc
