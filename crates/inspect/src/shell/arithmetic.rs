@@ -1,8 +1,6 @@
 //! What the shell runs while it counts: a subscript is expanded again wherever a name or a number is taken, so
 //! `test -v 'a[$(id)]'`, `read 'a[$(id)]'` and `x='a[$(id)]'; echo $((x))` run `id` (Bash manual, 6.5 and 6.7).
 
-use verdict::{Effect, Target};
-
 use super::field::{Feed, Field};
 use super::walk::Walk;
 
@@ -58,8 +56,7 @@ impl Walk<'_> {
     /// Runs what a text substitutes when the shell reads it a second time.
     pub fn expanded_again(&mut self, text: &str) {
         if text.contains('"') {
-            return self
-                .effect(Effect::new("process.exec", Target::Unknown).noting("runs what a text substitutes"));
+            return self.unknown_exec("runs what a text substitutes");
         }
         self.apart(|walk| walk.text(&format!(": \"{text}\""), Feed::Nothing));
     }

@@ -2,10 +2,9 @@
 
 use super::dollar::unescaped;
 use super::field::{Feed, Field, joined};
-use super::options::{self, Style};
+use super::options;
 use super::walk::Walk;
-
-const FIRST: Style = Style { single: false, abbreviates: true, first: true };
+use super::wrappers::FIRST;
 
 const XARGS: &[&str] = &[
     "-I",

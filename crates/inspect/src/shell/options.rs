@@ -52,10 +52,9 @@ pub fn split(fields: &[Field], values: &[&str], style: Style) -> Args {
             let is_cut = value.is_none() && style.abbreviates && is_cut(name, values, style);
             // What starts another program has few options, and refuses a name that is short for two.
             let takes = value.is_none() && (values.contains(&name) || is_cut && style.first);
-            let may_take = is_cut;
             let value = if takes {
                 fields.next().cloned()
-            } else if may_take {
+            } else if is_cut {
                 // Its value if it is cut short, a word of its own if it is another option: both count.
                 fields.clone().next().cloned()
             } else {

@@ -7,7 +7,8 @@ use super::options::{self, Args, Style};
 use super::walk::Walk;
 use super::{environment, many, schedule, shells};
 
-const FIRST: Style = Style { single: false, abbreviates: true, first: true };
+/// How what starts another program reads its options: they end where that program begins.
+pub const FIRST: Style = Style { single: false, abbreviates: true, first: true };
 
 /// Options that name the folder in which the program starts.
 const FOLDERS: &[&str] = &["--chdir", "--wd", "--wdns", "--workdir", "--working-directory"];
