@@ -161,12 +161,8 @@ fn answer(product: Product, with: &With) -> ExitCode {
 fn decide(product: Product, with: &With, bytes: &[u8], event: &Event) -> Result<Say, Failure> {
     let agent = with.agent.as_deref().unwrap_or(product.name());
     let served = Served::find(with.gate.as_deref(), with.key_file.as_deref())?;
-    let policy = with.policy.clone();
-    let policy = match (&served, policy) {
-        (Some(_), policy) => policy,
-        (None, policy) => Some(policy.unwrap_or_else(|| PathBuf::from(USUAL))),
-    };
-    let policy = policy.map(std::path::absolute).transpose().map_err(Failure::said)?;
+    let policy = with.policy.clone().unwrap_or_else(|| PathBuf::from(USUAL));
+    let policy = std::path::absolute(policy).map_err(Failure::said)?;
     let store = with.store.find()?;
     let store = StorePath(std::path::absolute(&store.0).map_err(Failure::said)?);
     // The tool will run there, and relative paths and links are those of that place.
@@ -175,24 +171,20 @@ fn decide(product: Product, with: &With, bytes: &[u8], event: &Event) -> Result<
             .map_err(|error| Failure::said(format!("`{}` cannot be entered: {error}", print::clean(cwd))))?;
     }
     super::wait(async {
-        let mut nobody = None;
         if let Some(served) = &served {
             let question = Question { product, agent, grant: with.grant, event: bytes };
             match served.ask(&question).await? {
                 Heard::Said(say) => return Ok(say),
-                Heard::Nobody(why) => nobody = Some(why),
+                Heard::Nobody(_) if with.policy.is_some() => (),
+                Heard::Nobody(why) => {
+                    return Err(Failure::said(format!(
+                        "{why}; start it, or name a policy to decide by while it is away with --policy"
+                    )));
+                }
             }
         }
-        match (policy, nobody) {
-            (Some(policy), _) => {
-                let draft = event.draft(agent, person::user_name(), product);
-                embedded((&policy, &store), draft, event, with.grant).await
-            }
-            (None, nobody) => Err(Failure::said(format!(
-                "{}; start it, or name a policy to decide by while it is away with --policy",
-                nobody.unwrap_or_default()
-            ))),
-        }
+        let draft = event.draft(agent, person::user_name(), product);
+        embedded((&policy, &store), draft, event, with.grant).await
     })?
 }
 

@@ -34,12 +34,7 @@ pub(super) async fn tell(call: Call) -> Result<Reply, Problem> {
         context: event.context(product),
         user,
         session_id: event.session.clone(),
-        step: None,
-        environment: None,
-        estimated_cost_usd: None,
-        estimated_tokens: None,
-        idempotency_key: None,
-        approval_id: None,
+        ..CheckRequest::default()
     };
     let draft = draft_of(request, call.caller()?)?;
     let gate = Gate { eyes: call.app.gate.eyes.at(call.app.alone, cwd, home), ..call.app.gate.clone() };

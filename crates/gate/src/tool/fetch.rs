@@ -81,7 +81,8 @@ async fn sent(address: Address, request: Request<Full<Bytes>>) -> Attempt {
     attempt::send(&Lines::default(), &way, request).await
 }
 
-fn path_of(address: &Address) -> Result<String, String> {
+/// The path and query of an address without arguments. The error is what is wrong with it.
+pub(super) fn path_of(address: &Address) -> Result<String, String> {
     let mut path = String::new();
     for piece in &address.pieces {
         match piece {

@@ -9,14 +9,13 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request};
 use serde_json::{Map, Value, json};
 use tokio::time::{Duration, Instant};
-use verdict::{
-    Address, Effect, Endpoint, HostTarget, HttpMethod, Json, Piece, Signing, Status, Target, short,
-};
+use verdict::{Address, Effect, Endpoint, HostTarget, HttpMethod, Json, Signing, Status, Target, short};
 
 use super::{Ended, Job, bad, done, ended};
 use crate::tool::attempt::{self, Answer, Attempt, Way};
 use crate::tool::errand::AGENT;
 use crate::tool::fault::Fault;
+use crate::tool::fetch::path_of;
 
 /// The most headers, and bytes of them.
 const HEADERS: usize = 64;
@@ -55,11 +54,7 @@ pub(super) async fn request(job: &Job<'_>) -> Result<Ended, Fault> {
     if body.is_some() && matches!(method, HttpMethod::Get | HttpMethod::Head) {
         return Err(bad(format!("a {} has no body", method.as_str())));
     }
-    let path = address.pieces.iter().map(|piece| match piece {
-        Piece::Text(text) => text.as_str(),
-        Piece::Argument(_) => "",
-    });
-    let path: String = path.collect();
+    let path = path_of(&address).map_err(bad)?;
     let mut request = Request::builder().method(method.as_str()).uri(&path);
     let headers =
         request.headers_mut().ok_or_else(|| bad("`args.url` is no address that can be asked".to_owned()))?;
