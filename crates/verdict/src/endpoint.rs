@@ -129,6 +129,27 @@ impl HttpMethod {
 }
 
 impl Endpoint {
+    /// An address that is called without a secret, once: no argument is put into it, and nothing is kept of it. Answers
+    /// have at most `most` bytes. Private addresses are refused unless `allow_private`.
+    pub fn bare(address: Address, method: HttpMethod, allow_private: bool, most: u64) -> Self {
+        Self {
+            address,
+            test_address: None,
+            method,
+            auth: None,
+            signing: Signing::Portcullis,
+            signed_answers: false,
+            timeout_ms: 0,
+            max_retries: 0,
+            idempotent: false,
+            query: Vec::new(),
+            allow_private,
+            ca: None,
+            max_response_bytes: most,
+            open_args: false,
+        }
+    }
+
     /// True if it may be called again though an earlier call may have arrived.
     pub fn may_repeat(&self) -> bool {
         self.idempotent || self.method.is_safe()

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::HeaderValue;
 use tokio::time::Instant;
-use verdict::{Address, Endpoint, HttpMethod, Signing};
+use verdict::{Address, Endpoint, HttpMethod};
 
 use super::Lines;
 use super::attempt::{self, Attempt, Way};
@@ -70,7 +70,8 @@ pub async fn ask(url: &str, path: &str, key: &str, body: Bytes) -> Result<(u16, 
 }
 
 async fn sent(address: Address, request: Request<Full<Bytes>>) -> Attempt {
-    let endpoint = plain(address.clone());
+    // A person named it: it may be anywhere but at a metadata service.
+    let endpoint = Endpoint::bare(address.clone(), HttpMethod::Get, true, LONGEST);
     let way = Way {
         endpoint: &endpoint,
         address: &address,
@@ -91,24 +92,4 @@ pub(super) fn path_of(address: &Address) -> Result<String, String> {
         }
     }
     Ok(path)
-}
-
-fn plain(address: Address) -> Endpoint {
-    Endpoint {
-        address,
-        test_address: None,
-        method: HttpMethod::Get,
-        auth: None,
-        signing: Signing::Portcullis,
-        signed_answers: false,
-        timeout_ms: 0,
-        max_retries: 0,
-        idempotent: true,
-        query: Vec::new(),
-        // A person named it: it may be anywhere but at a metadata service.
-        allow_private: true,
-        ca: None,
-        max_response_bytes: LONGEST,
-        open_args: false,
-    }
 }

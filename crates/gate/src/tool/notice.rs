@@ -7,7 +7,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::HeaderName;
 use tokio::time::Instant;
-use verdict::{Address, Endpoint, HttpMethod, Micro, Piece, Signing};
+use verdict::{Address, Endpoint, HttpMethod, Micro, Piece};
 
 use super::attempt::{self, Attempt, Way};
 use super::sign::{self, Stamp};
@@ -62,7 +62,7 @@ impl Tools {
             .header(SIGNATURE, sign::request(&secret, "POST", &path, &stamp, body))
             .body(Full::new(Bytes::copy_from_slice(body)))
             .map_err(|_| "it cannot be written as a request".to_owned())?;
-        let endpoint = plain(&address, notice.allow_private);
+        let endpoint = Endpoint::bare(address.clone(), HttpMethod::Post, notice.allow_private, LONGEST);
         let purpose = format!("notice {} {}", notice.url, notice.allow_private);
         let deadline = Instant::now() + PATIENCE;
         let way = Way { endpoint: &endpoint, address: &address, purpose: &purpose, deadline, sink: None };
@@ -70,24 +70,5 @@ impl Tools {
             Attempt::Never(Fault { message, .. }) | Attempt::Lost(Fault { message, .. }) => Err(message),
             Attempt::Answer(answer) => Ok(answer.status),
         }
-    }
-}
-
-fn plain(address: &Address, allow_private: bool) -> Endpoint {
-    Endpoint {
-        address: address.clone(),
-        test_address: None,
-        method: HttpMethod::Post,
-        auth: None,
-        signing: Signing::Portcullis,
-        signed_answers: false,
-        timeout_ms: 0,
-        max_retries: 0,
-        idempotent: true,
-        query: Vec::new(),
-        allow_private,
-        ca: None,
-        max_response_bytes: LONGEST,
-        open_args: false,
     }
 }

@@ -9,7 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request};
 use serde_json::{Map, Value, json};
 use tokio::time::{Duration, Instant};
-use verdict::{Address, Effect, Endpoint, HostTarget, HttpMethod, Json, Signing, Status, Target, short};
+use verdict::{Address, Effect, Endpoint, HostTarget, HttpMethod, Json, Status, Target, short};
 
 use super::{Ended, Job, bad, done, ended};
 use crate::tool::attempt::{self, Answer, Attempt, Way};
@@ -95,22 +95,9 @@ fn bare(path: &str) -> &str {
 }
 
 fn endpoint(job: &Job<'_>, address: &Address, method: HttpMethod) -> Endpoint {
-    Endpoint {
-        address: address.clone(),
-        test_address: None,
-        method,
-        auth: None,
-        signing: Signing::Portcullis,
-        signed_answers: false,
-        timeout_ms: job.hand.timeout_ms,
-        max_retries: 0,
-        idempotent: false,
-        query: Vec::new(),
-        allow_private: job.hand.allow_private,
-        ca: job.hand.ca.clone(),
-        max_response_bytes: job.hand.max_response_bytes,
-        open_args: false,
-    }
+    let hand = job.hand;
+    let bare = Endpoint::bare(address.clone(), method, hand.allow_private, hand.max_response_bytes);
+    Endpoint { timeout_ms: hand.timeout_ms, ca: hand.ca.clone(), ..bare }
 }
 
 /// The headers that the agent gives.
