@@ -56,9 +56,16 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Op
         "compgen" | "complete" => {
             return Some(option(args, "-C").map_or(Feed::Unknown, |text| walk.text(&text, Feed::Nothing)));
         }
+        "bind" => {
+            // `bind -x '"\C-a": command'`: what a key will run.
+            if let Some((_, text)) = option(args, "-x").as_deref().and_then(|it| it.rsplit_once("\":")) {
+                walk.apart(|walk| walk.text(text, Feed::Nothing));
+            }
+            return Some(Feed::Unknown);
+        }
         "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg"
-        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "bind"
-        | "suspend" | "caller" | "dirs" | "compopt" | "enable" => {
+        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "suspend"
+        | "caller" | "dirs" | "compopt" | "enable" => {
             return Some(Feed::Unknown);
         }
         _ => return None,
