@@ -5,10 +5,13 @@
 
 mod decision;
 mod engine;
+mod glance;
 mod look;
 mod meaning;
 mod memory;
+mod needed;
 mod patterns;
+mod sieve;
 mod values;
 
 use pyo3::prelude::*;

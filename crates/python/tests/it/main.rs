@@ -1,0 +1,12 @@
+//! What stands before the patterns of the Python package passes nothing over: held to the plain way of telling it.
+//!
+//! The module itself is Python's and is tested from there; these parts know nothing of Python.
+
+#[path = "../../src/glance.rs"]
+mod glance;
+mod glances;
+#[path = "../../src/needed.rs"]
+mod needed;
+#[path = "../../src/sieve.rs"]
+mod sieve;
+mod sieves;
