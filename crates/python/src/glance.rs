@@ -1,7 +1,9 @@
 //! One glance at a text: might it mean something else to a shell or a database than it says?
 //!
 //! Answerable for never passing over a word that runs, removes or hides, nor a sign that builds such a word out of
-//! pieces; and for costing a nanosecond per byte. What the text means is `meaning`'s.
+//! pieces; and for costing about a nanosecond per byte. What the text means is `meaning`'s.
+
+use inspect::bits::{WIDTH, blocks, mask, rest};
 
 /// What runs, removes or hides: what a shell is asked about.
 const COMMANDS: &[&str] = &[
@@ -53,98 +55,120 @@ pub struct Glance {
     pub statement: bool,
 }
 
-/// What a byte is.
-const WORD: u8 = 1;
-const SIGN: u8 = 2;
-/// One entry a byte.
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-        let it = byte as u8;
-        #[expect(clippy::indexing_slicing, reason = "below 256, and the compiler runs it")]
-        if it.is_ascii_alphanumeric() || it == b'_' {
-            kinds[byte] = WORD;
-        } else if matches!(it, b'$' | b'`' | b'\\' | b'{' | b'}' | b'\'' | b'"' | b'>' | b'/' | b'-' | b'|') {
-            kinds[byte] = SIGN;
-        }
-        byte += 1;
-    }
-    kinds
-};
-
-/// For each length of a word, the letters that one of this length begins with: one bit each.
-const BEGINNINGS: [u32; 16] = {
-    let mut beginnings = [0; 16];
+/// The numbers of all words, in sixteen times sixty-four bits: most others are not among them.
+const NUMBERS: [u64; 16] = {
+    let mut numbers = [0; 16];
     let lists = [COMMANDS, STATEMENTS];
     let mut n = 0;
     #[expect(clippy::indexing_slicing, reason = "bounded by the lists, and the compiler runs it")]
     while n < lists.len() {
         let mut at = 0;
         while at < lists[n].len() {
-            let word = lists[n][at].as_bytes();
-            beginnings[word.len()] |= 1 << (word[0] & 31);
+            let place = place(lists[n][at].as_bytes());
+            numbers[place >> 6] |= 1 << (place & 63);
             at += 1;
         }
         n += 1;
     }
-    beginnings
+    numbers
 };
 
-fn kind(byte: u8) -> u8 {
-    KINDS.get(usize::from(byte)).copied().unwrap_or(SIGN)
+/// Which of the bits is a word's, by its ends and its length, in any case.
+#[expect(clippy::cast_possible_truncation, reason = "a few bits of a number")]
+const fn place(word: &[u8]) -> usize {
+    let [a, b, ..] = word else { return 0 };
+    let [.., y, z] = word else { return 0 };
+    let ends = u32::from_le_bytes([*a, *b, *y, *z]) | 0x2020_2020;
+    (ends.wrapping_mul(0x9E37_79B1).wrapping_add((word.len() as u32).wrapping_mul(0x85EB_CA6B)) >> 22)
+        as usize
+}
+
+const fn is_word(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte == b'_')
+}
+
+/// What a shell or a database may not take for what it is. Braces and `|` stand in a row,
+/// and `-` and `/` differ in one bit.
+const fn is_sign(byte: u8) -> bool {
+    (byte.wrapping_sub(b'{') < 3)
+        | (byte & !2 == b'-')
+        | (byte == b'$')
+        | (byte == b'`')
+        | (byte == b'\\')
+        | (byte == b'\'')
+        | (byte == b'"')
+        | (byte == b'>')
 }
 
 /// Looks at the whole text, or until both are certain.
 pub fn glance(text: &str) -> Glance {
     let bytes = text.as_bytes();
     let mut seen = Glance::default();
-    let mut at = 0_usize;
-    while let Some(byte) = bytes.get(at) {
-        match kind(*byte) {
-            WORD => {
-                let rest = bytes.get(at..).unwrap_or_default();
-                let length = rest.iter().position(|byte| kind(*byte) != WORD).unwrap_or(rest.len());
-                word(rest.get(..length).unwrap_or_default(), &mut seen);
-                at = at.saturating_add(length);
-                continue;
-            }
-            SIGN => sign(bytes, at, *byte, &mut seen),
-            _ => (),
-        }
+    let rest = rest(bytes);
+    let (mut from, mut inside) = (0_usize, 0);
+    for block in blocks(bytes, &rest) {
+        let words = mask(block, is_word);
+        let signs = mask(block, is_sign);
+        let behind = bytes.get(from.saturating_add(WIDTH)..).unwrap_or_default();
+        each(words & !(words << 1 | inside), |at| {
+            let start = from.saturating_add(at);
+            let end = start.saturating_add(length(words, at, behind));
+            word(bytes.get(start..end).unwrap_or_default(), &mut seen);
+        });
+        each(signs, |at| sign(bytes, from.saturating_add(at), &mut seen));
         if seen.command && seen.statement {
             break;
         }
-        at = at.saturating_add(1);
+        inside = words >> 63;
+        from = from.saturating_add(WIDTH);
     }
     seen
 }
 
+/// Calls with each bit that is set.
 #[inline]
-fn word(word: &[u8], seen: &mut Glance) {
-    let Some(beginnings) = BEGINNINGS.get(word.len()) else { return };
-    if let [first, ..] = word
-        && beginnings >> (first & 31) & 1 == 1
-        && first.is_ascii_alphabetic()
-    {
-        let is = |list: &[&str]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word));
-        seen.command |= is(COMMANDS);
-        seen.statement |= is(STATEMENTS);
-    }
-    // Shells: `sh`, `bash`, `zsh`, `dash`, `fish`, `pwsh`.
-    if let [before @ .., s, h] = word
-        && s | 0x20 == b's'
-        && h | 0x20 == b'h'
-        && before.len() <= 4
-        && before.iter().all(u8::is_ascii_alphabetic)
-    {
-        seen.command = true;
+fn each(mut bits: u64, mut call: impl FnMut(usize)) {
+    while bits != 0 {
+        call(bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
     }
 }
 
+/// Whether a word is of the lists.
+#[inline]
+fn word(word: &[u8], seen: &mut Glance) {
+    let place = place(word);
+    if NUMBERS.get(place >> 6).is_some_and(|bits| bits >> (place & 63) & 1 == 1) {
+        known(word, seen);
+    }
+    // Shells: `sh`, `bash`, `zsh`, `dash`, `fish`, `pwsh`.
+    if let [before @ .., b's' | b'S', b'h' | b'H'] = word
+        && before.len() <= 4
+    {
+        seen.command |= before.iter().all(u8::is_ascii_alphabetic);
+    }
+}
+
+#[cold]
+fn known(word: &[u8], seen: &mut Glance) {
+    let is = |list: &[&str]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word));
+    seen.command |= is(COMMANDS);
+    seen.statement |= is(STATEMENTS);
+}
+
+/// How many bytes a word at `at` of a block has, whose bytes of words these are, and how many behind the block.
+#[inline]
+fn length(words: u64, at: usize, behind: &[u8]) -> usize {
+    let length = (!(words >> at)).trailing_zeros() as usize;
+    if at.saturating_add(length) < WIDTH {
+        return length;
+    }
+    length.saturating_add(behind.iter().take_while(|byte| is_word(**byte)).count())
+}
+
 /// What a shell replaces or takes away, and what a database passes over.
-fn sign(bytes: &[u8], at: usize, byte: u8, seen: &mut Glance) {
+fn sign(bytes: &[u8], at: usize, seen: &mut Glance) {
+    let byte = bytes.get(at).copied().unwrap_or(b' ');
     let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
     let behind = bytes.get(at.saturating_add(1)..).unwrap_or_default();
     let next = behind.first().copied().unwrap_or(b' ');
@@ -159,7 +183,8 @@ fn sign(bytes: &[u8], at: usize, byte: u8, seen: &mut Glance) {
             seen.command |= to == Some(&b'/');
         }
         b'/' => seen.statement |= next == b'*',
-        _ => seen.statement |= next == byte,
+        b'-' | b'|' => seen.statement |= next == byte,
+        _ => (),
     }
 }
 

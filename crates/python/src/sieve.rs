@@ -13,19 +13,23 @@ const LONGEST: usize = 8;
 /// Words from here on are looked for in larger steps.
 const LARGE: usize = 6;
 const FOLD: u32 = 0x2020_2020;
+const FOLD_ALL: u64 = 0x2020_2020_2020_2020;
 /// The most slots of a table: one byte each, so that it stays near.
 const SLOTS: usize = 1 << 16;
+/// The mark of a slot that several grams share.
+const MANY: u8 = 2;
 
 /// Words of one length.
 struct Row {
     /// How much of each word is compared.
     length: usize,
-    /// How many bytes are looked at together: 3 or 4.
-    gram: usize,
+    /// Which of four bytes are looked at together: three or all.
+    gram: u32,
     /// How far apart: every word that is there has a gram at a step.
     step: usize,
-    /// For each gram, at which places of words it stands: one bit each.
-    slots: Vec<u8>,
+    /// For each slot the mark of its gram, 0 if it has none.
+    marks: Vec<u8>,
+    /// The words as numbers, each at or behind its place; 0 where none is.
     words: Vec<u64>,
 }
 
@@ -58,17 +62,17 @@ impl Sieve {
     }
 }
 
-/// The first bytes as a number, folded.
+/// Up to eight bytes as a number, folded.
 fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().take(LONGEST).rev().fold(0, |number, byte| (number << 8) | u64::from(fold(*byte)))
+    if let Some(eight) = bytes.first_chunk::<LONGEST>() {
+        return u64::from_le_bytes(*eight) | FOLD_ALL;
+    }
+    bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(fold(*byte)))
 }
 
-fn gram4(bytes: [u8; 4]) -> u32 {
-    u32::from_le_bytes(bytes) | FOLD
-}
-
-fn gram3([a, b, c]: [u8; 3]) -> u32 {
-    u32::from_le_bytes([a, b, c, 0]) | FOLD
+/// The first four bytes.
+fn four(bytes: &[u8]) -> u32 {
+    bytes.iter().take(4).rev().fold(0, |number, byte| (number << 8) | u32::from(*byte))
 }
 
 /// How often a byte is met, roughly.
@@ -92,57 +96,76 @@ fn rarest(word: &[u8], length: usize) -> &[u8] {
 impl Row {
     fn new(needed: &[Vec<u8>]) -> Self {
         let length = needed.iter().map(Vec::len).min().unwrap_or(SHORTEST).min(LONGEST);
-        let gram = if length >= LARGE { 4 } else { 3 };
+        let (gram, size) = if length >= LARGE { (u32::MAX, 4) } else { (u32::MAX >> 8, 3) };
         let mut parts: Vec<&[u8]> = needed.iter().map(|it| rarest(it, length)).collect();
         parts.sort_unstable();
         parts.dedup();
-        let step = length.saturating_sub(gram).saturating_add(1);
-        let size = parts.len().saturating_mul(step).saturating_mul(16);
-        let slots = vec![0; size.next_power_of_two().clamp(1 << 10, SLOTS)];
-        let mut row = Self { length, gram, step, slots, words: Vec::new() };
-        for part in &parts {
-            for (back, bytes) in part.windows(gram).enumerate() {
-                let bytes = match bytes {
-                    [a, b, c] => gram3([*a, *b, *c]),
-                    [a, b, c, d] => gram4([*a, *b, *c, *d]),
-                    _ => continue,
-                };
-                let at = row.slot(bytes);
-                if let Some(slot) = row.slots.get_mut(at) {
-                    *slot |= 1 << back;
-                }
+        let step = length.saturating_sub(size).saturating_add(1);
+        let slots = parts.len().saturating_mul(step).saturating_mul(16);
+        let marks = vec![0; slots.next_power_of_two().clamp(1 << 10, SLOTS)];
+        let mut row = Self { length, gram, step, marks, words: Vec::new() };
+        for bytes in parts.iter().flat_map(|part| part.windows(size)) {
+            let (slot, mark) = row.place(four(bytes));
+            if let Some(seen) = row.marks.get_mut(slot) {
+                *seen = if [0, mark].contains(seen) { mark } else { MANY };
             }
         }
-        row.words = parts.into_iter().map(number).collect();
-        row.words.sort_unstable();
+        // No more than every fourth place is taken, so that a search is short.
+        row.words = vec![0; parts.len().saturating_mul(4).next_power_of_two()];
+        for word in parts.into_iter().map(number) {
+            let free = row.seats(word).find(|at| row.words.get(*at) == Some(&0));
+            if let Some(seat) = free.and_then(|at| row.words.get_mut(at)) {
+                *seat = word;
+            }
+        }
         row
     }
 
+    /// The slot of the gram that four bytes begin with, and the mark by which what shares it is told apart: odd.
     #[inline]
-    fn slot(&self, gram: u32) -> usize {
-        let hash = gram.wrapping_mul(0x9E37_79B1) >> 16;
-        hash as usize & self.slots.len().wrapping_sub(1)
+    fn place(&self, four: u32) -> (usize, u8) {
+        let hash = ((four & self.gram) | FOLD).wrapping_mul(0x9E37_79B1);
+        let [_, mark, ..] = hash.to_le_bytes();
+        ((hash >> 16) as usize & self.marks.len().wrapping_sub(1), mark | 1)
     }
 
     fn has_any(&self, text: &[u8]) -> bool {
-        if self.gram == 4 { self.looks(text, gram4) } else { self.looks(text, gram3) }
+        let mut rest = text;
+        while let Some(bytes) = rest.first_chunk() {
+            if self.may_stand(u32::from_le_bytes(*bytes)) && self.stands(text, rest) {
+                return true;
+            }
+            rest = rest.get(self.step..).unwrap_or_default();
+        }
+        self.may_stand(four(rest)) && self.stands(text, rest)
     }
 
     #[inline]
-    fn looks<const N: usize>(&self, text: &[u8], gram: impl Fn([u8; N]) -> u32) -> bool {
-        text.windows(N).step_by(self.step).enumerate().any(|(n, bytes)| {
-            let Ok(bytes) = <[u8; N]>::try_from(bytes) else { return true };
-            let places = self.slots.get(self.slot(gram(bytes))).copied().unwrap_or(u8::MAX);
-            places != 0 && self.stands(text, n.saturating_mul(self.step), places)
+    fn may_stand(&self, four: u32) -> bool {
+        let (slot, mark) = self.place(four);
+        self.marks.get(slot).is_none_or(|seen| *seen == mark || *seen == MANY)
+    }
+
+    /// True if a word has a gram where `rest` begins.
+    #[cold]
+    fn stands(&self, text: &[u8], rest: &[u8]) -> bool {
+        let at = text.len().saturating_sub(rest.len());
+        (0..self.step).any(|back| {
+            let word = at.checked_sub(back).and_then(|from| text.get(from..from.saturating_add(self.length)));
+            word.map(number).is_some_and(|word| self.has(word))
         })
     }
 
-    /// True if a word has the bytes at `at` in one of `places`.
-    #[cold]
-    fn stands(&self, text: &[u8], at: usize, places: u8) -> bool {
-        (0..self.step).filter(|back| places >> back & 1 == 1).any(|back| {
-            let word = at.checked_sub(back).and_then(|from| text.get(from..from.saturating_add(self.length)));
-            word.is_some_and(|word| self.words.binary_search(&number(word)).is_ok())
-        })
+    fn has(&self, word: u64) -> bool {
+        let met = self.seats(word).filter_map(|at| self.words.get(at)).find(|it| **it == word || **it == 0);
+        met.is_none_or(|it| *it == word)
+    }
+
+    /// Where a word may be, in the order in which that is tried.
+    fn seats(&self, word: u64) -> impl Iterator<Item = usize> + use<> {
+        let size = self.words.len();
+        let hash = word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        let first = usize::try_from(hash).unwrap_or_default();
+        (0..size).map(move |n| first.wrapping_add(n) & size.wrapping_sub(1))
     }
 }

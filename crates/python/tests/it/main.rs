@@ -2,6 +2,8 @@
 //!
 //! The module itself is Python's and is tested from there; these parts know nothing of Python.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 #[path = "../../src/glance.rs"]
 mod glance;
 mod glances;

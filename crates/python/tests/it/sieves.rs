@@ -35,10 +35,8 @@ const PARTS: &[(&str, &[&str])] = &[
 ];
 
 fn made() -> impl Strategy<Value = (String, String)> {
-    let part = (0..PARTS.len(), any::<prop::sample::Index>()).prop_map(|(n, which)| {
-        let (pattern, texts) = PARTS[n];
-        (pattern, texts[which.index(texts.len())])
-    });
+    let part = prop::sample::select(PARTS)
+        .prop_flat_map(|(pattern, texts)| (Just(pattern), prop::sample::select(texts)));
     prop::collection::vec(part, 1..5).prop_map(|parts| {
         let pattern: String = parts.iter().map(|(pattern, _)| format!("(?:{pattern})")).collect();
         (pattern, parts.iter().map(|(_, text)| *text).collect())
