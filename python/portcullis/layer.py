@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast, overload
 
 from ._checks import Approvals, SafetyCheckResult, Seen, approve, approve_async, digest_of, looked_at
 from ._contain import held_at_use
-from ._limits import carried_out, carried_out_async
+from ._limits import carried_out, carried_out_async, stepwise, stepwise_async
 from ._plain import Binder, plain
 from .approval import ApprovalGate, AsyncApprovalGate, InMemoryApprovalQueue
 from .boundaries import Boundary, BoundarySet, NetworkBoundary, PathBoundary, ResourceBoundary, TimeBoundary
@@ -151,8 +151,12 @@ class SafetyLayer:
                 if entry is _REFUSED:
                     return
                 with call.closing(entry):
-                    async for item in fn(*args, **kwargs):
-                        yield item
+                    items = fn(*args, **kwargs)
+                    if not self.boundary_set.is_empty:
+                        items = stepwise_async(items, *self._limits)
+                    async with _closed(items):
+                        async for item in items:
+                            yield item
 
             return async_items
         if inspect.iscoroutinefunction(fn):
@@ -168,14 +172,17 @@ class SafetyLayer:
         if inspect.isgeneratorfunction(fn):
 
             @functools.wraps(fn)
-            def items(*args: Any, **kwargs: Any) -> Any:
+            def generated(*args: Any, **kwargs: Any) -> Any:
                 entry, _ = call.open(args, kwargs)
                 if entry is _REFUSED:
                     return None
                 with call.closing(entry):
-                    return (yield from fn(*args, **kwargs))
+                    items = fn(*args, **kwargs)
+                    if not self.boundary_set.is_empty:
+                        items = stepwise(items, *self._limits)
+                    return (yield from items)
 
-            return items
+            return generated
 
         @functools.wraps(fn)
         def called(*args: Any, **kwargs: Any) -> Any:
@@ -246,6 +253,15 @@ class SafetyLayer:
 
 
 _REFUSED: Any = object()
+
+
+@asynccontextmanager
+async def _closed(items: Any) -> AsyncGenerator[None, None]:
+    """An asynchronous generator is closed where it is left, and not when it is collected."""
+    try:
+        yield
+    finally:
+        await items.aclose()
 
 
 class _Call:
