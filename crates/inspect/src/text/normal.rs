@@ -59,7 +59,9 @@ fn begins(c: char) -> bool {
 
 /// NFKC without the invisible characters.
 fn unfold(text: &str) -> Option<(String, Map)> {
-    if text.is_ascii() {
+    // Most texts of any language are in their normal form, and that is told quickly.
+    let seen = || text.chars().filter(|c| !c.is_ascii());
+    if text.is_ascii() || (is_nfkc_quick(text.chars()) == IsNormalized::Yes && !seen().any(is_invisible)) {
         return None;
     }
     let mut writer = Writer::default();
