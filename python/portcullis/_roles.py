@@ -6,10 +6,13 @@ Errs on the side of reading too much: what is no path costs a comparison, a path
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, MappingView
+from functools import partial
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
-__all__ = ["Leaf", "leaves", "role_of", "texts_of"]
+__all__ = ["Leaf", "leaves", "role_of", "text_of", "texts_among", "texts_of"]
 
 # Where the value came from (`args.path[0]`), its role, and the value.
 Leaf = tuple[str, str, Any]
@@ -39,6 +42,11 @@ _LOOKS_LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _LOOKS_LIKE_PATH = re.compile(r"(~|/|\.{1,2}[\\/]|[A-Za-z]:[\\/]|\\\\|file:)")
 _DEEPEST = 64
 _MOST = 10_000
+# Of long lists only what can say something counts.
+_LONG = 100
+_DUMB = frozenset((int, float, bool, complex, type(None)))
+# How far into objects that are no containers: an attribute of an attribute.
+_INSIDE = 2
 
 
 def role_of(name: str) -> str:
@@ -63,9 +71,11 @@ def role_of(name: str) -> str:
 
 
 def leaves(values: dict[str, Any]) -> Iterator[Leaf]:
-    """Every value below `values` that is no container, with its role. Bounded; a value that holds itself ends."""
-    stack: list[tuple[str, str, Any, int]] = [(str(key), role_of(str(key)), it, 0) for key, it in values.items()]
-    stack.reverse()
+    """Every value below `values` that is no container, with its role; keys that are no names; public attributes of
+    objects. Bounded, and says so where it ends early: role `too_much`. A value that holds itself ends."""
+    stack: list[tuple[str, str, Any, int]] = []
+    inside: dict[int, int] = {}
+    _push(stack, "", "", list(values.items()), -1)
     seen = 0
     while stack:
         place, role, value, depth = stack.pop()
@@ -73,26 +83,76 @@ def leaves(values: dict[str, Any]) -> Iterator[Leaf]:
         if seen > _MOST or depth > _DEEPEST:
             yield place, "too_much", None
             return
-        if isinstance(value, dict):
-            inner: list[tuple[str, str, Any, int]] = []
-            for key, item in list(value.items()):
-                name = str(key)
-                inner.append((f"{place}.{name}", role_of(name) or role, item, depth + 1))
-            stack.extend(reversed(inner))
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            items = list(value)
+        if type(value) in _PLAIN:
+            yield place, role or _look(value), value
+        elif isinstance(value, Mapping):
+            _push(stack, place, role, list(value.items()), depth)
+        elif isinstance(value, _ROWS):
+            items: list[Any] = list(value)
             if role == "command" and items and all(isinstance(it, str) for it in items):
                 yield place, "command", " ".join(_quoted(str(it)) for it in items)
+            if len(items) > _LONG:
+                items = [it for it in items if type(it) not in _DUMB]
             for n, item in reversed(list(enumerate(items))):
                 stack.append((f"{place}[{n}]", role, item, depth + 1))
         else:
             yield place, role or _look(value), value
+            level = inside.get(id(value), 0)
+            if level < _INSIDE:
+                parts = _parts(value)
+                for _, part in parts:
+                    inside.setdefault(id(part), level + 1)
+                _push(stack, place, role, parts, depth)
+
+
+_ROWS: Any = (list, tuple, set, frozenset, deque, MappingView)
+_PLAIN = _DUMB | {str, bytes, bytearray}
+
+
+def _push(
+    stack: list[tuple[str, str, Any, int]], place: str, role: str, items: list[tuple[Any, Any]], depth: int
+) -> None:
+    for key, item in reversed(items):
+        name = str(key)
+        under = f"{place}.{name}" if place else name
+        stack.append((under, role_of(name) or role, item, depth + 1))
+        # A key that is no name says something itself.
+        if isinstance(key, (str, bytes)) and not name.isidentifier():
+            stack.append((under, _look(key), key, depth + 1))
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    """What an object holds, as far as that is told without running code of it: public attributes, an error's
+    arguments, what a partial call is bound to, the text of a buffer."""
+    if isinstance(value, (type, ModuleType, FunctionType, MethodType)):
+        return []
+    if isinstance(value, BaseException):
+        return [("args", value.args)]
+    if isinstance(value, partial):
+        return [("args", value.args), ("keywords", value.keywords)]
+    if type(value).__module__ == "_io" and hasattr(value, "getvalue"):
+        try:
+            return [("value", value.getvalue())]
+        except ValueError:
+            return []
+    held = getattr(value, "__dict__", None)
+    found = [(str(key), it) for key, it in list(held.items())] if isinstance(held, dict) else []
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            member = kind.__dict__.get(name)
+            if isinstance(member, MemberDescriptorType):
+                try:
+                    found.append((name, member.__get__(value)))
+                except AttributeError:
+                    pass
+    return [(name, it) for name, it in found if not name.startswith("_")]
 
 
 def _look(value: Any) -> str:
-    if type(value) is not str:
+    if not isinstance(value, str):
         return ""
-    text = value.lstrip()
+    text = str(value).lstrip()
     if _LOOKS_LIKE_URL.match(text) and not text.lower().startswith("file:"):
         return "url"
     return "path" if _LOOKS_LIKE_PATH.match(text) else ""
@@ -104,5 +164,21 @@ def _quoted(word: str) -> str:
 
 def texts_of(context: dict[str, Any]) -> list[str]:
     """The texts in a context that patterns look at: commands, statements and code, by name."""
-    found = [value for _, role, value in leaves(context) if role in _TEXTUAL and isinstance(value, str)]
-    return found
+    return texts_among(leaves(context))
+
+
+def texts_among(found: Iterable[Leaf]) -> list[str]:
+    """The same of leaves that are known already."""
+    return [text for _, role, value in found if role in _TEXTUAL and (text := text_of(value))]
+
+
+def text_of(value: Any) -> str:
+    """What a value says as a text, if it is one in any form."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        return ""
+    data = bytes(value)
+    text = data.decode("utf-8", "replace")
+    # Wide characters: every other byte is empty.
+    return text if b"\0" not in data else f"{text}\n{data.replace(bytes(1), b'').decode('utf-8', 'replace')}"

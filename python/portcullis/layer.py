@@ -88,6 +88,10 @@ class SafetyLayer:
         """What policies and boundaries say; people are not asked yet."""
         if not isinstance(operation, str):
             return SafetyCheckResult.odd(f"an operation is text, and this is a `{type(operation).__name__}`")
+        unseen = next((place for place, role, _ in seen.leaves if role == "too_much"), None)
+        if unseen is not None:
+            why = f"there is more in it than is looked at (at `{unseen[:200]}`: too deep, or too many values)"
+            return SafetyCheckResult.odd(why, seen)
         results = self.policy_set.evaluate_texts(operation, seen.context, seen.texts)
         crossed = self.boundary_set.check_all(seen.context) if len(self.boundary_set) else []
         if not results and not crossed:
@@ -141,6 +145,11 @@ class SafetyLayer:
         if isinstance(fn, (staticmethod, classmethod)):
             inner = self._guarded(fn.__func__, operation, context)
             return type(fn)(inner)
+        if isinstance(fn, property):
+            get, put, drop = (it and self._guarded(it, operation, context) for it in (fn.fget, fn.fset, fn.fdel))
+            return property(get, put, drop, fn.__doc__)
+        if not callable(fn):
+            raise TypeError(f"`guard` takes what can be called, and this is a `{type(fn).__name__}`")
         name: str = operation or str(getattr(fn, "__name__", type(fn).__name__))
         call = _Call(self, name, context, Binder(fn))
         if inspect.isasyncgenfunction(fn):
