@@ -62,8 +62,9 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
         return value.data
     if isinstance(value, memoryview):
         return value.tobytes()
-    if kind.__name__ == "array" and kind.__module__ == "array" and value.typecode in "uw":
-        return value.tounicode()
+    if kind.__name__ == "array" and kind.__module__ == "array":
+        letters: Any = value
+        return letters.tounicode() if letters.typecode in "uw" else list(letters[: left[0]])
     if isinstance(value, (set, frozenset)):
         return sorted((_plain(item, depth + 1, left) for item in value), key=repr)
     is_text = isinstance(value, (str, bytes, bytearray, memoryview))
