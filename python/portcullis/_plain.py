@@ -57,7 +57,9 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     if dump is not None and callable(dump):
         return _plain(dump(value), depth + 1, left)
     if isinstance(value, Mapping):
-        return {key: _plain(item, depth + 1, left) for key, item in value.items()}
+        # What a dictionary holds, and not what a class of its own says of it.
+        items = dict.items(value) if isinstance(value, dict) else value.items()
+        return {key: _plain(item, depth + 1, left) for key, item in items}
     if isinstance(value, UserString):
         return value.data
     if isinstance(value, memoryview):

@@ -45,8 +45,11 @@ _MOST = 10_000
 # Of long lists only what can say something counts.
 _LONG = 100
 _DUMB = frozenset((int, float, bool, complex, type(None)))
-# How far into objects that are no containers: an attribute of an attribute.
+# How far into objects that are no containers, an attribute of an attribute, and at how much of them.
 _INSIDE = 2
+_ASIDE = 1_000
+# A place, the role there, the value, how deep it is, and in how many objects.
+_Item = tuple[str, str, Any, int, int]
 
 
 def role_of(name: str) -> str:
@@ -72,53 +75,59 @@ def role_of(name: str) -> str:
 
 def leaves(values: dict[str, Any]) -> Iterator[Leaf]:
     """Every value below `values` that is no container, with its role; keys that are no names; public attributes of
-    objects. Bounded, and says so where it ends early: role `too_much`. A value that holds itself ends."""
-    stack: list[tuple[str, str, Any, int]] = []
-    inside: dict[int, int] = {}
-    _push(stack, "", "", list(values.items()), -1)
-    seen = 0
+    objects. Bounded, and says so where it ends early: role `too_much`. A value that holds itself ends.
+
+    Objects hold much that is not the call's: they are looked into only so far, and that is not said.
+    """
+    stack: list[_Item] = []
+    _push(stack, ("", "", None, -1, 0), list(values.items()))
+    looked: set[int] = set()
+    seen = aside = 0
     while stack:
-        place, role, value, depth = stack.pop()
-        seen += 1
-        if seen > _MOST or depth > _DEEPEST:
-            yield place, "too_much", None
-            return
+        item = stack.pop()
+        place, role, value, depth, level = item
+        if level:
+            aside += 1
+            if aside > _ASIDE or depth > _DEEPEST:
+                continue
+        else:
+            seen += 1
+            if seen > _MOST or depth > _DEEPEST:
+                yield place, "too_much", None
+                return
         if type(value) in _PLAIN:
             yield place, role or _look(value), value
         elif isinstance(value, Mapping):
-            _push(stack, place, role, list(value.items()), depth)
+            held = dict.items(value) if isinstance(value, dict) else value.items()
+            _push(stack, item, list(held))
         elif isinstance(value, _ROWS):
-            items: list[Any] = list(value)
-            if role == "command" and items and all(isinstance(it, str) for it in items):
-                yield place, "command", " ".join(_quoted(str(it)) for it in items)
-            if len(items) > _LONG:
-                items = [it for it in items if type(it) not in _DUMB]
-            for n, item in reversed(list(enumerate(items))):
-                stack.append((f"{place}[{n}]", role, item, depth + 1))
+            row: list[Any] = list(value)
+            if role == "command" and row and all(isinstance(it, str) for it in row):
+                yield place, "command", " ".join(_quoted(str(it)) for it in row)
+            if len(row) > _LONG:
+                row = [it for it in row if type(it) not in _DUMB]
+            for n, each in reversed(list(enumerate(row))):
+                stack.append((f"{place}[{n}]", role, each, depth + 1, level))
         else:
             yield place, role or _look(value), value
-            level = inside.get(id(value), 0)
-            if level < _INSIDE:
-                parts = _parts(value)
-                for _, part in parts:
-                    inside.setdefault(id(part), level + 1)
-                _push(stack, place, role, parts, depth)
+            if level < _INSIDE and id(value) not in looked:
+                looked.add(id(value))
+                _push(stack, (place, role, None, depth, level + 1), _parts(value))
 
 
 _ROWS: Any = (list, tuple, set, frozenset, deque, MappingView)
 _PLAIN = _DUMB | {str, bytes, bytearray}
 
 
-def _push(
-    stack: list[tuple[str, str, Any, int]], place: str, role: str, items: list[tuple[Any, Any]], depth: int
-) -> None:
-    for key, item in reversed(items):
+def _push(stack: list[_Item], under: _Item, held: list[tuple[Any, Any]]) -> None:
+    above, role, _, depth, level = under
+    for key, value in reversed(held):
         name = str(key)
-        under = f"{place}.{name}" if place else name
-        stack.append((under, role_of(name) or role, item, depth + 1))
+        place = f"{above}.{name}" if above else name
+        stack.append((place, role_of(name) or role, value, depth + 1, level))
         # A key that is no name says something itself.
         if isinstance(key, (str, bytes)) and not name.isidentifier():
-            stack.append((under, _look(key), key, depth + 1))
+            stack.append((place, _look(key), key, depth + 1, level))
 
 
 def _parts(value: Any) -> list[tuple[str, Any]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import array
 import asyncio
 import collections
+import copy
 import functools
 import io
 import os
+import pickle
 import re
 import sys
 import threading
@@ -377,3 +379,11 @@ def test_properties_are_guarded_and_what_cannot_be_called_is_refused() -> None:
     nothing: Any = 3
     with pytest.raises(TypeError, match="called"):
         safety.guard(nothing)
+
+
+def test_policies_go_to_other_processes() -> None:
+    for policy in (Policy.block_pattern(r"rm\s+-rf", "no"), Policy.require_approval("pay")):
+        for other in (pickle.loads(pickle.dumps(policy)), copy.deepcopy(policy)):
+            assert other.name == policy.name
+    safety = SafetyLayer([pickle.loads(pickle.dumps(rm()))])
+    assert not safety.check(BAD).allowed and safety.check("x").allowed
