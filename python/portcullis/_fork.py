@@ -132,8 +132,10 @@ def _answer(read: int, child: int, until: float | None) -> bytes | None:
             return b""
         if ended:
             return b""
-        # Dead already? Then what it has written is still read, and no more comes.
-        ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        # Dead already? Then what it has written is still read, and no more comes. Where that cannot be asked
+        # without reaping it, the pipe's end has to do.
+        if hasattr(os, "waitid"):
+            ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _reaped(child: int, limits: Limits, answered: bool) -> tuple[int, float]:

@@ -124,10 +124,10 @@ class PatternPolicy(Policy):
         self._own = compiled([self])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: it for name, it in self.__dict__.items() if name != "_own"}
+        return {name: it for name, it in vars(self).items() if name != "_own"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
         self._own = compiled([self])
 
     def evaluate(self, operation: str, context: Context) -> PolicyResult | None:

@@ -287,6 +287,30 @@ def test_calls_of_many_threads_do_not_wait_for_each_other() -> None:
     slow.join()
 
 
+def test_limits_hold_in_any_thread_and_in_tasks() -> None:
+    def spin() -> None:
+        while True:
+            pass
+
+    said: list[str] = []
+
+    def call() -> None:
+        try:
+            limited(spin, ResourceBoundary(max_cpu_seconds=0.1), TimeBoundary(60))()
+        except SafetyViolation as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    [it.start() for it in threads]
+    [it.join() for it in threads]
+
+    async def task() -> None:
+        call()
+
+    asyncio.run(task())
+    assert len(said) == 4 and all("CPU" in it for it in said)
+
+
 def test_without_the_kernels_filter_python_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portcullis._fork._MACHINES", {})
     with pytest.raises(PermissionError, match="processes=True"):
