@@ -10,11 +10,13 @@ use libc::pid_t;
 
 use super::channel::{self, Ended, Said};
 use super::identity::Identity;
-use super::mounts::{self, Owner, Tree};
+use super::mounts::{self, Ground, Owner};
 use super::{carry, fail_if, sys, target};
 use crate::spec::{Network, PROXY_PORT, Spec};
 use crate::step::{During, Failed, Step};
 
+/// The helper's word that the user is mapped, and the tree can be prepared.
+pub const MAPPED: u8 = 3;
 /// The helper's word that the program may start, where a control group holds the memory of the whole run.
 pub const MEMORY_IS_HELD: u8 = 1;
 /// The same where each process is to be held by its own limits.
@@ -67,10 +69,15 @@ fn kept(link: &OwnedFd, news: &OwnedFd) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((sys::inherited(LINK).ok_or_else(gone)?, sys::inherited(NEWS).ok_or_else(gone)?))
 }
 
-/// Waits for the run, and sees it through. Without the helper's word nothing goes on: it may have died before we asked
-/// to die with it, and then the socket has no other end.
-fn awaited(alone: Alone, (link, news): (OwnedFd, OwnedFd)) -> io::Result<()> {
+/// Prepares what every run has, waits for the run, and sees it through. Without the helper's word nothing goes on: it
+/// may have died before we asked to die with it, and then the socket has no other end.
+fn awaited(alone: Alone, (mut link, news): (OwnedFd, OwnedFd)) -> io::Result<()> {
     die_with_parent()?;
+    if told(&mut link)? != Some(MAPPED) {
+        return Ok(());
+    }
+    // A host that lacks something is told of when there is somebody to be told.
+    let ground = prepared(&alone);
     let Some(streams) = carry::receive(link.as_fd())? else { return Ok(()) };
     let Some((spec, shown_as)) = channel::receive::<Spec>(link.as_fd())? else { return Ok(()) };
     let [input, output, errors, control] = streams;
@@ -80,24 +87,34 @@ fn awaited(alone: Alone, (link, news): (OwnedFd, OwnedFd)) -> io::Result<()> {
     let Alone { identity, landlock } = alone;
     let owner = Owner { uid: identity.uid, gid: identity.gid, shown_as: shown_as.as_ref().map(AsFd::as_fd) };
     let inside = Inside { spec: &spec, control: control.as_fd(), identity, owner, landlock };
-    match started(&inside, link) {
+    match ground.and_then(|ground| started(&inside, ground, link)) {
         Ok(pid) => channel::send_pipe(news.as_fd(), &wait_for(pid)?),
         Err(failed) => channel::send(inside.control, &Said::Failed(failed), None),
     }
 }
 
-fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<pid_t, Failed> {
+/// The helper's next word; none if it is gone.
+fn told(link: &mut OwnedFd) -> io::Result<Option<u8>> {
+    let mut word = [0];
+    let heard = io::Read::read(&mut io::PipeReader::from(link.try_clone()?), &mut word)?;
+    Ok(word.first().copied().filter(|_| heard == 1))
+}
+
+fn prepared(alone: &Alone) -> Result<Ground, Failed> {
+    sys::default_signals().during(Step::User, "")?;
+    sys::set_hostname(b"sandbox").during(Step::Names, "")?;
+    mounts::prepare(alone.identity.uid, alone.identity.gid)
+}
+
+fn started(inside: &Inside<'_>, ground: Ground, mut link: OwnedFd) -> Result<pid_t, Failed> {
     let (spec, control) = (inside.spec, inside.control);
-    let tree = furnish(inside)?;
+    let tree = mounts::furnish(spec, ground, inside.owner)?;
     fail_if(spec, Step::Network)?;
     if spec.network == Network::Proxy {
         sys::loopback_up().during(Step::Network, "lo")?;
     }
-    let mut word = [0];
-    let heard = io::Read::read(&mut io::PipeReader::from(link), &mut word).during(Step::Handshake, "")?;
-    if heard == 0 {
-        sys::leave(1);
-    }
+    let Some(word) = told(&mut link).during(Step::Handshake, "")? else { sys::leave(1) };
+    drop(link);
     if spec.network == Network::Proxy {
         fail_if(spec, Step::Listener)?;
         listener(control).during(Step::Listener, "")?;
@@ -110,7 +127,7 @@ fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<pid_t, Failed> {
     let pid = sys::fork_into(0).during(Step::Fork, "")?;
     if pid == 0 {
         drop(fault);
-        target::run(inside, &tree, word == [MEMORY_IS_HELD], &fault_write);
+        target::run(inside, &tree, word == MEMORY_IS_HELD, &fault_write);
     }
     drop((fault_write, tree));
     fail_if(spec, Step::DropInit)?;
@@ -123,19 +140,6 @@ fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<pid_t, Failed> {
             Ok(pid)
         }
     }
-}
-
-fn furnish(inside: &Inside<'_>) -> Result<Tree, Failed> {
-    let spec = inside.spec;
-    sys::unshare(libc::CLONE_NEWNS).during(Step::Namespaces, "")?;
-    fail_if(spec, Step::Root)?;
-    mounts::make_private()?;
-    fail_if(spec, Step::Sources)?;
-    let sources = mounts::open(spec, inside.owner)?;
-    let tree = mounts::build(spec, sources, inside.owner)?;
-    fail_if(spec, Step::Names)?;
-    sys::set_hostname(b"sandbox").during(Step::Names, "")?;
-    Ok(tree)
 }
 
 pub(super) fn die_with_parent() -> io::Result<()> {
@@ -160,15 +164,22 @@ fn give_up(identity: Identity) -> io::Result<()> {
     die_with_parent()
 }
 
-/// Reaps whoever ends, until the program does.
+/// Waits for the program, ends what it left, and waits for that too.
 fn wait_for(pid: pid_t) -> io::Result<Ended> {
-    let status = loop {
-        let waited = sys::wait(-1)?;
-        if waited.pid == pid {
-            break waited.status;
+    let mut status = None;
+    loop {
+        match sys::wait(-1) {
+            Ok(waited) if waited.pid == pid => {
+                status = Some(waited.status);
+                sys::signal_all(libc::SIGKILL);
+            }
+            Ok(_) => (),
+            // Whoever lost its parent is our child: there is no other process in here.
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => break,
+            Err(error) => return Err(error),
         }
-    };
-    ended(status)
+    }
+    ended(status.ok_or_else(|| io::Error::other("the program was never ours"))?)
 }
 
 /// The end of the program, and what all that was waited for has used.

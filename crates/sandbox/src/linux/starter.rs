@@ -56,8 +56,8 @@ fn start(program: &Path) -> io::Result<OwnedFd> {
 
 /// Runs as the starter, until the gate is gone. In the copies it comes back when their run is over.
 ///
-/// There is always one helper ahead of its run: it has made its namespaces when the run comes, which is most of what a
-/// start takes.
+/// There is always one helper ahead of its run: it has made the namespaces and most of the file tree when the run comes,
+/// which is most of what a start takes.
 pub fn run(door: OwnedFd) -> i32 {
     // A signal to the gate's terminal is the gate's business.
     sys::new_session();

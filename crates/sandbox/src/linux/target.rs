@@ -33,7 +33,6 @@ enum Never {}
 fn become_program(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> Result<Never, Failed> {
     let spec = inside.spec;
     sys::new_session();
-    sys::default_signals().during(Step::User, "")?;
     fail_if(spec, Step::User)?;
     if inside.identity.privileged {
         own_user_namespace(inside.identity.uid, inside.identity.gid).during(Step::User, "")?;
