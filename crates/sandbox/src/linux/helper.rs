@@ -25,21 +25,22 @@ pub fn run(door: OwnedFd, take: OwnedFd) -> i32 {
     if children::reap_children(false).is_err() {
         return 1;
     }
-    let (streams, child) = match ahead(&door) {
+    let (streams, child) = match ahead(&door, &take) {
         Ok(Some(come)) => come,
         // The gate is gone.
         Ok(None) => return 0,
         Err(_) => return 1,
     };
+    // A starter that is gone makes no other helper; this run has its own.
+    let _gone = io::Write::write_all(&mut io::PipeWriter::from(take), &[1]);
     drop(door);
-    let take = Taken(take);
     let [.., control] = &streams;
     let Ok(control) = control.try_clone() else { return 1 };
     let Ok(Some((spec, _))) = channel::receive::<Spec>(control.as_fd()) else { return 1 };
     let supervised = match &spec.without_namespaces {
-        None => child.and_then(|child| supervise(&spec, child, &streams, take)),
+        None => child.and_then(|child| supervise(&spec, child, &streams)),
         Some(why) => {
-            drop((child, take));
+            drop(child);
             light::run(&spec, streams, why)
         }
     };
@@ -52,27 +53,15 @@ pub fn run(door: OwnedFd, take: OwnedFd) -> i32 {
     }
 }
 
-/// The word to the starter that the run has come, and that the next helper can be made: said when it is dropped.
-struct Taken(OwnedFd);
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        // A starter that is gone makes no other helper; this run has its own.
-        if let Ok(take) = self.0.try_clone() {
-            let _gone = io::Write::write_all(&mut io::PipeWriter::from(take), &[1]);
-        }
-    }
-}
-
 type Come = ([OwnedFd; 4], Result<Child, Failed>);
 
 /// Waits for a run, with a first process that is ready for it; none if the gate is gone.
 ///
 /// The first process holds the host's mounts of when it was made, and is to keep none busy: when they change it is let
 /// go, and another one is made when they have come to rest or the run has come.
-fn ahead(door: &OwnedFd) -> io::Result<Option<Come>> {
+fn ahead(door: &OwnedFd, take: &OwnedFd) -> io::Result<Option<Come>> {
     let mut basis = Basis::look();
-    let mut child = Some(Child::ahead());
+    let mut child = Some(Child::ahead(take));
     loop {
         let changes = basis.as_ref().map_or(-1, Basis::watched);
         let mut fds = [
@@ -87,7 +76,7 @@ fn ahead(door: &OwnedFd) -> io::Result<Option<Come>> {
         }
         if child.is_none() && (come || ready == 0) {
             basis = Basis::look();
-            child = Some(Child::ahead());
+            child = Some(Child::ahead(take));
         }
         if come && let Some(child) = child.take() {
             return Ok(carry::receive(door.as_fd())?.map(|streams| (streams, child)));
@@ -95,7 +84,7 @@ fn ahead(door: &OwnedFd) -> io::Result<Option<Come>> {
     }
 }
 
-fn supervise(spec: &Spec, mut child: Child, streams: &[OwnedFd; 4], take: Taken) -> Result<(), Failed> {
+fn supervise(spec: &Spec, mut child: Child, streams: &[OwnedFd; 4]) -> Result<(), Failed> {
     let [.., control] = streams;
     for step in AHEAD {
         fail_if(spec, step)?;
@@ -113,8 +102,6 @@ fn supervise(spec: &Spec, mut child: Child, streams: &[OwnedFd; 4], take: Taken)
         return Ok(());
     }
     child.let_go(spec, control.as_fd(), report)?;
-    // Only now, and not beside us, the next one is made.
-    drop(take);
     child.watch(spec, control.as_fd())
 }
 
@@ -163,16 +150,18 @@ struct Child {
 
 impl Child {
     /// Makes it, ahead of its run: it waits for one.
-    fn ahead() -> Result<Self, Failed> {
+    fn ahead(take: &OwnedFd) -> Result<Self, Failed> {
         let identity = Identity::find().during(Step::Identity, "")?;
         let landlock = fence::abi();
         let (link, theirs) = UnixStream::pair().during(Step::Handshake, "")?;
         let (news, news_write) = sys::pipe().during(Step::Handshake, "")?;
+        let take = take.try_clone().during(Step::Handshake, "")?;
+        let ends = init::Ends { link: theirs.into(), news: news_write, take };
         let pid = sys::fork_into(namespaces(identity)).during(Step::Namespaces, "")?;
         if pid == 0 {
-            init::run(init::Alone { identity, landlock }, theirs.into(), news_write);
+            init::run(init::Alone { identity, landlock }, &ends);
         }
-        drop((theirs, news_write));
+        drop(ends);
         // Landlock's second interface came later than that.
         let group = Group::make(&name(), landlock >= 2);
         let mut child = Self { pid, identity, landlock, link, news, group, reaped: None };

@@ -196,7 +196,7 @@ fn source(
     opened().during(Step::Sources, &show(path))
 }
 
-/// Adds what is the run's own, and leaves the old root.
+/// Adds what is the run's own. The old root is still to be left.
 pub fn furnish(spec: &Spec, ground: Ground, owner: Owner<'_>) -> Result<Tree, Failed> {
     let Ground { old, read } = ground;
     let mut tree = Tree { read, write: vec!["/tmp".into(), "/dev/shm".into()], upper: None };
@@ -227,9 +227,6 @@ pub fn furnish(spec: &Spec, ground: Ground, owner: Owner<'_>) -> Result<Tree, Fa
         let note = "# names are resolved by the proxy\n";
         fs::write("etc/resolv.conf", note).during(Step::Devices, "/etc/resolv.conf")?;
     }
-    fail_if(spec, Step::Pivot)?;
-    drop((old, shown, workspace));
-    leave_old().during(Step::Pivot, "")?;
     Ok(tree)
 }
 
@@ -398,7 +395,8 @@ fn proc() -> io::Result<()> {
     sys::attach(proc.as_fd(), None, Path::new("proc"))
 }
 
-fn leave_old() -> io::Result<()> {
+/// Leaves the old root: from here on nothing of the host is there but what is shown.
+pub fn leave_old() -> io::Result<()> {
     // Two mounts are at `/`; the upper one is the old root.
     std::env::set_current_dir("/")?;
     sys::detach(Path::new("."))?;

@@ -114,6 +114,14 @@ pub fn default_signals() -> io::Result<()> {
         .map(drop)
 }
 
+/// Waits until a signal ends this process.
+pub fn wait_for_the_end() {
+    loop {
+        // SAFETY: touches no memory.
+        unsafe { libc::pause() };
+    }
+}
+
 /// What a process left behind.
 #[derive(Clone, Copy, Debug)]
 pub struct Waited {
