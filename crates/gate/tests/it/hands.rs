@@ -2,6 +2,7 @@
 //! each decided, carried out, bounded and on record, whichever way the call came in.
 
 mod database;
+mod ended;
 mod postgres;
 mod web;
 

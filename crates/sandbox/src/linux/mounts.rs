@@ -153,19 +153,27 @@ impl System {
 
 /// Opens all of the host's that will be shown to this run alone. From here on no path of the host is looked up again.
 fn own_sources(spec: &Spec, old: &OwnedFd, owner: Owner<'_>) -> Result<Vec<Source>, Failed> {
+    let plain = RDONLY | NOSUID | NODEV;
+    let read = spec.read.iter().map(|path| (path, path, plain, None));
+    let named = spec.shown.iter().map(|(path, at)| (path, at, plain, None));
+    let write = spec.write.iter().map(|path| (path, path, NOSUID | NODEV, owner.shown_as));
     let mut shown = Vec::new();
-    for path in &spec.read {
-        shown.push(source(old, path, path, RDONLY | NOSUID | NODEV, None)?);
-    }
-    for (path, at) in &spec.shown {
-        shown.push(source(old, path, at, RDONLY | NOSUID | NODEV, None)?);
-    }
-    for path in &spec.write {
-        shown.push(source(old, path, path, NOSUID | NODEV, owner.shown_as)?);
+    for (path, at, attributes, shown_as) in read.chain(named).chain(write) {
+        can_be_shown(at)?;
+        shown.push(source(old, path, at, attributes, shown_as)?);
     }
     // A path within another one is shown after it, or it would be covered.
     shown.sort_by_key(|it| it.at.components().count());
     Ok(shown)
+}
+
+/// Refuses to show what would cover the run's own processes and devices: the host's would be seen in their place.
+fn can_be_shown(at: &Path) -> Result<(), Failed> {
+    if at.starts_with("/proc") || at == Path::new("/dev") {
+        let error = io::Error::other("a run has its own; it cannot be shown the host's");
+        return Err(Failed::at(Step::Binds, &error, show(at)));
+    }
+    Ok(())
 }
 
 /// A small file of the system; none if there is none that can be read. Links are followed: the host made them.
@@ -232,6 +240,7 @@ pub fn furnish(spec: &Spec, ground: Ground, owner: Owner<'_>) -> Result<Tree, Fa
 
 /// The folder that the run works in, as it is on the host.
 fn lower(workspace: &Workspace, old: &OwnedFd, owner: Owner<'_>) -> Result<Source, Failed> {
+    can_be_shown(&workspace.path)?;
     let read_only = if workspace.mode == Mode::Direct { 0 } else { RDONLY };
     source(old, &workspace.path, &workspace.path, NOSUID | NODEV | read_only, owner.shown_as)
 }

@@ -150,6 +150,10 @@ fn postgresql_statements_do_what_access_says_and_no_more() {
         ]}),
         "{read}"
     );
+    let shown = ask("sql.query", "SHOW transaction_read_only", json!([]));
+    assert_eq!(shown["result"]["rows"], json!([["on"]]), "{shown}");
+    let plan = ask("sql.query", " EXPLAIN (COSTS off) SELECT * FROM items WHERE id = 1", json!([]));
+    assert!(plan["result"]["rows"][0][0].as_str().is_some_and(|it| it.contains("items")), "{plan}");
     let cut = ask("sql.query", "SELECT i FROM generate_series(1, 100000) AS i", json!([]));
     assert_eq!(
         (&cut["result"]["cut"], cut["result"]["rows"].as_array().map(Vec::len)),
@@ -178,6 +182,8 @@ fn postgresql_statements_do_what_access_says_and_no_more() {
         "SELECT * INTO copied FROM items",
         "SELECT * FROM items FOR UPDATE",
         "EXPLAIN ANALYZE DELETE FROM items",
+        "EXPLAIN SELECT 1; DELETE FROM items",
+        "SHOW all; DELETE FROM items",
         "nonsense",
     ] {
         let answer = ask("sql.query", sql, json!([]));
