@@ -31,6 +31,7 @@ mod ring;
 pub mod routes;
 mod tool;
 mod tools;
+mod unstoppable;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

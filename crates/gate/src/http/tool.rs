@@ -14,6 +14,7 @@ use verdict::{Code, Draft, Halt, Index, Malformed, Receipt, Status, short};
 use super::check::{count, draft_of, repeats};
 use super::problem::Problem;
 use super::reply::{self, Reply};
+use super::unstoppable::Unstoppable;
 use super::{Call, halted};
 use crate::path::Carried;
 use crate::tool::{Errand, Sink, Told, takes};
@@ -73,13 +74,19 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
 
 /// Carries a call out, and waits for its end.
 pub(super) async fn carry(call: &Call, draft: Draft, wait: Duration) -> Result<(Carried, Told), Problem> {
-    end(begin(call, draft, wait, None)).await
+    end(Unstoppable::new(begin(call, draft, wait, None)).await)
 }
 
-type Task = JoinHandle<(Result<Result<Carried, Halt>, Malformed>, Told)>;
+/// How a call went.
+type Went = (Result<Result<Carried, Halt>, Malformed>, Told);
 
-/// Begins a call on a task of its own: a caller who hangs up stops nothing that was begun.
-fn begin(call: &Call, draft: Draft, wait: Duration, sink: Option<Sink>) -> Task {
+/// A call to its end. Whoever begins it must see to its going on when its caller hangs up.
+fn begin(
+    call: &Call,
+    draft: Draft,
+    wait: Duration,
+    sink: Option<Sink>,
+) -> impl Future<Output = Went> + Send + 'static {
     let draft = Draft { takes: call.app.gate.desk.with_policy(|policy| takes(policy, &draft)), ..draft };
     let errand = Errand {
         gate: call.app.gate.clone(),
@@ -91,15 +98,14 @@ fn begin(call: &Call, draft: Draft, wait: Duration, sink: Option<Sink>) -> Task 
         told: Mutex::default(),
     };
     let running = errand.tools.begin();
-    tokio::spawn(async move {
+    async move {
         let _running = running;
         let carried = errand.gate.call(draft, &errand).await;
         (carried, errand.told())
-    })
+    }
 }
 
-async fn end(task: Task) -> Result<(Carried, Told), Problem> {
-    let (carried, told) = task.await.map_err(|_| Problem::internal())?;
+fn end((carried, told): Went) -> Result<(Carried, Told), Problem> {
     let carried = carried.map_err(|malformed| Problem::no_action(malformed.to_string()))?;
     Ok((carried.map_err(|halt| halted(&halt))?, told))
 }
@@ -116,9 +122,10 @@ async fn carry_passing(call: &Call, draft: Draft, wait: Duration, pieces: bool) 
         return carry(call, draft, wait).await.map(|(carried, told)| Begun::Ended(carried, told));
     }
     let (sink, mut coming) = Sink::new();
-    let task = begin(call, draft, wait, Some(sink));
+    let task = tokio::spawn(begin(call, draft, wait, Some(sink)));
+    let ended = async |task: JoinHandle<Went>| end(task.await.map_err(|_| Problem::internal())?);
     let Some(first) = coming.recv().await else {
-        return end(task).await.map(|(carried, told)| Begun::Ended(carried, told));
+        return ended(task).await.map(|(carried, told)| Begun::Ended(carried, told));
     };
     let (to, from) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -128,7 +135,7 @@ async fn carry_passing(call: &Call, draft: Draft, wait: Duration, pieces: bool) 
             let _gone = to.send(reply::event("piece", &json)).await;
             piece = coming.recv().await;
         }
-        let last = match end(task).await {
+        let last = match ended(task).await {
             Ok((Carried::Out(closing), told)) => {
                 reply::event("end", &ToolCallReply::carried(closing, told).passed_on())
             }

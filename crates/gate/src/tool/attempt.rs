@@ -6,7 +6,7 @@
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -15,7 +15,7 @@ use verdict::{Address, Endpoint, Json};
 
 use super::fault::{Fault, Why};
 use super::hush::Hush;
-use super::pool::Sender;
+use super::pool::Line;
 use super::stream::{self, Cut, Passed, Sink};
 use super::{Lines, egress};
 
@@ -66,7 +66,8 @@ const HEAD: usize = 64 * 1024;
 pub(super) async fn send(lines: &Lines, way: &Way<'_>, request: Request<Full<Bytes>>) -> Attempt {
     let mut request = request;
     while let Some(mut kept) = lines.pool.take(way.purpose) {
-        if timeout_at(way.deadline, kept.ready()).await.is_ok_and(|ready| ready.is_ok()) {
+        let ready = kept.during(async |sender| timeout_at(way.deadline, sender.ready()).await);
+        if ready.await.is_ok_and(|ready| ready.is_ok()) {
             match exchange(lines, way, kept, request).await {
                 Exchanged::Done(attempt) => return attempt,
                 // It had been closed by the other end: nothing of the request left.
@@ -74,11 +75,11 @@ pub(super) async fn send(lines: &Lines, way: &Way<'_>, request: Request<Full<Byt
             }
         }
     }
-    let sender = match open(lines, way).await {
-        Ok(sender) => sender,
+    let line = match open(lines, way).await {
+        Ok(line) => line,
         Err(fault) => return Attempt::Never(fault),
     };
-    match exchange(lines, way, sender, request).await {
+    match exchange(lines, way, line, request).await {
         Exchanged::Done(attempt) => attempt,
         Exchanged::Unsent(_) => {
             Attempt::Never(Fault::new(Why::Unreachable, "the tool closed the connection at once"))
@@ -87,7 +88,7 @@ pub(super) async fn send(lines: &Lines, way: &Way<'_>, request: Request<Full<Byt
 }
 
 /// A new connection.
-async fn open(lines: &Lines, way: &Way<'_>) -> Result<Sender, Fault> {
+async fn open(lines: &Lines, way: &Way<'_>) -> Result<Line, Fault> {
     let Way { endpoint, address, deadline, .. } = way;
     let stream = egress::connect(address, endpoint.allow_private, *deadline).await?;
     if !address.tls {
@@ -98,19 +99,18 @@ async fn open(lines: &Lines, way: &Way<'_>) -> Result<Sender, Fault> {
     shake_hands(TokioIo::new(met.map_err(|_| late())??)).await
 }
 
-async fn shake_hands<S>(stream: S) -> Result<Sender, Fault>
+async fn shake_hands<S>(stream: S) -> Result<Line, Fault>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let made = http1::Builder::new().max_buf_size(HEAD).handshake(stream).await;
     let (sender, connection) =
         made.map_err(|_| Fault::new(Why::Unreachable, "the connection could not be used"))?;
-    tokio::spawn(async move {
+    Ok(Line::new(sender, async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to a tool ended");
         }
-    });
-    Ok(sender)
+    }))
 }
 
 enum Exchanged {
@@ -118,10 +118,17 @@ enum Exchanged {
     Unsent(Box<Request<Full<Bytes>>>),
 }
 
-async fn exchange(
-    lines: &Lines,
+async fn exchange(lines: &Lines, way: &Way<'_>, mut line: Line, request: Request<Full<Bytes>>) -> Exchanged {
+    let exchanged = line.during(async |sender| talk(sender, way, request).await).await;
+    if let Exchanged::Done(Attempt::Answer(Answer { body: Ok(_), .. })) = &exchanged {
+        lines.pool.put(way.purpose, line);
+    }
+    exchanged
+}
+
+async fn talk(
+    sender: &mut SendRequest<Full<Bytes>>,
     way: &Way<'_>,
-    mut sender: Sender,
     request: Request<Full<Bytes>>,
 ) -> Exchanged {
     let lost = |why, message: &str| Exchanged::Done(Attempt::Lost(Fault::new(why, message)));
@@ -171,7 +178,6 @@ async fn exchange(
             Exchanged::Done(Attempt::Answer(Answer { status, headers, body, pieces }))
         }
         Ok((Read::Whole(body), pieces)) => {
-            lines.pool.put(way.purpose, sender);
             Exchanged::Done(Attempt::Answer(Answer { status, headers, body: Ok(body), pieces }))
         }
     }
