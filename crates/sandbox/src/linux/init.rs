@@ -166,8 +166,8 @@ fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t
         target::run(inside, target::Given { tree: &tree, filter: &filter, held, go }, &fault_write);
     }
     drop((fault_write, go, tree));
-    // The kernel waits for all processors to leave the old root. The program's process gives its rights up meanwhile,
-    // and waits for our word before it becomes the program.
+    // The kernel waits for all processors to leave the old root. Meanwhile the program's process gets ready, and waits
+    // for our word before it gives anything up.
     fail_if(spec, Step::Pivot)?;
     mounts::leave_old().during(Step::Pivot, "")?;
     fail_if(spec, Step::DropInit)?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use libc::sock_filter;
 
 use super::channel;
-use super::fence::{self, Paths, View};
+use super::fence::{self, Fence, Paths, View};
 use super::init::Inside;
 use super::mounts::Tree;
 use super::{fail_if, filter, sys};
@@ -47,6 +47,11 @@ enum Never {}
 fn become_program(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> Result<Never, Failed> {
     let spec = inside.spec;
     sys::new_session();
+    let fence = fence(inside, given.tree).during(Step::Landlock, "")?;
+    // Before the old root is left the kernel makes no user namespace: the root would be another than ours.
+    if io::Read::read(&mut io::PipeReader::from(given.go), &mut [0]).during(Step::Handshake, "")? == 0 {
+        sys::leave(1);
+    }
     fail_if(spec, Step::User)?;
     if inside.identity.privileged {
         own_user_namespace(inside.identity.uid, inside.identity.gid).during(Step::User, "")?;
@@ -63,12 +68,9 @@ fn become_program(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> Res
     descriptors(fault).during(Step::Descriptors, "")?;
     fail_if(spec, Step::Landlock)?;
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).during(Step::Landlock, "")?;
-    fenced(inside, given.tree).during(Step::Landlock, "")?;
+    fence.map_or(Ok(()), Fence::enforce).during(Step::Landlock, "")?;
     fail_if(spec, Step::Seccomp)?;
     filter::apply(given.filter).during(Step::Seccomp, "")?;
-    if io::Read::read(&mut io::PipeReader::from(given.go), &mut [0]).during(Step::Handshake, "")? == 0 {
-        sys::leave(1);
-    }
     fail_if(spec, Step::Exec)?;
     let error = sys::exec(&program, &argv, &env);
     Err(Failed::at(Step::Exec, &error, program.to_string_lossy()))
@@ -130,10 +132,10 @@ pub(super) fn descriptors(fault: &OwnedFd) -> io::Result<()> {
     sys::close_on_exec_from(3)
 }
 
-fn fenced(inside: &Inside<'_>, tree: &Tree) -> io::Result<()> {
+/// None where the kernel has none: the report has said so, and it was accepted.
+fn fence(inside: &Inside<'_>, tree: &Tree) -> io::Result<Option<Fence>> {
     if inside.landlock == 0 {
-        // The report has said so, and it was accepted.
-        return Ok(());
+        return Ok(None);
     }
     let read = tree.read.iter().map(PathBuf::as_path);
     let paths = Paths {
@@ -142,7 +144,7 @@ fn fenced(inside: &Inside<'_>, tree: &Tree) -> io::Result<()> {
         devices: fence::DEVICES.map(Path::new).to_vec(),
         view: View::Own,
     };
-    fence::enforce(&paths, inside.spec.network, inside.landlock)
+    Fence::build(&paths, inside.spec.network, inside.landlock).map(Some)
 }
 
 /// Program, arguments, environment.
