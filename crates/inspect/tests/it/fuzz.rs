@@ -85,9 +85,9 @@ fn breaks(target: &Target, text: &str, timed: bool) -> Option<String> {
     if told > 64 + 4 * text.len() {
         return Some(format!("{told} findings in {} bytes", text.len()));
     }
-    // A megabyte has fifty milliseconds. Twenty times that counts, and only if it takes so long every time: the
-    // machine may have more to do.
-    let most = Duration::from_millis(200) + Duration::from_nanos(1_000) * u32::try_from(text.len()).unwrap();
+    // A megabyte has fifty milliseconds. Sixty times that counts, and only if it takes so long every time: the machine
+    // may have more to do, and what grows faster than the text is far beyond that.
+    let most = Duration::from_millis(200) + Duration::from_nanos(3_000) * u32::try_from(text.len()).unwrap();
     for _ in 0..3 {
         if !timed || took <= most {
             return None;
