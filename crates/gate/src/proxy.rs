@@ -70,6 +70,9 @@ impl Request {
     }
 }
 
+/// How a name becomes addresses; for tests, whose names lead elsewhere each time they are asked for.
+pub type Resolve = Arc<dyn Fn(&str) -> std::io::Result<Vec<IpAddr>> + Send + Sync>;
+
 /// The proxy of one run.
 pub struct Proxy {
     shared: Arc<Shared>,
@@ -79,6 +82,8 @@ pub struct Proxy {
 
 struct Shared {
     hosts: Boundaries,
+    /// None: as the host resolves.
+    resolve: Option<Resolve>,
     seen: Mutex<Vec<Request>>,
     meter: meter::Meter,
 }
@@ -86,9 +91,14 @@ struct Shared {
 impl Proxy {
     /// A proxy that lets requests to these hosts through.
     pub fn new(hosts: Hosts, handle: tokio::runtime::Handle) -> Self {
+        Self::resolving(hosts, handle, None)
+    }
+
+    /// The same with other names; none: the host's.
+    pub fn resolving(hosts: Hosts, handle: tokio::runtime::Handle, resolve: Option<Resolve>) -> Self {
         let hosts = Boundaries { hosts: Some(hosts), ..Boundaries::default() };
-        let shared = Arc::new(Shared { hosts, seen: Mutex::default(), meter: meter::Meter::default() });
-        Self { shared, handle, serving: Mutex::default() }
+        let (seen, meter) = (Mutex::default(), meter::Meter::default());
+        Self { shared: Arc::new(Shared { hosts, resolve, seen, meter }), handle, serving: Mutex::default() }
     }
 
     /// Serves the listener of the run, until [`Proxy::end`].
@@ -142,15 +152,22 @@ impl Shared {
         self.hold(&target)?;
         if target.address.is_none() {
             self.meter.name(&target.host)?;
-            let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((target.host.as_str(), port)));
-            let found = found.await.map_err(|_| "its name took too long to resolve".to_owned())?;
-            let found = found.map_err(|_| "its name cannot be resolved".to_owned())?;
-            target.resolved = found.map(|address| address.ip()).collect();
+            target.resolved = self.resolved(&target.host, port).await?;
             self.hold(&target)?;
         }
         let address = target.address.or_else(|| target.resolved.first().copied());
         let address = address.ok_or_else(|| "its name has no address".to_owned())?;
         Ok(SocketAddr::new(address, port))
+    }
+
+    async fn resolved(&self, name: &str, port: u16) -> Result<Vec<IpAddr>, String> {
+        let unresolved = |_| "its name cannot be resolved".to_owned();
+        if let Some(resolve) = &self.resolve {
+            return resolve(name).map_err(unresolved);
+        }
+        let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, port))).await;
+        let found = found.map_err(|_| "its name took too long to resolve".to_owned())?;
+        Ok(found.map_err(unresolved)?.map(|address| address.ip()).collect())
     }
 
     fn hold(&self, target: &HostTarget) -> Result<(), String> {

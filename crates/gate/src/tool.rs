@@ -35,6 +35,7 @@ use crate::views::Reading;
 
 pub(crate) use trust::of as trust_of;
 
+pub(crate) use errand::in_force;
 pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
 pub use fetch::{Unasked, ask, fetch};

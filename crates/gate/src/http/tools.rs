@@ -41,6 +41,13 @@ pub(super) async fn put(call: Call) -> Result<Reply, Problem> {
     };
     let name = text("name")?.ok_or_else(|| odd("`name` is missing".to_owned()))?;
     let scope = Scope::parse(text("scope")?.as_deref().unwrap_or("global")).map_err(odd)?;
+    // Whoever may register tools is not thereby one who runs programs on the gate's machine.
+    if let Some(hand) = ["exec", "code", "database", "builtin"].into_iter().find(|it| keys.contains_key(*it))
+    {
+        return Err(odd(format!(
+            "`{hand}` is not registered here: what the gate does itself, on its own machine, is declared in the policy; put it under `tools:` there"
+        )));
+    }
     if !keys.contains_key("url") {
         return Err(odd("`url` is missing: where the gate calls the tool".to_owned()));
     }

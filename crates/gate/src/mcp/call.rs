@@ -250,6 +250,9 @@ impl World for Errand {
         if self.flight.is_cancelled() {
             return Outcome::plain(Status::Cancelled);
         }
+        if let Some(own) = &self.session.own {
+            own.expect(&self.raw_id, &hold.receipt().decided().policy);
+        }
         let wait = self.flight.depart();
         let restored = self.restored(hold);
         match self.session.to_server(restored.as_deref().unwrap_or(&self.line), Some(&self.id)) {

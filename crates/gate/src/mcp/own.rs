@@ -1,7 +1,8 @@
 //! The gate's own tools as an MCP server in this very process: tools that were safe from the start.
 //!
-//! Answerable for speaking MCP to the gate in front of it, which decides every call before it comes here, and for
-//! handing it the outcome beside the answer, so that what is recorded is what was done. What a tool does is in
+//! Answerable for speaking MCP to the gate in front of it, which decides every call before it comes here; for doing
+//! nothing that was not decided on by the policy in force; for a call that is taken back ending its program; and for
+//! handing the gate the outcome beside the answer, so that what is recorded is what was done. What a tool does is in
 //! [`crate::tool`]; decides nothing.
 
 use std::collections::HashMap;
@@ -9,23 +10,24 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use verdict::{Json, Outcome, Status};
+use verdict::{Json, Outcome, PolicyVersion, Status};
 
 use super::child::{Child, Leash};
 use super::lines::{Got, Lines};
 use crate::desk::Desk;
-use crate::tool::{Offered, Tools};
+use crate::tool::{Fault, Offered, Tools, Why, in_force};
 
 /// Revisions of the protocol, the newest first.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
-/// The most ends that are kept for whoever takes them.
+/// The most calls that something is known of.
 const MOST: usize = 8_192;
 
 /// The server, for one agent.
@@ -37,26 +39,65 @@ pub struct OwnTools {
     ends: Arc<Ends>,
 }
 
-/// How calls ended whose answers are on their way, by the id of the request as it is written.
+/// What the gate in front and this server know of the same calls, by the id of the request as it is written.
 #[derive(Default)]
-pub(super) struct Ends(Mutex<HashMap<String, Outcome>>);
+pub(super) struct Ends(Mutex<HashMap<String, Known>>);
+
+/// What is known of a call.
+#[derive(Default)]
+struct Known {
+    /// The policy that decided, until the call has come.
+    decided: Option<PolicyVersion>,
+    /// True once it is to be ended.
+    stop: Arc<AtomicBool>,
+    /// How it ended, until its answer is taken.
+    ended: Option<Outcome>,
+}
 
 impl Ends {
-    /// How the call of this request ended.
-    pub(super) fn take(&self, id: &str) -> Option<Outcome> {
-        // One id may be written in several ways.
-        let id = serde_json::from_str::<Value>(id).ok()?.to_string();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    /// A call that is held is on its way here.
+    pub(super) fn expect(&self, id: &str, decided: &PolicyVersion) {
+        let Some(id) = plain(id) else { return };
+        let mut known = self.known();
+        // Those of calls that nobody waited for stay; so many are none that anybody waits for.
+        if known.len() >= MOST {
+            known.retain(|_, it| it.ended.is_none());
+        }
+        known.insert(id, Known { decided: Some(decided.clone()), ..Known::default() });
     }
 
-    fn put(&self, id: String, outcome: Outcome) {
-        let mut ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those of calls that nobody waited for stay; so many are none that anybody waits for.
-        if ends.len() >= MOST {
-            ends.clear();
-        }
-        ends.insert(id, outcome);
+    /// How the call of this request ended.
+    pub(super) fn take(&self, id: &str) -> Option<Outcome> {
+        self.known().remove(&plain(id)?)?.ended
     }
+
+    /// The call has come: what decided it, and its end if it is taken back.
+    fn come(&self, id: &str) -> Option<(PolicyVersion, Arc<AtomicBool>)> {
+        let mut known = self.known();
+        let known = known.get_mut(id)?;
+        Some((known.decided.take()?, Arc::clone(&known.stop)))
+    }
+
+    fn stop(&self, id: &str) {
+        if let Some(known) = self.known().get(id) {
+            known.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn put(&self, id: &str, outcome: Outcome) {
+        if let Some(known) = self.known().get_mut(id) {
+            known.ended = Some(outcome);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One id may be written in several ways.
+fn plain(id: &str) -> Option<String> {
+    Some(serde_json::from_str::<Value>(id).ok()?.to_string())
 }
 
 impl OwnTools {
@@ -103,10 +144,13 @@ impl OwnTools {
             }
             // What is no message was not passed on by the gate in front.
             let Ok(message) = serde_json::from_slice::<Value>(&line) else { continue };
-            let Some((id, method)) = message.get("id").zip(message.get("method").and_then(Value::as_str))
-            else {
-                continue;
-            };
+            let method = message.get("method").and_then(Value::as_str);
+            if method == Some("notifications/cancelled")
+                && let Some(id) = message.pointer("/params/requestId")
+            {
+                self.ends.stop(&id.to_string());
+            }
+            let Some((id, method)) = message.get("id").zip(method) else { continue };
             let (id, none) = (id.clone(), json!({}));
             let params = message.get("params").unwrap_or(&none);
             let result = match method {
@@ -141,12 +185,8 @@ impl OwnTools {
     }
 
     async fn called(&self, id: &Value, params: &Value) -> Value {
-        let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
-        let none = json!({});
-        let args = params.get("arguments").filter(|it| !it.is_null()).unwrap_or(&none);
-        let args = Json::parse(args.to_string().as_bytes()).unwrap_or(Json::Null);
-        let policy = self.desk.policy();
-        let outcome = match self.tools.by_hand(&policy, (&self.agent, name), &args).await {
+        let id = id.to_string();
+        let outcome = match self.done(&id, params).await {
             Ok((outcome, fault)) => {
                 let error = outcome.error.or(fault.map(|fault| fault.message));
                 Outcome { error, ..outcome }
@@ -154,8 +194,20 @@ impl OwnTools {
             Err(fault) => Outcome { error: Some(fault.message), ..Outcome::plain(Status::Cancelled) },
         };
         let told = told(&outcome);
-        self.ends.put(id.to_string(), outcome);
+        self.ends.put(&id, outcome);
         told
+    }
+
+    /// Does what was decided on. An error: nothing was begun.
+    async fn done(&self, id: &str, params: &Value) -> Result<(Outcome, Option<Fault>), Fault> {
+        let undecided = || Fault::new(Why::NotReady, "nobody has decided on this call");
+        let (decided, stop) = self.ends.come(id).ok_or_else(undecided)?;
+        let policy = in_force(&self.desk, &decided)?;
+        let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
+        let none = json!({});
+        let args = params.get("arguments").filter(|it| !it.is_null()).unwrap_or(&none);
+        let args = Json::parse(args.to_string().as_bytes()).unwrap_or(Json::Null);
+        self.tools.by_hand(&policy, (&self.agent, name), &args, stop).await
     }
 }
 

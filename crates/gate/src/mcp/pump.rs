@@ -136,8 +136,10 @@ fn notification(session: &Arc<Session>, line: &[u8], method: &str, params: Optio
                 flight.cancel();
                 if flight.is_sent() {
                     pass(session, line, None);
-                    // Whatever the server does now, nobody will be told.
-                    flight.arrive(None, &session.runtime);
+                    // Whatever a server does now, nobody will be told. The gate's own tools tell how it ended.
+                    if session.own.is_none() {
+                        flight.arrive(None, &session.runtime);
+                    }
                 }
             }
             _ => pass(session, line, None),

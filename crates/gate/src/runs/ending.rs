@@ -33,12 +33,13 @@ impl Ran {
         requests: Vec<Request>,
         (spec, own): (&Spec, &[PathBuf]),
     ) -> Self {
+        let did = requests.iter().map(Request::effect).collect();
         let ended = match ended {
             Ok(ended) => ended,
-            Err(not_run) => return Self::broken(not_run.to_string()),
+            // What it asked of the network until it was ended stays on record.
+            Err(not_run) => return Self { did, ..Self::broken(not_run.to_string()) },
         };
         let Ended { ended: end, report, cut, printed, undone, upper } = ended;
-        let did = requests.iter().map(Request::effect).collect();
         let told = json!({
             "exit_code": end.code,
             "signal": end.signal,
@@ -103,7 +104,7 @@ impl Ran {
     /// As the journal wants it. A run that did not take place gives back what it held.
     pub fn into_outcome(self) -> Outcome {
         match self.told {
-            Err(why) => Outcome { error: Some(why), ..Outcome::plain(Status::Cancelled) },
+            Err(why) => Outcome { error: Some(why), did: self.did, ..Outcome::plain(Status::Cancelled) },
             Ok(told) => {
                 let status = if self.well { Status::Success } else { Status::Failed };
                 let result = Json::parse(told.to_string().as_bytes()).ok();

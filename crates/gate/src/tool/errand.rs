@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use verdict::{
-    Action, Address, Agent, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Policy, Realm, Receipt,
-    Signing, Standing, Status, Tool,
+    Action, Address, Agent, Auth, Endpoint, Hold, Index, Json, Micros, Outcome, Policy, PolicyVersion, Realm,
+    Receipt, Signing, Standing, Status, Tool,
 };
 
 use super::Tools;
@@ -27,6 +27,7 @@ use super::request::{Message, message};
 use super::secret;
 use super::sign::{self, Stamp};
 use super::stream::Sink;
+use crate::desk::Desk;
 use crate::metrics::Metrics;
 use crate::path::{Gate, World};
 
@@ -64,6 +65,15 @@ pub struct Told {
     pub cost: Micros,
 }
 
+/// The policy in force, if it is the one that decided: what stands in another was not decided on.
+pub(crate) fn in_force(desk: &Desk, decided: &PolicyVersion) -> Result<Arc<Policy>, Fault> {
+    let policy = desk.policy();
+    if policy.version() == decided {
+        return Ok(policy);
+    }
+    Err(Fault::new(Why::NotReady, "the policy changed while the call was on its way; ask again"))
+}
+
 impl Errand {
     /// What there is to say of it besides its outcome.
     pub fn told(&self) -> Told {
@@ -76,11 +86,7 @@ impl Errand {
 
     /// Carries the call out, as the policy that decided has it.
     async fn carry_out(&self, hold: &Hold) -> Result<Outcome, Fault> {
-        let policy = self.gate.desk.policy();
-        if policy.version() != &hold.receipt().decided().policy {
-            let why = "the policy changed while the call was on its way; ask again";
-            return Err(Fault::new(Why::NotReady, why));
-        }
+        let policy = in_force(&self.gate.desk, &hold.receipt().decided().policy)?;
         let action = &hold.case().action;
         let not_ready = |why: &str| Fault::new(Why::NotReady, why);
         let tool = policy.tool_of(action.agent(), action.tool()).filter(|tool| !tool.disabled);
@@ -127,7 +133,9 @@ impl Errand {
             policy.tool_of(action.agent(), action.tool()).and_then(|tool| self.restored(tool, action));
         let args = restored.as_ref().unwrap_or_else(|| action.args());
         self.tell(|told| told.attempts = 1);
-        let (outcome, fault) = self.tools.by_hand(policy, (action.agent(), action.tool()), args).await?;
+        let (agent, tool) = (action.agent(), action.tool());
+        // A caller who hangs up stops nothing.
+        let (outcome, fault) = self.tools.by_hand(policy, (agent, tool), args, Arc::default()).await?;
         self.tell(|told| told.fault = fault);
         Ok(outcome)
     }

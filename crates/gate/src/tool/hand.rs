@@ -14,6 +14,7 @@ mod web;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -62,6 +63,8 @@ struct Job<'j> {
     /// What a run may do.
     bounds: Bounds,
     args: &'j Json,
+    /// True once it is to be ended.
+    stop: Arc<AtomicBool>,
 }
 
 /// How a call ended, and what there is to say if it gave no result.
@@ -98,11 +101,13 @@ impl Tools {
     }
 
     /// Does what the gate itself does for a tool of this agent's, for a call that is held. An error: nothing was begun.
+    /// Setting `stop` ends a program; files, requests and databases have short limits of their own.
     pub(crate) async fn by_hand(
         &self,
         policy: &Policy,
         names: (&str, &str),
         args: &Json,
+        stop: Arc<AtomicBool>,
     ) -> Result<Ended, Fault> {
         let (agent, tool) = names;
         let not_ready = |why: &str| Fault::new(Why::NotReady, why);
@@ -112,7 +117,7 @@ impl Tools {
         let hand = self.hand_of(found)?;
         let hand = hand.ok_or_else(|| not_ready("the gate does not carry this tool out itself"))?;
         let bounds = policy.bounds(agent, tool);
-        carry_out(Job { tools: self, hand: &hand, names: (tool, agent), bounds, args }).await
+        carry_out(Job { tools: self, hand: &hand, names: (tool, agent), bounds, args, stop }).await
     }
 
     /// True if the gate carries this tool out.

@@ -2,6 +2,7 @@
 //! each decided, carried out, bounded and on record, whichever way the call came in.
 
 mod database;
+mod ended;
 mod postgres;
 mod web;
 
@@ -60,10 +61,27 @@ pub fn recorded(served: &Served, answer: &Value) -> Value {
     served.get(&format!("/v1/decisions/{id}"), &admin).json()
 }
 
-fn workspace(name: &str) -> PathBuf {
+/// A folder to work in: its real path. It goes away with the test, also with one that fails.
+struct Workspace(PathBuf);
+
+impl std::ops::Deref for Workspace {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        let _gone = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn workspace(name: &str) -> Workspace {
     let dir = std::env::temp_dir().join(format!("hands-{name}-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
-    dir.canonicalize().unwrap()
+    Workspace(dir.canonicalize().unwrap())
 }
 
 #[test]
@@ -152,7 +170,7 @@ fn the_gates_own_tools_are_called_over_http_and_stay_in_their_folder() {
     let ws = workspace("own");
     let tools = "  fs.read: {builtin: fs.read}\n  fs.write: {builtin: fs.write}\n  fs.list: {args: {path: fs.read}}\n  \
                  fs.delete: {builtin: fs.delete}\n  shell.run: {args: {command: shell}}\n  code.run: {}\n  http.request: {}\n  notes: {builtin: fs.read, enabled: false}\n";
-    let served = gate_on(tools, "", Some(ws.clone()));
+    let served = gate_on(tools, "", Some(ws.to_owned()));
     let written = call(&served, "fs.write", &json!({"path": "a/b.txt", "content": "hello"}));
     assert_eq!(written["result"]["written"], 5, "{written}");
     assert_eq!(recorded(&served, &written)["effects"][0]["kind"], "fs.write");
@@ -209,7 +227,7 @@ fn a_call_is_decided_and_done_alike_over_http_and_mcp() {
     );
     let servers = json!({"mcpServers": {"own": {"builtin": true}}}).to_string();
     let servers = Servers::parse(servers.as_bytes(), &|_| None).unwrap();
-    let served = gate_with(tools, &boundary, Some(ws.clone()), Some(servers));
+    let served = gate_with(tools, &boundary, Some(ws.to_owned()), Some(servers));
     let key = served.key_like("client", KeyRole::Agent, Some("bot"), Realm::Live);
     let accept = "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n";
     let post = |session: &str, body: Value| {

@@ -3,10 +3,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use gate::proxy::{Proxy, Request};
+use gate::proxy::{Proxy, Request, Resolve};
 use verdict::boundary::Hosts;
 
 /// A server that tells what reached it, one message for each connection.
@@ -57,9 +58,15 @@ struct Rig {
 
 impl Rig {
     fn of(allowed: &[String]) -> Self {
+        Self::resolving(allowed, None)
+    }
+
+    /// With names that lead where the test says.
+    fn resolving(allowed: &[String], resolve: Option<Resolve>) -> Self {
         let threads =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let proxy = Proxy::new(Hosts::new(Some(allowed), &[], false).unwrap(), threads.handle().clone());
+        let hosts = Hosts::new(Some(allowed), &[], false).unwrap();
+        let proxy = Proxy::resolving(hosts, threads.handle().clone(), resolve);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         proxy.serve(listener);
@@ -193,6 +200,48 @@ fn a_listed_host_opens_neither_other_addresses_nor_other_ports() {
 }
 
 /// P12: who says nothing is not waited for, and who connects without end does not get everyone's attention.
+/// A name that changes its mind: it leads to an address that may be reached when it is looked at, and to this machine
+/// from then on.
+#[test]
+fn a_name_that_leads_elsewhere_after_it_was_checked_is_dialled_where_it_was_checked() {
+    let victim = Server::start();
+    // Another address at the same port, which the list has: as good as a public one, and on no network.
+    let Ok(other) = TcpListener::bind(("127.0.0.2", victim.port)) else {
+        println!("SKIPPED: a name that changes its mind, because 127.0.0.2 cannot be had");
+        return;
+    };
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let resolve: Resolve = Arc::new(move |name| {
+        assert_eq!(name, "rebind.example");
+        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
+        Ok(vec![if first { [127, 0, 0, 2].into() } else { [127, 0, 0, 1].into() }])
+    });
+    let port = victim.port;
+    let listed = [format!("rebind.example:{port}"), format!("127.0.0.2:{port}")];
+    let rig = Rig::resolving(&listed, Some(resolve));
+    let ask = format!("GET http://rebind.example:{port}/x HTTP/1.1\r\nHost: rebind.example:{port}\r\n\r\n");
+    let good = std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        let mut got = [0; 512];
+        let n = stream.read(&mut got).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&got[..n]).into_owned()
+    });
+    assert_eq!(rig.ask(ask.as_bytes()), 200);
+    assert!(good.join().unwrap().starts_with("GET /x "));
+    // One question for one request: what was checked is what was dialled.
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(rig.ask(ask.as_bytes()), 403);
+    let tunnel = format!("CONNECT rebind.example:{port} HTTP/1.1\r\nHost: rebind.example:{port}\r\n\r\n");
+    assert_eq!(rig.ask(tunnel.as_bytes()), 403);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    let seen = rig.end();
+    assert_eq!(seen.iter().map(|it| it.allowed).collect::<Vec<_>>(), [true, false, false], "{seen:?}");
+    assert_eq!(seen[0].address, Some([127, 0, 0, 2].into()));
+    assert!(victim.reached.try_recv().is_err());
+}
+
 #[test]
 fn connections_without_a_request_are_bounded_and_ended() {
     let server = Server::start();

@@ -292,6 +292,12 @@ fn what_is_no_tool_is_not_registered() {
     for (body, code, said) in [
         (json!({"url": "https://a/"}), "invalid_request", "`name` is missing"),
         (json!({"name": "x"}), "invalid_request", "`url` is missing"),
+        (json!({"name": "x", "exec": ["id"]}), "invalid_request", "`exec` is not registered here"),
+        (
+            json!({"name": "x", "url": "https://a/", "builtin": "shell.run"}),
+            "invalid_request",
+            "declared in the policy",
+        ),
         (json!({"name": "x", "url": "https://a/", "scope": "team"}), "invalid_request", "`scope`"),
         (
             json!({"name": "x", "url": "https://a/", "scope": "agent:nobody"}),

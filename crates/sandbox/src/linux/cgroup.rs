@@ -10,12 +10,20 @@ use std::path::{Path, PathBuf};
 use crate::spec::Limits;
 
 /// The groups of one run: one with version 2, one for each controller with version 1.
+///
+/// They are made and joined before the run comes, since joining can wait for all processors; the limits come with it.
 #[derive(Debug, Default)]
 pub struct Group {
+    name: String,
+    places: Vec<Place>,
     memory: Option<PathBuf>,
     pids: Option<PathBuf>,
     cpu: Option<PathBuf>,
     version: u8,
+    /// Why something cannot be had.
+    why: Vec<String>,
+    /// All that is to be taken away again.
+    made: Vec<PathBuf>,
 }
 
 /// A hierarchy of the host, and where in it we are.
@@ -27,36 +35,69 @@ struct Place {
 }
 
 impl Group {
-    /// Makes the groups that can be had here. What cannot be had is missing, with the reason.
+    /// Makes the groups that can be had here, without limits. What cannot be had is missing.
     ///
     /// `counted`: the kernel counts processes in user namespaces. With version 1, where each controller has a group of
     /// its own and joining one waits for all processors, that is then enough.
-    pub fn make(name: &str, limits: &Limits, counted: bool) -> (Self, Vec<String>) {
+    pub fn make(name: &str, counted: bool) -> Self {
         let places = places(
             &fs::read_to_string("/proc/self/cgroup").unwrap_or_default(),
             &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
         );
         let mut group = Self::default();
-        let mut why = Vec::new();
-        for controller in ["memory", "pids", "cpu"] {
-            if controller == "cpu" && limits.cpu.is_none() {
-                continue;
-            }
-            let placed = places.iter().find(|place| place.controllers.iter().any(|it| it == controller));
-            if controller == "pids" && counted && placed.is_some_and(|place| place.version == 1) {
-                continue;
-            }
-            let made = match placed {
-                None => Err(format!("there is no `{controller}` controller")),
-                Some(place) => group.add(place, controller, name, limits),
-            };
-            why.extend(made.err());
+        name.clone_into(&mut group.name);
+        group.places = places;
+        group.memory = group.had("memory");
+        if !(counted && group.place("pids").is_some_and(|place| place.version == 1)) {
+            group.pids = group.had("pids");
         }
-        (group, why)
+        group
     }
 
-    fn add(&mut self, place: &Place, controller: &str, name: &str, limits: &Limits) -> Result<(), String> {
-        let said = |path: &Path, error: &io::Error| format!("`{}`: {error}", path.display());
+    /// Sets the limits of a run. What cannot be set is missing from now on. `member` is put into what is made only now.
+    pub fn limit(&mut self, limits: &Limits, member: Option<i32>) {
+        if limits.cpu.is_some() {
+            let before = self.made.len();
+            self.cpu = self.had("cpu");
+            let fresh = self.made.get(before..).unwrap_or_default().first();
+            let joined =
+                fresh.zip(member).map(|(path, pid)| join(path, pid).map_err(|error| said(path, &error)));
+            if let Some(Err(why)) = joined {
+                self.why.push(why);
+                self.cpu = None;
+            }
+        }
+        let version = self.version;
+        let slots = [("memory", &mut self.memory), ("pids", &mut self.pids), ("cpu", &mut self.cpu)];
+        for (controller, slot) in slots {
+            let Some(path) = slot.as_deref() else { continue };
+            let set = settings(controller, version, limits).iter().try_for_each(|(file, value, needed)| {
+                match fs::write(path.join(file), value) {
+                    Err(error) if *needed => Err(said(&path.join(file), &error)),
+                    _ => Ok(()),
+                }
+            });
+            if let Err(why) = set {
+                self.why.push(why);
+                *slot = None;
+            }
+        }
+    }
+
+    fn place(&self, controller: &str) -> Option<&Place> {
+        self.places.iter().find(|place| place.controllers.iter().any(|it| it == controller))
+    }
+
+    /// The group with a controller, made if there is none yet.
+    fn had(&mut self, controller: &str) -> Option<PathBuf> {
+        let made = match self.place(controller).cloned() {
+            None => Err(format!("there is no `{controller}` controller")),
+            Some(place) => self.add(&place, controller),
+        };
+        made.map_err(|why| self.why.push(why)).ok()
+    }
+
+    fn add(&mut self, place: &Place, controller: &str) -> Result<PathBuf, String> {
         self.version = place.version;
         let mut last = "no parent".to_owned();
         for parent in parents(place) {
@@ -64,7 +105,7 @@ impl Group {
                 last = format!("`{}` does not pass `{controller}` on", parent.display());
                 continue;
             }
-            let path = parent.join(name);
+            let path = parent.join(&self.name);
             match fs::create_dir(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     last = said(&path, &error);
@@ -72,32 +113,22 @@ impl Group {
                 }
                 _ => (),
             }
-            let slot = match controller {
-                "memory" => &mut self.memory,
-                "pids" => &mut self.pids,
-                _ => &mut self.cpu,
-            };
-            *slot = Some(path.clone());
-            return match settings(controller, place.version, limits).iter().try_for_each(
-                |(file, value, needed)| match fs::write(path.join(file), value) {
-                    Err(error) if *needed => Err(said(&path.join(file), &error)),
-                    _ => Ok(()),
-                },
-            ) {
-                Ok(()) => Ok(()),
-                Err(why) => {
-                    remove(&path);
-                    *slot = None;
-                    Err(why)
-                }
-            };
+            if !self.made.contains(&path) {
+                self.made.push(path.clone());
+            }
+            return Ok(path);
         }
         Err(last)
     }
 
     /// Puts a process into all of them.
     pub fn join(&self, pid: i32) -> io::Result<()> {
-        self.paths().try_for_each(|path| fs::write(path.join("cgroup.procs"), pid.to_string()))
+        self.made.iter().try_for_each(|path| join(path, pid))
+    }
+
+    /// Why what is missing is.
+    pub fn why(&self) -> &[String] {
+        &self.why
     }
 
     /// True if the memory of the whole run is limited.
@@ -125,22 +156,19 @@ impl Group {
         let mut counts = text.lines().filter_map(|line| line.strip_prefix("oom_kill "));
         counts.any(|count| count.trim() != "0")
     }
+}
 
-    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        let all = [&self.memory, &self.pids, &self.cpu];
-        let mut seen: Vec<&PathBuf> = Vec::new();
-        for path in all.into_iter().flatten() {
-            if !seen.contains(&path) {
-                seen.push(path);
-            }
-        }
-        seen.into_iter()
-    }
+fn join(path: &Path, pid: i32) -> io::Result<()> {
+    fs::write(path.join("cgroup.procs"), pid.to_string())
+}
+
+fn said(path: &Path, error: &io::Error) -> String {
+    format!("`{}`: {error}", path.display())
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.paths().for_each(|path| remove(path));
+        self.made.iter().for_each(|path| remove(path));
     }
 }
 

@@ -52,27 +52,38 @@ pub fn abi() -> i64 {
 
 /// Fences this process in, and all that it starts.
 pub fn enforce(paths: &Paths<'_>, network: Network, abi: i64) -> io::Result<()> {
-    let abi = match abi {
-        ..=0 => return Err(io::Error::from_raw_os_error(libc::ENOSYS)),
-        1 => ABI::V1,
-        2 => ABI::V2,
-        3 => ABI::V3,
-        4 => ABI::V4,
-        5 => ABI::V5,
-        _ => ABI::V6,
-    };
-    let status = fence(paths, network, abi).map_err(io::Error::other)?;
-    if status == RulesetStatus::FullyEnforced {
-        return Ok(());
-    }
-    Err(io::Error::other("the kernel enforces only a part of what it says it can"))
+    Fence::build(paths, network, abi)?.enforce()
 }
 
-fn fence(
-    paths: &Paths<'_>,
-    network: Network,
-    abi: ABI,
-) -> Result<RulesetStatus, Box<dyn std::error::Error + Send + Sync>> {
+/// A fence that is ready, and holds nobody yet.
+pub struct Fence(RulesetCreated);
+
+impl Fence {
+    /// Builds it.
+    pub fn build(paths: &Paths<'_>, network: Network, abi: i64) -> io::Result<Self> {
+        let abi = match abi {
+            ..=0 => return Err(io::Error::from_raw_os_error(libc::ENOSYS)),
+            1 => ABI::V1,
+            2 => ABI::V2,
+            3 => ABI::V3,
+            4 => ABI::V4,
+            5 => ABI::V5,
+            _ => ABI::V6,
+        };
+        built(paths, network, abi).map(Self).map_err(io::Error::other)
+    }
+
+    /// Fences this process in, and all that it starts.
+    pub fn enforce(self) -> io::Result<()> {
+        let status = self.0.restrict_self().map_err(io::Error::other)?.ruleset;
+        if status == RulesetStatus::FullyEnforced {
+            return Ok(());
+        }
+        Err(io::Error::other("the kernel enforces only a part of what it says it can"))
+    }
+}
+
+fn built(paths: &Paths<'_>, network: Network, abi: ABI) -> Allowed {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(abi))?;
@@ -107,7 +118,7 @@ fn fence(
         }
         created = allow(created, path, device)?;
     }
-    Ok(created.restrict_self()?.ruleset)
+    Ok(created)
 }
 
 type Allowed = Result<RulesetCreated, Box<dyn std::error::Error + Send + Sync>>;

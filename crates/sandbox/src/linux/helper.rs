@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use libc::pid_t;
 
+use super::basis::Basis;
 use super::cgroup::Group;
 use super::channel::{self, Ended, Said};
 use super::identity::{self, Identity};
@@ -24,9 +25,8 @@ pub fn run(door: OwnedFd, take: OwnedFd) -> i32 {
     if children::reap_children(false).is_err() {
         return 1;
     }
-    let child = Child::ahead();
-    let streams = match carry::receive(door.as_fd()) {
-        Ok(Some(fds)) => fds,
+    let (streams, child) = match ahead(&door, &take) {
+        Ok(Some(come)) => come,
         // The gate is gone.
         Ok(None) => return 0,
         Err(_) => return 1,
@@ -53,21 +53,50 @@ pub fn run(door: OwnedFd, take: OwnedFd) -> i32 {
     }
 }
 
+type Come = ([OwnedFd; 4], Result<Child, Failed>);
+
+/// Waits for a run, with a first process that is ready for it; none if the gate is gone.
+///
+/// The first process holds the host's mounts of when it was made, and is to keep none busy: when they change it is let
+/// go, and another one is made when they have come to rest or the run has come.
+fn ahead(door: &OwnedFd, take: &OwnedFd) -> io::Result<Option<Come>> {
+    let mut basis = Basis::look();
+    let mut child = Some(Child::ahead(take));
+    loop {
+        let changes = basis.as_ref().map_or(-1, Basis::watched);
+        let mut fds = [
+            libc::pollfd { fd: door.as_raw_fd(), events: libc::POLLIN, revents: 0 },
+            libc::pollfd { fd: changes, events: libc::POLLPRI, revents: 0 },
+        ];
+        let resting = if child.is_some() { -1 } else { REST_MS };
+        let ready = sys::poll(&mut fds, resting)?;
+        let [come, changed] = fds.map(|it| it.revents != 0);
+        if changed || come && basis.as_ref().is_some_and(Basis::is_past) {
+            child = None;
+        }
+        if child.is_none() && (come || ready == 0) {
+            basis = Basis::look();
+            child = Some(Child::ahead(take));
+        }
+        if come && let Some(child) = child.take() {
+            return Ok(carry::receive(door.as_fd())?.map(|streams| (streams, child)));
+        }
+    }
+}
+
 fn supervise(spec: &Spec, mut child: Child, streams: &[OwnedFd; 4]) -> Result<(), Failed> {
     let [.., control] = streams;
-    for step in [Step::Namespaces, Step::Maps, Step::Identity] {
+    for step in AHEAD {
         fail_if(spec, step)?;
     }
     let shown_as = identity::shown_as(spec, child.identity)?;
-    // From here on the first process builds the file tree, while we make the group.
+    // From here on the first process builds the file tree, while we set the limits.
     let link = child.link.as_fd();
     carry::send(link, streams.each_ref().map(AsFd::as_fd)).during(Step::Handshake, "")?;
     channel::send(link, spec, shown_as.as_ref().map(AsFd::as_fd)).during(Step::Handshake, "")?;
     fail_if(spec, Step::Cgroup)?;
-    // Landlock's second interface came later than that.
-    let (group, why) = Group::make(&name(), &spec.limits, child.landlock >= 2);
-    let report = probe::report(spec, &probe::Found { group: &group, why: &why, landlock: child.landlock });
-    child.group = Some(group);
+    child.group.limit(&spec.limits, Some(child.pid));
+    let report = probe::report(spec, &probe::Found { group: &child.group, landlock: child.landlock });
     if report.refusal(&spec.accept_missing).is_some() {
         let _gone = channel::send(control.as_fd(), &Said::Refused(report), None);
         return Ok(());
@@ -76,9 +105,25 @@ fn supervise(spec: &Spec, mut child: Child, streams: &[OwnedFd; 4]) -> Result<()
     child.watch(spec, control.as_fd())
 }
 
-/// The namespaces of a run. That of mounts is made when the run comes: it is to have the host's mounts of then.
+/// How long the host's mounts must not have changed before a first process is made, in milliseconds.
+const REST_MS: i32 = 1000;
+
+/// The steps that are taken before the run comes: how they end is told when it does.
+const AHEAD: [Step; 8] = [
+    Step::Namespaces,
+    Step::Maps,
+    Step::Identity,
+    Step::JoinCgroup,
+    Step::Root,
+    Step::Devices,
+    Step::Proc,
+    Step::Names,
+];
+
+/// The namespaces of a run.
 fn namespaces(identity: Identity) -> i32 {
     let all = libc::CLONE_NEWPID
+        | libc::CLONE_NEWNS
         | libc::CLONE_NEWNET
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
@@ -99,39 +144,41 @@ struct Child {
     landlock: i64,
     link: UnixStream,
     news: OwnedFd,
-    group: Option<Group>,
+    group: Group,
     reaped: Option<i32>,
 }
 
 impl Child {
     /// Makes it, ahead of its run: it waits for one.
-    fn ahead() -> Result<Self, Failed> {
+    fn ahead(take: &OwnedFd) -> Result<Self, Failed> {
         let identity = Identity::find().during(Step::Identity, "")?;
         let landlock = fence::abi();
         let (link, theirs) = UnixStream::pair().during(Step::Handshake, "")?;
         let (news, news_write) = sys::pipe().during(Step::Handshake, "")?;
+        let take = take.try_clone().during(Step::Handshake, "")?;
+        let ends = init::Ends { link: theirs.into(), news: news_write, take };
         let pid = sys::fork_into(namespaces(identity)).during(Step::Namespaces, "")?;
         if pid == 0 {
-            init::run(init::Alone { identity, landlock }, theirs.into(), news_write);
+            init::run(init::Alone { identity, landlock }, &ends);
         }
-        drop((theirs, news_write));
-        let child = Self { pid, identity, landlock, link, news, group: None, reaped: None };
+        drop(ends);
+        // Landlock's second interface came later than that.
+        let group = Group::make(&name(), landlock >= 2);
+        let mut child = Self { pid, identity, landlock, link, news, group, reaped: None };
         if !identity.privileged {
             let ids = (identity.uid, identity.gid);
             identity::map(pid, ids, ids).during(Step::Maps, "")?;
         }
+        io::Write::write_all(&mut child.link, &[init::MAPPED]).during(Step::Handshake, "")?;
+        child.group.join(pid).during(Step::JoinCgroup, "")?;
         Ok(child)
     }
 
-    /// Fills the control group, says what holds, and only then lets the first process start the program.
+    /// Says what holds, and only then lets the first process start the program.
     ///
     /// The first process may speak on the same socket meanwhile, to say that it failed: each frame is one small
     /// message, and none gets into another.
     fn let_go(&mut self, spec: &Spec, control: BorrowedFd<'_>, report: Report) -> Result<(), Failed> {
-        fail_if(spec, Step::JoinCgroup)?;
-        if let Some(group) = &self.group {
-            group.join(self.pid).during(Step::JoinCgroup, "")?;
-        }
         fail_if(spec, Step::Handshake)?;
         let whole = matches!(report.of(Guarantee::Memory), Some(State::Enforced { .. }));
         channel::send(control, &Said::Holds(report), None).during(Step::Handshake, "")?;
@@ -150,8 +197,11 @@ impl Child {
             sys::poll(&mut fds, clock.next_ms()).during(Step::Handshake, "")?;
             let [news_in, over, gate] = fds.map(|it| it.revents != 0);
             if news_in || over {
-                let ended = channel::receive_once(self.news.as_fd()).unwrap_or_else(killed);
-                self.end();
+                let ended = channel::receive_once(self.news.as_fd()).unwrap_or_else(|| {
+                    self.end();
+                    killed()
+                });
+                // What the first process has said, it has said when it was the last one.
                 self.finish(control, Ended { timed_out: clock.asked, ..ended });
                 return Ok(());
             }
@@ -168,7 +218,7 @@ impl Child {
     }
 
     fn finish(&self, control: BorrowedFd<'_>, ended: Ended) {
-        let out_of_memory = self.group.as_ref().is_some_and(Group::out_of_memory);
+        let out_of_memory = self.group.out_of_memory();
         let said = Said::Ended(Ended { out_of_memory, ..ended });
         // If the gate is gone nobody wants to know.
         let _gone = channel::send(control, &said, None);
@@ -188,9 +238,8 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        // Only an empty group can be taken away, which happens next.
         self.end();
-        // Only an empty group can be taken away.
-        drop(self.group.take());
     }
 }
 

@@ -6,23 +6,28 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use libc::pid_t;
+use libc::{pid_t, sock_filter};
 
 use super::channel::{self, Ended, Said};
+use super::fence::View;
 use super::identity::Identity;
-use super::mounts::{self, Owner, Tree};
-use super::{carry, fail_if, sys, target};
+use super::mounts::{self, Ground, Owner};
+use super::{carry, fail_if, filter, sys, target};
 use crate::spec::{Network, PROXY_PORT, Spec};
 use crate::step::{During, Failed, Step};
 
+/// The helper's word that the user is mapped, and the tree can be prepared.
+pub const MAPPED: u8 = 3;
 /// The helper's word that the program may start, where a control group holds the memory of the whole run.
 pub const MEMORY_IS_HELD: u8 = 1;
 /// The same where each process is to be held by its own limits.
 pub const MEMORY_IS_YOURS: u8 = 2;
 
-/// The descriptors that the first process keeps: the socket to the helper, and the pipe that tells it of the end.
+/// The descriptors that the first process keeps: the socket to the helper, the pipe that tells it of the end, and the
+/// pipe to the starter, which is told when the next helper can be made.
 const LINK: i32 = 3;
 const NEWS: i32 = 4;
+const TAKE: i32 = 5;
 
 /// What the first process knows before its run comes.
 #[derive(Clone, Copy)]
@@ -47,30 +52,48 @@ pub struct Inside<'i> {
     pub landlock: i64,
 }
 
+/// What the first process can say, and to whom.
+pub struct Ends {
+    /// The helper.
+    pub link: OwnedFd,
+    /// The helper, at the end.
+    pub news: OwnedFd,
+    /// The starter.
+    pub take: OwnedFd,
+}
+
 /// Runs as the first process. Never comes back.
-pub fn run(alone: Alone, link: OwnedFd, news: OwnedFd) -> ! {
-    match kept(&link, &news).and_then(|fds| awaited(alone, fds)) {
+pub fn run(alone: Alone, ends: &Ends) -> ! {
+    match kept(ends).and_then(|ends| awaited(alone, ends)) {
         Ok(()) => sys::leave(0),
         Err(_) => sys::leave(1),
     }
 }
 
 /// Closes whatever else of the helper's is open here.
-fn kept(link: &OwnedFd, news: &OwnedFd) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (link, news) = (sys::above(link.as_fd(), 10)?, sys::above(news.as_fd(), 10)?);
-    sys::put_at(link.as_raw_fd(), LINK)?;
-    sys::put_at(news.as_raw_fd(), NEWS)?;
-    // Their numbers are closed below: nobody is to close them once more.
-    std::mem::forget((link, news));
-    sys::close_from(NEWS.unsigned_abs() + 1)?;
-    let gone = || io::Error::from_raw_os_error(libc::EBADF);
-    Ok((sys::inherited(LINK).ok_or_else(gone)?, sys::inherited(NEWS).ok_or_else(gone)?))
+fn kept(ends: &Ends) -> io::Result<Ends> {
+    let moved = [&ends.link, &ends.news, &ends.take].map(|fd| sys::above(fd.as_fd(), 10));
+    for (fd, at) in moved.into_iter().zip([LINK, NEWS, TAKE]) {
+        let fd = fd?;
+        sys::put_at(fd.as_raw_fd(), at)?;
+        // Its number is closed below: nobody is to close it once more.
+        std::mem::forget(fd);
+    }
+    sys::close_from(TAKE.unsigned_abs() + 1)?;
+    let end = |at| sys::inherited(at).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
+    Ok(Ends { link: end(LINK)?, news: end(NEWS)?, take: end(TAKE)? })
 }
 
-/// Waits for the run, and sees it through. Without the helper's word nothing goes on: it may have died before we asked
-/// to die with it, and then the socket has no other end.
-fn awaited(alone: Alone, (link, news): (OwnedFd, OwnedFd)) -> io::Result<()> {
+/// Prepares what every run has, waits for the run, and sees it through. Without the helper's word nothing goes on: it
+/// may have died before we asked to die with it, and then the socket has no other end.
+fn awaited(alone: Alone, ends: Ends) -> io::Result<()> {
+    let Ends { mut link, news, take } = ends;
     die_with_parent()?;
+    if told(&mut link)? != Some(MAPPED) {
+        return Ok(());
+    }
+    // A host that lacks something is told of when there is somebody to be told.
+    let ready = prepared(&alone);
     let Some(streams) = carry::receive(link.as_fd())? else { return Ok(()) };
     let Some((spec, shown_as)) = channel::receive::<Spec>(link.as_fd())? else { return Ok(()) };
     let [input, output, errors, control] = streams;
@@ -80,24 +103,52 @@ fn awaited(alone: Alone, (link, news): (OwnedFd, OwnedFd)) -> io::Result<()> {
     let Alone { identity, landlock } = alone;
     let owner = Owner { uid: identity.uid, gid: identity.gid, shown_as: shown_as.as_ref().map(AsFd::as_fd) };
     let inside = Inside { spec: &spec, control: control.as_fd(), identity, owner, landlock };
-    match started(&inside, link) {
-        Ok(pid) => channel::send_pipe(news.as_fd(), &wait_for(pid)?),
+    match ready.and_then(|ready| started(&inside, ready, link)) {
+        Ok(pid) => {
+            // From here on the next helper can be made. A starter that has not waited does not hear it.
+            let _gone = io::Write::write_all(&mut io::PipeWriter::from(take), &[1]);
+            channel::send_pipe(news.as_fd(), &wait_for(pid)?)?;
+            // To take the namespaces apart takes longer than to tell: the helper has told first when it ends us.
+            sys::wait_for_the_end();
+            Ok(())
+        }
         Err(failed) => channel::send(inside.control, &Said::Failed(failed), None),
     }
 }
 
-fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<pid_t, Failed> {
+/// The helper's next word; none if it is gone.
+fn told(link: &mut OwnedFd) -> io::Result<Option<u8>> {
+    let mut word = [0];
+    let heard = io::Read::read(&mut io::PipeReader::from(link.try_clone()?), &mut word)?;
+    Ok(word.first().copied().filter(|_| heard == 1))
+}
+
+/// What is there when the run comes.
+struct Ready {
+    ground: Ground,
+    /// The filter of a run with, and of one without a proxy.
+    filters: [Vec<sock_filter>; 2],
+}
+
+fn prepared(alone: &Alone) -> Result<Ready, Failed> {
+    sys::default_signals().during(Step::User, "")?;
+    sys::set_hostname(b"sandbox").during(Step::Names, "")?;
+    let filter = |network| filter::program(network, View::Own).during(Step::Seccomp, "");
+    let filters = [filter(Network::Proxy)?, filter(Network::None)?];
+    Ok(Ready { ground: mounts::prepare(alone.identity.uid, alone.identity.gid)?, filters })
+}
+
+fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t, Failed> {
     let (spec, control) = (inside.spec, inside.control);
-    let tree = furnish(inside)?;
+    let Ready { ground, filters: [proxied, closed] } = ready;
+    let filter = if spec.network == Network::Proxy { proxied } else { closed };
+    let tree = mounts::furnish(spec, ground, inside.owner)?;
     fail_if(spec, Step::Network)?;
     if spec.network == Network::Proxy {
         sys::loopback_up().during(Step::Network, "lo")?;
     }
-    let mut word = [0];
-    let heard = io::Read::read(&mut io::PipeReader::from(link), &mut word).during(Step::Handshake, "")?;
-    if heard == 0 {
-        sys::leave(1);
-    }
+    let Some(word) = told(&mut link).during(Step::Handshake, "")? else { sys::leave(1) };
+    drop(link);
     if spec.network == Network::Proxy {
         fail_if(spec, Step::Listener)?;
         listener(control).during(Step::Listener, "")?;
@@ -107,14 +158,22 @@ fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<pid_t, Failed> {
     }
     fail_if(spec, Step::Fork)?;
     let (fault, fault_write) = sys::pipe().during(Step::Fork, "")?;
+    let (go, go_write) = sys::pipe().during(Step::Fork, "")?;
     let pid = sys::fork_into(0).during(Step::Fork, "")?;
     if pid == 0 {
-        drop(fault);
-        target::run(inside, &tree, word == [MEMORY_IS_HELD], &fault_write);
+        drop((fault, go_write));
+        let held = word == MEMORY_IS_HELD;
+        target::run(inside, target::Given { tree: &tree, filter: &filter, held, go }, &fault_write);
     }
-    drop((fault_write, tree));
+    drop((fault_write, go, tree));
+    // The kernel waits for all processors to leave the old root. Meanwhile the program's process gets ready, and waits
+    // for our word before it gives anything up.
+    fail_if(spec, Step::Pivot)?;
+    mounts::leave_old().during(Step::Pivot, "")?;
     fail_if(spec, Step::DropInit)?;
     give_up(inside.identity).during(Step::DropInit, "")?;
+    // If nobody reads it, the program's process has failed at something and says at what.
+    let _gone = io::Write::write_all(&mut io::PipeWriter::from(go_write), &[1]);
     // The pipe is closed by exec; whatever comes out of it is why there was none.
     match channel::receive_pipe::<Failed>(fault.as_fd()).during(Step::Exec, "")? {
         Some(failed) => Err(failed),
@@ -123,19 +182,6 @@ fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<pid_t, Failed> {
             Ok(pid)
         }
     }
-}
-
-fn furnish(inside: &Inside<'_>) -> Result<Tree, Failed> {
-    let spec = inside.spec;
-    sys::unshare(libc::CLONE_NEWNS).during(Step::Namespaces, "")?;
-    fail_if(spec, Step::Root)?;
-    mounts::make_private()?;
-    fail_if(spec, Step::Sources)?;
-    let sources = mounts::open(spec, inside.owner)?;
-    let tree = mounts::build(spec, sources, inside.owner)?;
-    fail_if(spec, Step::Names)?;
-    sys::set_hostname(b"sandbox").during(Step::Names, "")?;
-    Ok(tree)
 }
 
 pub(super) fn die_with_parent() -> io::Result<()> {
@@ -160,15 +206,22 @@ fn give_up(identity: Identity) -> io::Result<()> {
     die_with_parent()
 }
 
-/// Reaps whoever ends, until the program does.
+/// Waits for the program, ends what it left, and waits for that too.
 fn wait_for(pid: pid_t) -> io::Result<Ended> {
-    let status = loop {
-        let waited = sys::wait(-1)?;
-        if waited.pid == pid {
-            break waited.status;
+    let mut status = None;
+    loop {
+        match sys::wait(-1) {
+            Ok(waited) if waited.pid == pid => {
+                status = Some(waited.status);
+                sys::signal_all(libc::SIGKILL);
+            }
+            Ok(_) => (),
+            // Whoever lost its parent is our child: there is no other process in here.
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => break,
+            Err(error) => return Err(error),
         }
-    };
-    ended(status)
+    }
+    ended(status.ok_or_else(|| io::Error::other("the program was never ours"))?)
 }
 
 /// The end of the program, and what all that was waited for has used.

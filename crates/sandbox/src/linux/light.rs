@@ -51,8 +51,9 @@ pub fn run(spec: &Spec, streams: [OwnedFd; 4], why: &str) -> Result<(), Failed> 
             about: WITHOUT_NAMESPACES.to_owned(),
         });
     }
-    let (group, missing) = Group::make(&helper::name(), &spec.limits, false);
-    let found = probe::Found { group: &group, why: &missing, landlock };
+    let mut group = Group::make(&helper::name(), false);
+    group.limit(&spec.limits, None);
+    let found = probe::Found { group: &group, landlock };
     let report = probe::light(spec, &found, why);
     if report.refusal(&spec.accept_missing).is_some() {
         let _gone = channel::send(control, &Said::Refused(report), None);

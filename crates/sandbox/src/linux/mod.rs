@@ -6,6 +6,7 @@
 //! No step falls back on anything: a step that fails ends the run before the program starts.
 
 pub mod attack;
+mod basis;
 pub mod beneath;
 mod bpf;
 mod carry;

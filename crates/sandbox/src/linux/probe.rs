@@ -11,10 +11,8 @@ use crate::step::ALLOW_NAMESPACES;
 
 /// What was found on this host.
 pub struct Found<'f> {
-    /// The control group that could be made.
+    /// The control group that could be made, and why parts of it could not be.
     pub group: &'f Group,
-    /// Why parts of it could not be.
-    pub why: &'f [String],
     /// The kernel's landlock interface; 0: none.
     pub landlock: i64,
 }
@@ -121,7 +119,8 @@ fn files(found: &Found<'_>) -> State {
 }
 
 fn why(found: &Found<'_>, controller: &str) -> String {
-    let said = found.why.iter().find(|why| why.contains(controller)).or(found.why.first());
+    let all = found.group.why();
+    let said = all.iter().find(|why| why.contains(controller)).or(all.first());
     said.cloned().unwrap_or_else(|| format!("there is no `{controller}` controller"))
 }
 

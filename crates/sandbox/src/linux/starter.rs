@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +19,9 @@ use crate::step::{Failed, Step};
 
 /// The descriptor of the starter's socket to the gate.
 pub const DOOR: i32 = 3;
+
+/// How long the start of a run is not disturbed, in milliseconds.
+const START_MS: i32 = 20;
 
 /// The starters of this gate: one for each program that is a helper's.
 static STARTERS: Mutex<BTreeMap<PathBuf, OwnedFd>> = Mutex::new(BTreeMap::new());
@@ -56,8 +59,8 @@ fn start(program: &Path) -> io::Result<OwnedFd> {
 
 /// Runs as the starter, until the gate is gone. In the copies it comes back when their run is over.
 ///
-/// There is always one helper ahead of its run: it has made its namespaces when the run comes, which is most of what a
-/// start takes.
+/// There is always one helper ahead of its run: it has made the namespaces and most of the file tree when the run comes,
+/// which is most of what a start takes.
 pub fn run(door: OwnedFd) -> i32 {
     // A signal to the gate's terminal is the gate's business.
     sys::new_session();
@@ -80,10 +83,14 @@ pub fn run(door: OwnedFd) -> i32 {
             },
         }
         // A helper that says nothing has found the gate gone, or is gone itself: whoever comes next starts us anew.
-        match io::Read::read(&mut io::PipeReader::from(taken), &mut [0]) {
+        let mut taken = io::PipeReader::from(taken);
+        match io::Read::read(&mut taken, &mut [0]) {
             Ok(1) => (),
             _ => return 0,
         }
+        // The next one is made when the program runs, and not beside its start. One that hangs keeps no other waiting.
+        let mut started = [libc::pollfd { fd: taken.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
+        let _in_time = sys::poll(&mut started, START_MS);
     }
 }
 

@@ -79,6 +79,13 @@ pub fn signal(pidfd: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {
     checked(done).map(drop)
 }
 
+/// Sends a signal to every process that we may signal, but for ourselves. In a process namespace that is the namespace
+/// alone.
+pub fn signal_all(signal: c_int) {
+    // SAFETY: numbers only. Nobody is left over if it fails.
+    unsafe { libc::kill(-1, signal) };
+}
+
 /// On SIGTERM: sends it on to every process that we may signal, but for ourselves. In a process namespace that is
 /// the namespace alone, and its first process would not hear SIGTERM otherwise.
 pub fn pass_sigterm_on() -> io::Result<()> {
@@ -105,6 +112,14 @@ pub fn default_signals() -> io::Result<()> {
     // SAFETY: `none` lives through the call.
     checked_int(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) })
         .map(drop)
+}
+
+/// Waits until a signal ends this process.
+pub fn wait_for_the_end() {
+    loop {
+        // SAFETY: touches no memory.
+        unsafe { libc::pause() };
+    }
 }
 
 /// What a process left behind.

@@ -7,8 +7,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use libc::sock_filter;
+
 use super::channel;
-use super::fence::{self, Paths, View};
+use super::fence::{self, Fence, Paths, View};
 use super::init::Inside;
 use super::mounts::Tree;
 use super::{fail_if, filter, sys};
@@ -18,9 +20,21 @@ use crate::step::{During, Failed, Step};
 /// Where programs are looked for. No folder that a run can write to.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Runs as the program's process. `held`: a control group holds the memory of the whole run. Never comes back.
-pub fn run(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> ! {
-    let failed = match become_program(inside, tree, held, fault) {
+/// What was made for the program.
+pub struct Given<'g> {
+    /// The file tree.
+    pub tree: &'g Tree,
+    /// The system call filter.
+    pub filter: &'g [sock_filter],
+    /// True if a control group holds the memory of the whole run.
+    pub held: bool,
+    /// The first process's word that the old root is left, and that the program may be started.
+    pub go: OwnedFd,
+}
+
+/// Runs as the program's process. Never comes back.
+pub fn run(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> ! {
+    let failed = match become_program(inside, given, fault) {
         Ok(never) => match never {},
         Err(failed) => failed,
     };
@@ -30,10 +44,14 @@ pub fn run(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> ! {
 
 enum Never {}
 
-fn become_program(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd) -> Result<Never, Failed> {
+fn become_program(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> Result<Never, Failed> {
     let spec = inside.spec;
     sys::new_session();
-    sys::default_signals().during(Step::User, "")?;
+    let fence = fence(inside, given.tree).during(Step::Landlock, "")?;
+    // Before the old root is left the kernel makes no user namespace: the root would be another than ours.
+    if io::Read::read(&mut io::PipeReader::from(given.go), &mut [0]).during(Step::Handshake, "")? == 0 {
+        sys::leave(1);
+    }
     fail_if(spec, Step::User)?;
     if inside.identity.privileged {
         own_user_namespace(inside.identity.uid, inside.identity.gid).during(Step::User, "")?;
@@ -41,19 +59,18 @@ fn become_program(inside: &Inside<'_>, tree: &Tree, held: bool, fault: &OwnedFd)
     fail_if(spec, Step::Capabilities)?;
     no_capabilities().during(Step::Capabilities, "")?;
     fail_if(spec, Step::Rlimits)?;
-    limits(&spec.limits, held).during(Step::Rlimits, "")?;
+    limits(&spec.limits, given.held).during(Step::Rlimits, "")?;
     fail_if(spec, Step::Folder)?;
     std::env::set_current_dir(&spec.cwd).during(Step::Folder, &spec.cwd.display().to_string())?;
     let (program, argv, env) =
         command(spec).during(Step::Exec, spec.argv.first().map_or("", String::as_str))?;
-    let filter = filter::program(spec.network, View::Own).during(Step::Seccomp, "")?;
     fail_if(spec, Step::Descriptors)?;
     descriptors(fault).during(Step::Descriptors, "")?;
     fail_if(spec, Step::Landlock)?;
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).during(Step::Landlock, "")?;
-    fenced(inside, tree).during(Step::Landlock, "")?;
+    fence.map_or(Ok(()), Fence::enforce).during(Step::Landlock, "")?;
     fail_if(spec, Step::Seccomp)?;
-    filter::apply(&filter).during(Step::Seccomp, "")?;
+    filter::apply(given.filter).during(Step::Seccomp, "")?;
     fail_if(spec, Step::Exec)?;
     let error = sys::exec(&program, &argv, &env);
     Err(Failed::at(Step::Exec, &error, program.to_string_lossy()))
@@ -115,10 +132,10 @@ pub(super) fn descriptors(fault: &OwnedFd) -> io::Result<()> {
     sys::close_on_exec_from(3)
 }
 
-fn fenced(inside: &Inside<'_>, tree: &Tree) -> io::Result<()> {
+/// None where the kernel has none: the report has said so, and it was accepted.
+fn fence(inside: &Inside<'_>, tree: &Tree) -> io::Result<Option<Fence>> {
     if inside.landlock == 0 {
-        // The report has said so, and it was accepted.
-        return Ok(());
+        return Ok(None);
     }
     let read = tree.read.iter().map(PathBuf::as_path);
     let paths = Paths {
@@ -127,7 +144,7 @@ fn fenced(inside: &Inside<'_>, tree: &Tree) -> io::Result<()> {
         devices: fence::DEVICES.map(Path::new).to_vec(),
         view: View::Own,
     };
-    fence::enforce(&paths, inside.spec.network, inside.landlock)
+    Fence::build(&paths, inside.spec.network, inside.landlock).map(Some)
 }
 
 /// Program, arguments, environment.

@@ -25,6 +25,21 @@ fn the_environment_is_built_and_not_inherited() {
     }
 }
 
+/// What a run has of its own is not covered by the host's, whoever lists it.
+#[test]
+fn the_hosts_processes_and_devices_cannot_be_listed() {
+    let place = Place::new();
+    for who in everyone() {
+        for path in ["/proc", "/proc/1", "/proc/sys", "/dev", "/"] {
+            let mut run = sh(who, "echo executed");
+            run.read.push(path.into());
+            let ran = place.run(who, &run);
+            assert!(ran.refused().is_some_and(|why| why.contains("cannot be shown")), "{path} {ran:?}");
+            assert_eq!(ran.out(), "");
+        }
+    }
+}
+
 #[test]
 fn nothing_is_there_but_what_is_listed() {
     let place = Place::new();

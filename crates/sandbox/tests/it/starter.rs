@@ -99,5 +99,8 @@ fn mounts_of_then() {
     fs::write(at.join("file"), "mounted").unwrap();
     let mut spec = sh(me(), &format!("cat {}/file", at.display()));
     spec.read.push(at);
-    assert_eq!(run(&place, &spec).1, "mounted");
+    let seen = run(&place, &spec).1;
+    // SAFETY: the text lives through the call.
+    unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+    assert_eq!(seen, "mounted");
 }

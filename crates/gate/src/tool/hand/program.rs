@@ -114,11 +114,15 @@ async fn run(job: &Job<'_>, argv: Vec<String>, input: &[u8]) -> Result<Ended, Fa
         .map_err(not_ready)?
         .reading(input.to_vec())
         .helped_by(ground.helper.clone());
-    let leash = Leash(Arc::default());
+    let leash = Leash(Arc::clone(&job.stop));
     let mut ran = run.carry_out(Arc::clone(&leash.0)).await;
     ran.carry_over();
     let outcome = ran.into_outcome();
     let fault = match (outcome.status, &outcome.error) {
+        (Status::Cancelled, error) if leash.0.load(Ordering::Relaxed) => {
+            let why = error.clone().unwrap_or_else(|| "the run was ended".to_owned());
+            Some(Fault::new(Why::NotReady, why))
+        }
         (Status::Cancelled, error) => {
             return Err(not_ready(error.clone().unwrap_or_else(|| "it was not run".to_owned())));
         }

@@ -9,10 +9,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{call, gate_on, is_root, workspace};
+use super::{Workspace, call, gate_on, is_root, workspace};
 
 /// A server, for as long as this lives.
 struct Server {
+    /// Goes away when the server has been stopped.
+    _place: Workspace,
     data: PathBuf,
     port: u16,
     /// Its certificate, in PEM.
@@ -51,12 +53,12 @@ fn pem(what: &str, der: &[u8]) -> String {
 impl Server {
     fn start() -> Option<Self> {
         let mut initdb = program("initdb")?;
-        let data = workspace("postgres").join("data");
-        let _old = fs::remove_dir_all(&data);
+        let place = workspace("postgres-server");
+        let data = place.join("data");
         fs::create_dir(&data).unwrap();
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
         owned(&data);
-        let pw = data.parent().unwrap().join("pw");
+        let pw = place.join("pw");
         fs::write(&pw, "pass word").unwrap();
         let made = initdb.arg("-D").arg(&data).args(["-U", "owner", "-A", "scram-sha-256", "--no-sync"]);
         let made = made.arg("--pwfile").arg(&pw).status().unwrap();
@@ -73,11 +75,13 @@ impl Server {
             "-c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c ssl=on -c fsync=off -p {port}",
             data.display()
         );
+        // From here on it is stopped, whatever comes.
+        let server = Self { _place: place, data: data.clone(), port, certificate };
         let mut start = program("pg_ctl").unwrap();
         let start =
             start.arg("-D").arg(&data).args(["-w", "-l"]).arg(data.join("log")).arg("-o").arg(options);
         assert!(start.arg("start").status().unwrap().success(), "{:?}", fs::read_to_string(data.join("log")));
-        Some(Self { data, port, certificate })
+        Some(server)
     }
 
     fn url(&self, rest: &str) -> String {
@@ -146,6 +150,10 @@ fn postgresql_statements_do_what_access_says_and_no_more() {
         ]}),
         "{read}"
     );
+    let shown = ask("sql.query", "SHOW transaction_read_only", json!([]));
+    assert_eq!(shown["result"]["rows"], json!([["on"]]), "{shown}");
+    let plan = ask("sql.query", " EXPLAIN (COSTS off) SELECT * FROM items WHERE id = 1", json!([]));
+    assert!(plan["result"]["rows"][0][0].as_str().is_some_and(|it| it.contains("items")), "{plan}");
     let cut = ask("sql.query", "SELECT i FROM generate_series(1, 100000) AS i", json!([]));
     assert_eq!(
         (&cut["result"]["cut"], cut["result"]["rows"].as_array().map(Vec::len)),
@@ -174,6 +182,8 @@ fn postgresql_statements_do_what_access_says_and_no_more() {
         "SELECT * INTO copied FROM items",
         "SELECT * FROM items FOR UPDATE",
         "EXPLAIN ANALYZE DELETE FROM items",
+        "EXPLAIN SELECT 1; DELETE FROM items",
+        "SHOW all; DELETE FROM items",
         "nonsense",
     ] {
         let answer = ask("sql.query", sql, json!([]));

@@ -194,6 +194,9 @@ async fn read(client: &Client, statement: &Statement) -> Result<Answer, Error> {
     let prepared = client.prepare(&statement.sql).await?;
     let columns = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
     let types: Vec<Type> = prepared.columns().iter().map(|column| column.type_().clone()).collect();
+    if statement.values.is_empty() && !has_cursor(&statement.sql) {
+        return told_at_once(client, statement, (columns, &types)).await;
+    }
     let declare = format!("DECLARE portcullis NO SCROLL CURSOR FOR {}", statement.sql);
     let values: Vec<Given<'_>> = statement.values.iter().map(Given).collect();
     client.execute_raw(&declare, &values).await?;
@@ -212,6 +215,29 @@ async fn read(client: &Client, statement: &Statement) -> Result<Answer, Error> {
             return Ok(taking.answer);
         }
     }
+}
+
+/// True unless it is one of the statements that tell something and that no cursor can be declared for.
+fn has_cursor(sql: &str) -> bool {
+    let first: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    !["show", "explain"].iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// What `SHOW` and `EXPLAIN` tell, in the same transaction that cannot write. The server has taken the text for one
+/// statement; it takes no values.
+async fn told_at_once(
+    client: &Client,
+    statement: &Statement,
+    (columns, types): (Vec<String>, &[Type]),
+) -> Result<Answer, Error> {
+    let mut taking = Taking::new(statement, columns);
+    for message in client.simple_query(&statement.sql).await? {
+        let SimpleQueryMessage::Row(row) = message else { continue };
+        if !taking.take(shown(&row, types)) {
+            break;
+        }
+    }
+    Ok(taking.answer)
 }
 
 async fn changed(client: &Client, statement: &Statement) -> Result<Answer, Error> {
