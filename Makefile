@@ -4,7 +4,7 @@ CARGO ?= cargo
 BIN := target/release/portcullis
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit fuzz e2e python bench eval clean rust
+.PHONY: help run build test lint unit minutes fuzz e2e python bench eval clean rust
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -15,7 +15,7 @@ run: build ## Builds the release and starts a gate to try: sample policy, embedd
 build: rust ## Builds the release: target/release/portcullis.
 	$(CARGO) build --release --locked --bin portcullis
 
-test: lint unit e2e python ## Installs what the tests need and runs all of them.
+test: lint unit minutes e2e python ## Installs what the tests need and runs all of them.
 
 lint: rust ## Formatting and lints.
 	$(CARGO) fmt --all --check
@@ -28,9 +28,13 @@ unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and progra
 	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked --workspace --doc
 
 SECONDS ?= 3600
+FUZZ = FUZZ_TIMED=1 $(CARGO) test --profile fuzz --locked -p inspect --test it -- --nocapture fuzz::
 
-fuzz: rust ## Gives every reader of hostile text texts that nobody wrote, for SECONDS each (3600); FUZZ_TARGET=shell for one.
-	FUZZ_SECONDS=$(SECONDS) FUZZ_TIMED=1 $(CARGO) test --profile fuzz --locked -p inspect --test it -- --nocapture fuzz::
+minutes: rust ## Gives every reader of hostile text texts that nobody wrote, a minute each and two or more at once.
+	FUZZ_SECONDS=60 $(FUZZ)
+
+fuzz: rust ## The same for SECONDS each (3600); FUZZ_TARGET=shell for one.
+	FUZZ_SECONDS=$(SECONDS) $(FUZZ)
 
 e2e: rust ## The real MCP client and server, through the gate.
 	$(CARGO) build --locked --bin portcullis

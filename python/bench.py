@@ -63,6 +63,33 @@ def checks() -> None:
             row(f"`check`, {patterns:,} patterns, {name} characters", "µs", both(make, (2_000, calls)))
 
 
+# Patterns and texts of other kinds: plain words, in prose, data, commands and other languages.
+WORDS = [
+    f"{a}{b}{c}"
+    for a in ("tar", "bel", "mon", "quix", "dro")
+    for b in ("a", "ip", "ost", "un")
+    for c in ("el", "id", "ox", "ar", "em")
+]
+OTHERS = {
+    "prose": "The quarterly report doesn't show that revenue grew by 12 percent, mostly in the north. ",
+    "JSON": '{"id": 17, "name": "Alice", "tags": ["a", "b"], "note": "hello world"}, ',
+    "commands": "cp a.txt b.txt && ls -la | grep foo; cat notes.md > out.txt\n",
+    "German": "Der Bericht über Größe und Maß: naïve café, Résumé. ",
+    "near misses": "taraem taripoxx beluna monostid7 quix dro unem ",
+}
+
+
+def others() -> None:
+    for name, text in OTHERS.items():
+
+        def make(lib: Any, text: str = (text * 60)[:2100]) -> Callable[[], Any]:
+            policies = [lib.Policy.block_pattern(rf"\b{word}\s+{n}\b", "no") for n, word in enumerate(WORDS * 10)]
+            safety = lib.SafetyLayer(policies)
+            return lambda: safety.check(text)
+
+        row(f"`check`, 1,000 words, 2,100 characters of {name}", "µs", both(make, (500, 3)))
+
+
 def guards() -> None:
     def make(trace: bool) -> Callable[[Any], Callable[[], Any]]:
         return lambda lib: lib.SafetyLayer(trace=trace).guard(lambda: None)
@@ -151,6 +178,7 @@ def main() -> None:
     print(f"\nPython {sys.version.split()[0]}, portcullis-gate {ours.__version__}, agent-safety-layer 0.1.0\n")
     print("| what | ours | theirs | times |\n|---|---|---|---|")
     checks()
+    others()
     guards()
     arguments()
     threads()

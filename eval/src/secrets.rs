@@ -68,6 +68,7 @@ pub fn run(sets: &Sets) -> Vec<Row> {
                 let rule = provider(text(&row, "rule"));
                 own += usize::from(hits.iter().any(|hit| hit.confidence >= SURE && hit.name.starts_with(rule)));
                 explain("wrong", is_sure, &row, &hits);
+                explain("noted", !is_sure && best.is_some(), &row, &hits);
             }
         }
         rows.push(Row::new("secrets", set, "recall, notes too", caught, positive));
@@ -114,6 +115,7 @@ fn benign(sets: &Sets, set: &str, aim: &str, rows: &mut Vec<Row>) {
         let is_sure = hits.iter().any(|hit| hit.confidence >= SURE);
         sure += usize::from(is_sure);
         explain("wrong", is_sure, &serde_json::json!({"text": whole, "rule": set}), &hits);
+        explain("noted", !is_sure && !hits.is_empty(), &serde_json::json!({"text": whole, "rule": set}), &hits);
     }
     rows.push(Row::new("secrets", set, "false positives", sure, all).aiming(aim));
     rows.push(Row::new("secrets", set, "notes", any, all));

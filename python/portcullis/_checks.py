@@ -6,7 +6,7 @@ from typing import Any
 
 from . import _engine, _later
 from ._later import asyncio as _asyncio
-from ._roles import Leaf, leaves
+from ._roles import Leaf, leaves, text_of, texts_among
 from .approval import ApprovalGate, ApprovalRequest, AsyncApprovalGate
 from .boundaries import BoundaryViolation
 from .errors import ApprovalDenied, ApprovalRequired, SafetyViolation
@@ -40,9 +40,6 @@ class Seen:
         context.texts = texts
 
 
-_TEXTUAL = frozenset(("command", "sql", "code"))
-
-
 def looked_at(operation: Any, context: dict[str, Any] | None, arguments: dict[str, Any] | None = None) -> Seen:
     """Everything that is looked at.
 
@@ -54,10 +51,10 @@ def looked_at(operation: Any, context: dict[str, Any] | None, arguments: dict[st
     if not made and not arguments:
         return Seen(made, [], texts, made)
     found = list(leaves(made)) if made else []
-    texts += [value for _, role, value in found if role in _TEXTUAL and isinstance(value, str)]
+    texts += texts_among(found)
     if arguments:
         own = list(leaves(arguments))
-        said = [text for it in own if (text := _text(it[2]))]
+        said = [text for it in own if (text := text_of(it[2]))]
         texts += said
         if len(said) > 1:
             texts.append(" ".join(said))
@@ -70,14 +67,6 @@ def looked_at(operation: Any, context: dict[str, Any] | None, arguments: dict[st
         else:
             made.pop("operation_type", None)
     return Seen(made, found, texts, made)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value).decode("utf-8", "replace")
-    return ""
 
 
 class SafetyCheckResult:
@@ -120,9 +109,9 @@ class SafetyCheckResult:
         return self.allowed
 
     @classmethod
-    def odd(cls, why: str) -> SafetyCheckResult:
-        """What is no operation is refused."""
-        result = cls(False)
+    def odd(cls, why: str, seen: Seen | None = None) -> SafetyCheckResult:
+        """What is no operation, or more than is looked at, is refused."""
+        result = cls(False, seen=seen)
         result.refusal = why
         return result
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from typing import Any
 
-from ._contain import Exceeded, Limits, run_in_process, run_in_thread
+from ._contain import run_in_thread
+from ._fork import Exceeded, Limits, run_in_process
 from ._later import asyncio as _asyncio
 from .boundaries import BoundaryViolation, ResourceBoundary, TimeBoundary
 from .errors import SafetyViolation
 
-__all__ = ["carried_out", "carried_out_async"]
+__all__ = ["carried_out", "carried_out_async", "stepwise", "stepwise_async"]
 
 
 def carried_out(call: Callable[[], Any], times: Sequence[TimeBoundary], resources: Sequence[ResourceBoundary]) -> Any:
@@ -60,6 +61,98 @@ async def carried_out_async(
             boundary.took(time.monotonic() - start)
 
 
+def stepwise(
+    items: Generator[Any, Any, Any], times: Sequence[TimeBoundary], resources: Sequence[ResourceBoundary]
+) -> Generator[Any, Any, Any]:
+    """The items of a generator for as long as there is time: what it takes for each counts, and not what its caller
+    does in between. Raises `SafetyViolation` behind the step that took too long."""
+    _no_process(times, resources)
+    if not times:
+        return (yield from items)
+    clock = _Steps(times)
+    step: Callable[[Any], Any] = items.send
+    given: Any = None
+    try:
+        while True:
+            try:
+                with clock:
+                    item = step(given)
+            except StopIteration as end:
+                return end.value
+            try:
+                step, given = items.send, (yield item)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                step, given = items.throw, error
+    finally:
+        items.close()
+
+
+async def stepwise_async(
+    items: AsyncGenerator[Any, Any], times: Sequence[TimeBoundary], resources: Sequence[ResourceBoundary]
+) -> AsyncGenerator[Any, None]:
+    """The same for an asynchronous generator, which is cancelled at its time."""
+    _no_process(times, resources)
+    clock = _Steps(times)
+    try:
+        while True:
+            left = clock.left
+            step = _asyncio().ensure_future(items.__anext__())
+            try:
+                with clock:
+                    done, _ = await _asyncio().wait({step}, timeout=left)
+            finally:
+                if not step.done():
+                    step.cancel()
+                    await _asyncio().wait({step})
+            if not done:
+                raise clock.over()
+            try:
+                item = step.result()
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        await items.aclose()
+
+
+class _Steps:
+    """The time that a generator has taken."""
+
+    def __init__(self, times: Sequence[TimeBoundary]) -> None:
+        self._times = times
+        self._most, self._tightest = _tightest(times)
+        self._taken = 0.0
+        self._start = 0.0
+
+    @property
+    def left(self) -> float | None:
+        return None if self._most is None else max(0.0, self._most - self._taken)
+
+    def over(self) -> SafetyViolation:
+        return _violation(Exceeded("time", self._taken), self._tightest, ())
+
+    def __enter__(self) -> None:
+        self._start = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        took = time.monotonic() - self._start
+        self._taken += took
+        for boundary in self._times:
+            boundary.took(took)
+        if self._most is not None and self._taken > self._most:
+            raise self.over() from None
+
+
+def _no_process(times: Sequence[TimeBoundary], resources: Sequence[ResourceBoundary]) -> None:
+    """A generator runs between its caller's steps, in its caller's process."""
+    found = [it.name for it in resources] + [it.name for it in times if it.isolate]
+    if found:
+        why = f"`{found[0]}` needs a process of its own, which a generator cannot have; guard what makes its items"
+        raise SafetyViolation(why, boundary_violation=BoundaryViolation("resource", found[0], why, None))
+
+
 def _tightest(times: Sequence[TimeBoundary]) -> tuple[float | None, TimeBoundary | None]:
     if not times:
         return None, None
@@ -77,11 +170,18 @@ def _limits(seconds: float | None, resources: Sequence[ResourceBoundary]) -> Lim
         least([it.max_memory_mb for it in resources]),
         least([it.max_cpu_seconds for it in resources]),
         least([it.max_open_files for it in resources]),
+        all(it.processes for it in resources),
     )
 
 
 def _held_cpu(resources: Sequence[ResourceBoundary], cpu: float, wall: float) -> None:
     for boundary in resources:
+        seconds = boundary.max_cpu_seconds
+        if seconds is not None and cpu > seconds:
+            why = f"CPU time {cpu:.2f}s exceeds limit {seconds:g}s; it was done, and its result is kept back"
+            raise SafetyViolation(
+                why, boundary_violation=BoundaryViolation("resource", boundary.name, why, cpu, seconds)
+            )
         most = boundary.max_cpu_percent
         # Less than a tenth of a second says nothing about how busy a call keeps the machine.
         if most is not None and wall > 0.1 and 100 * cpu / wall > most:
@@ -106,5 +206,6 @@ def _violation(
     why = {
         "memory": "it needed more memory than it may have, and was ended",
         "cpu": "it needed more CPU time than it may have, and was ended",
+        "result": "its result is larger than what a process may hand back",
     }.get(exceeded.what, "its process ended without a result")
     return SafetyViolation(why, boundary_violation=BoundaryViolation("resource", name, why, exceeded.taken))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import inspect
 import os
+from collections import UserString
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
@@ -55,7 +57,16 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     if dump is not None and callable(dump):
         return _plain(dump(value), depth + 1, left)
     if isinstance(value, Mapping):
-        return {key: _plain(item, depth + 1, left) for key, item in value.items()}
+        # What a dictionary holds, and not what a class of its own says of it.
+        items = dict.items(value) if isinstance(value, dict) else value.items()
+        return {key: _plain(item, depth + 1, left) for key, item in items}
+    if isinstance(value, UserString):
+        return value.data
+    if isinstance(value, memoryview):
+        return value.tobytes()
+    if kind.__name__ == "array" and kind.__module__ == "array":
+        letters: Any = value
+        return letters.tounicode() if letters.typecode in "uw" else list(letters[: left[0]])
     if isinstance(value, (set, frozenset)):
         return sorted((_plain(item, depth + 1, left) for item in value), key=repr)
     is_text = isinstance(value, (str, bytes, bytearray, memoryview))
@@ -68,7 +79,7 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
 class Binder:
     """Gives arguments their parameters' names, defaults included. Made once for a function, used at every call."""
 
-    __slots__ = ("_defaults", "_names", "_signature", "skipped", "takes_nothing")
+    __slots__ = ("_bound", "_defaults", "_names", "_signature", "skipped", "takes_nothing")
 
     def __init__(self, fn: Callable[..., Any], skip_first: bool = False) -> None:
         try:
@@ -87,7 +98,12 @@ class Binder:
             self._names = tuple(it.name for it in parameters if it.kind in simple)
             empty = inspect.Parameter.empty
             self._defaults = {it.name: it.default for it in parameters if it.default is not empty}
-        self.takes_nothing = signature is not None and not parameters
+        # What a partial call holds already is part of every call; its keywords are defaults of the signature.
+        self._bound: dict[str, Any] = {}
+        while isinstance(fn, functools.partial):
+            self._bound.update({f"bound{len(self._bound) + n}": it for n, it in enumerate(fn.args)})
+            fn = fn.func
+        self.takes_nothing = signature is not None and not parameters and not self._bound
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments by name, as the function would see them; without `self`.
@@ -105,7 +121,7 @@ class Binder:
             bound = self._slowly(args, kwargs)
         if self.skipped is not None:
             bound.pop(self.skipped, None)
-        return bound
+        return {**self._bound, **bound} if self._bound else bound
 
     def _slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if self._signature is not None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -112,10 +112,14 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     wait_s: float = 0.0
 
+    def waiting(self, wait_s: float) -> Request:
+        """The same for a gate that may take so long to answer."""
+        return replace(self, wait_s=wait_s)
+
 
 def path(*parts: str) -> str:
-    """A path of an API whose parts are whatever they are."""
-    return "/" + "/".join(quote(it, safe="") for it in parts)
+    """A path of an API whose parts are whatever they are: a part of dots is no step up."""
+    return "/" + "/".join(quote(it, safe="") if it.strip(".") else it.replace(".", "%2E") for it in parts)
 
 
 def ask(method: str, *parts: str, json_body: Any = None, repeatable: bool | None = None, **query: Any) -> Request:

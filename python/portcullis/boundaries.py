@@ -390,6 +390,9 @@ class ResourceBoundary(Boundary):
     and open files are limits of a process: with any of them, the layer runs calls in a process of their own (fork)
     whose limits are the kernel's. `isolate=False` refuses that, and the limits are then held against what the
     context says and nothing else. `max_cpu_percent` is held as CPU time over the time the call took.
+
+    Such a call may start threads and no processes, which would have limits of their own; with `processes=True` it may,
+    and the limits then hold for each by itself.
     """
 
     def __init__(
@@ -402,6 +405,7 @@ class ResourceBoundary(Boundary):
         *,
         max_cpu_seconds: float | None = None,
         isolate: bool = True,
+        processes: bool = False,
     ) -> None:
         super().__init__(name, "Resource usage boundary")
         self.max_memory_mb = max_memory_mb
@@ -410,6 +414,7 @@ class ResourceBoundary(Boundary):
         self.max_open_files = max_open_files
         self.max_operations = max_operations
         self.isolate = isolate
+        self.processes = processes
         self._lock = threading.Lock()
         self._operation_count = 0
 

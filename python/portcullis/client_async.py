@@ -14,11 +14,8 @@ from ._requests import (
     Calls,
     batch_of,
     is_unsent,
-    note,
     pause,
-    policy_request,
     unreached,
-    waiting,
     why_of,
 )
 from ._wire import (
@@ -27,7 +24,6 @@ from ._wire import (
     Request,
     Settings,
     answer_of,
-    ask,
     check_request,
     is_over,
     outcome_body,
@@ -142,7 +138,7 @@ class AsyncPortcullis:
         for start in range(0, len(every), 1_000):
             part = every[start : start + 1_000]
             try:
-                reply = await self._send(ask("POST", "v1", "check", "batch", json_body={"checks": part}))
+                reply = await self._send(Calls.check_batch(part))
             except GateUnavailable as error:
                 results += [unreachable(str(error), it.get("tool") in self._settings.fail_open) for it in part]
                 continue
@@ -235,87 +231,78 @@ class AsyncPortcullis:
     async def decisions(self, **filters: Any) -> Data:
         """Decisions, newest first: `agent_id`, `tool`, `decision`, `user`, `session_id`, `since`, `until`, `limit`,
         `cursor`."""
-        return cast(Data, await self._send(ask("GET", "v1", "decisions", **filters)))
+        return cast(Data, await self._send(Calls.decisions(filters)))
 
     async def decision(self, decision_id: str) -> Data:
         """One decision, with its arguments and its outcome."""
-        return cast(Data, await self._send(ask("GET", "v1", "decisions", decision_id)))
+        return cast(Data, await self._send(Calls.decision(decision_id)))
 
     async def approvals(self, status: str | None = None, **page: Any) -> Data:
         """Questions to people, newest first."""
-        return cast(Data, await self._send(ask("GET", "v1", "approvals", status=status, **page)))
+        return cast(Data, await self._send(Calls.approvals(status, page)))
 
     async def approval(self, approval_id: str, *, wait_s: float = 0.0) -> Data:
         """One question; with `wait_s` as soon as it is answered."""
-        request = ask("GET", "v1", "approvals", approval_id, wait_s=int(wait_s) or None)
-        return cast(Data, await self._send(waiting(request, wait_s)))
+        return cast(Data, await self._send(Calls.approval(approval_id, wait_s)))
 
     async def approve(self, approval_id: str, message: str | None = None) -> Data:
         """Says yes, as the person whose key it is."""
-        return cast(
-            Data, await self._send(ask("POST", "v1", "approvals", approval_id, "approve", json_body=note(message)))
-        )
+        return cast(Data, await self._send(Calls.answer(approval_id, "approve", message)))
 
     async def deny(self, approval_id: str, message: str | None = None) -> Data:
         """Says no."""
-        return cast(
-            Data, await self._send(ask("POST", "v1", "approvals", approval_id, "deny", json_body=note(message)))
-        )
+        return cast(Data, await self._send(Calls.answer(approval_id, "deny", message)))
 
     async def agents(self) -> Data:
         """All agents."""
-        return cast(Data, await self._send(ask("GET", "v1", "agents")))
+        return cast(Data, await self._send(Calls.agents()))
 
     async def agent(self, agent_id: str) -> Data:
         """One agent."""
-        return cast(Data, await self._send(ask("GET", "v1", "agents", agent_id)))
+        return cast(Data, await self._send(Calls.agent(agent_id)))
 
     async def put_agent(self, agent_id: str, **fields: Any) -> Data:
         """Describes an agent."""
-        return cast(Data, await self._send(ask("PUT", "v1", "agents", agent_id, json_body=fields, repeatable=True)))
+        return cast(Data, await self._send(Calls.put_agent(agent_id, fields)))
 
     async def disable_agent(self, agent_id: str, reason: str) -> Data:
         """Switches an agent off: its next check is denied."""
         return cast(
             Data,
-            await self._send(
-                ask("POST", "v1", "agents", agent_id, "disable", json_body={"reason": reason}, repeatable=True)
-            ),
+            await self._send(Calls.switch_agent(agent_id, "disable", {"reason": reason})),
         )
 
     async def enable_agent(self, agent_id: str) -> Data:
         """Switches it on again."""
-        return cast(
-            Data, await self._send(ask("POST", "v1", "agents", agent_id, "enable", json_body={}, repeatable=True))
-        )
+        return cast(Data, await self._send(Calls.switch_agent(agent_id, "enable", {})))
 
     async def policy(self) -> Any:
         """The policy in force."""
-        return await self._send(ask("GET", "v1", "policy"))
+        return await self._send(Calls.policy())
 
     async def put_policy(self, text: str, *, if_match: str | None = None) -> Data:
         """Puts a policy in force (YAML or JSON); with `if_match` only after that version."""
-        return cast(Data, await self._send(policy_request(text, if_match)))
+        return cast(Data, await self._send(Calls.put_policy(text, if_match)))
 
     async def policy_versions(self, **page: Any) -> Data:
         """The policies that were in force."""
-        return cast(Data, await self._send(ask("GET", "v1", "policy", "versions", **page)))
+        return cast(Data, await self._send(Calls.policy_versions(page)))
 
     async def ledger(self, start: int = 0, limit: int | None = None) -> Data:
         """Records."""
-        return cast(Data, await self._send(ask("GET", "v1", "ledger", limit=limit, from_=start)))
+        return cast(Data, await self._send(Calls.ledger(start, limit)))
 
     async def checkpoint(self) -> str:
         """The signed checkpoint that covers all records."""
-        return str(await self._send(ask("GET", "v1", "ledger", "checkpoint")))
+        return str(await self._send(Calls.checkpoint()))
 
     async def proof(self, index: int) -> Data:
         """The proof that a record is in the ledger."""
-        return cast(Data, await self._send(ask("GET", "v1", "ledger", "proof", str(index))))
+        return cast(Data, await self._send(Calls.proof(index)))
 
     async def tools(self, **page: Any) -> Data:
         """The tools that were seen and are declared."""
-        return cast(Data, await self._send(ask("GET", "v1", "tools", **page)))
+        return cast(Data, await self._send(Calls.tools(page)))
 
     async def tool(self, name: str, *, scope: str | None = None) -> Data:
         """One tool that the gate calls itself. `scope`: `global`, or `agent:` and an agent's id."""
@@ -332,7 +319,7 @@ class AsyncPortcullis:
 
     async def secrets(self) -> Data:
         """The names of stored secrets."""
-        return cast(Data, await self._send(ask("GET", "v1", "secrets")))
+        return cast(Data, await self._send(Calls.secrets()))
 
     async def put_secret(self, name: str, secret: str) -> Data:
         """Seals a secret and stores it; it is given back to nobody."""
@@ -344,44 +331,44 @@ class AsyncPortcullis:
 
     async def inspect(self, **request: Any) -> Data:
         """What an action would do and what a text contains, by the policy's parsers and detectors; decides nothing."""
-        return cast(Data, await self._send(ask("POST", "v1", "inspect", json_body=request, repeatable=True)))
+        return cast(Data, await self._send(Calls.inspect(request)))
 
     async def keys(self) -> Data:
         """All keys, without their secrets."""
-        return cast(Data, await self._send(ask("GET", "v1", "keys")))
+        return cast(Data, await self._send(Calls.keys()))
 
     async def key(self, key_id: str) -> Data:
         """One key, without its secret."""
-        return cast(Data, await self._send(ask("GET", "v1", "keys", key_id)))
+        return cast(Data, await self._send(Calls.key(key_id)))
 
     async def create_key(self, name: str, role: str, **fields: Any) -> Data:
         """Makes a key; its secret is in the answer, this once."""
-        return cast(Data, await self._send(ask("POST", "v1", "keys", json_body={"name": name, "role": role, **fields})))
+        return cast(Data, await self._send(Calls.create_key(name, role, fields)))
 
     async def revoke_key(self, key_id: str) -> Data:
         """Revokes a key."""
-        return cast(Data, await self._send(ask("DELETE", "v1", "keys", key_id, repeatable=True)))
+        return cast(Data, await self._send(Calls.revoke_key(key_id)))
 
     async def own_key(self) -> Data:
         """What the key of this client may do."""
-        return cast(Data, await self._send(ask("GET", "v1", "key")))
+        return cast(Data, await self._send(Calls.own_key()))
 
     async def hook(self, product: str, agent_id: str, event: Mapping[str, Any], **fields: Any) -> Data:
         """What the hook of a coding agent (`claude-code`, `codex`, `cursor`, `gemini-cli`) is told of an event.
         `fields`: `user`, `folder`, `home`, `grant`."""
-        return cast(Data, await self._send(Calls.hook(product, {"agent_id": agent_id, "event": dict(event), **fields})))
+        return cast(Data, await self._send(Calls.hook(product, agent_id, event, fields)))
 
     async def evaluate(self, request: Mapping[str, Any]) -> Data:
         """OpenID AuthZEN: one evaluation."""
-        return cast(Data, await self._send(ask("POST", "access", "v1", "evaluation", json_body=dict(request))))
+        return cast(Data, await self._send(Calls.evaluate("evaluation", request)))
 
     async def evaluate_all(self, request: Mapping[str, Any]) -> Data:
         """OpenID AuthZEN: many."""
-        return cast(Data, await self._send(ask("POST", "access", "v1", "evaluations", json_body=dict(request))))
+        return cast(Data, await self._send(Calls.evaluate("evaluations", request)))
 
     async def authzen_configuration(self) -> Data:
         """OpenID AuthZEN: where the evaluations are."""
-        return cast(Data, await self._send(ask("GET", ".well-known", "authzen-configuration")))
+        return cast(Data, await self._send(Calls.authzen_configuration()))
 
     async def health(self) -> bool:
         """True if the gate is there."""
@@ -393,15 +380,15 @@ class AsyncPortcullis:
 
     async def _probe(self, name: str) -> bool:
         try:
-            await self._send(ask("GET", name))
+            await self._send(Calls.probe(name))
         except (GateUnavailable, ApiError):
             return False
         return True
 
     async def metrics(self) -> str:
         """Prometheus' text."""
-        return str(await self._send(ask("GET", "metrics")))
+        return str(await self._send(Calls.metrics()))
 
     async def openapi(self) -> Data:
         """The API's own description."""
-        return cast(Data, await self._send(ask("GET", "openapi.json")))
+        return cast(Data, await self._send(Calls.openapi()))

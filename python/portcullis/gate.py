@@ -224,6 +224,9 @@ class Gate:
         """
 
         def decorate(fn: F) -> F:
+            if isinstance(fn, (staticmethod, classmethod)):
+                inner: Any = fn.__func__
+                return cast(F, type(fn)(decorate(inner)))
             if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
                 raise TypeError("a generator has no one outcome; put the gate around what it calls")
             named = name or fn.__name__

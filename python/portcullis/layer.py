@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast, overload
 
 from ._checks import Approvals, SafetyCheckResult, Seen, approve, approve_async, digest_of, looked_at
 from ._contain import held_at_use
-from ._limits import carried_out, carried_out_async
+from ._limits import carried_out, carried_out_async, stepwise, stepwise_async
 from ._plain import Binder, plain
 from .approval import ApprovalGate, AsyncApprovalGate, InMemoryApprovalQueue
 from .boundaries import Boundary, BoundarySet, NetworkBoundary, PathBoundary, ResourceBoundary, TimeBoundary
@@ -88,6 +88,10 @@ class SafetyLayer:
         """What policies and boundaries say; people are not asked yet."""
         if not isinstance(operation, str):
             return SafetyCheckResult.odd(f"an operation is text, and this is a `{type(operation).__name__}`")
+        unseen = next((place for place, role, _ in seen.leaves if role == "too_much"), None)
+        if unseen is not None:
+            why = f"there is more in it than is looked at (at `{unseen[:200]}`: too deep, or too many values)"
+            return SafetyCheckResult.odd(why, seen)
         results = self.policy_set.evaluate_texts(operation, seen.context, seen.texts)
         crossed = self.boundary_set.check_all(seen.context) if len(self.boundary_set) else []
         if not results and not crossed:
@@ -141,6 +145,11 @@ class SafetyLayer:
         if isinstance(fn, (staticmethod, classmethod)):
             inner = self._guarded(fn.__func__, operation, context)
             return type(fn)(inner)
+        if isinstance(fn, property):
+            get, put, drop = (it and self._guarded(it, operation, context) for it in (fn.fget, fn.fset, fn.fdel))
+            return property(get, put, drop, fn.__doc__)
+        if not callable(fn):
+            raise TypeError(f"`guard` takes what can be called, and this is a `{type(fn).__name__}`")
         name: str = operation or str(getattr(fn, "__name__", type(fn).__name__))
         call = _Call(self, name, context, Binder(fn))
         if inspect.isasyncgenfunction(fn):
@@ -151,8 +160,12 @@ class SafetyLayer:
                 if entry is _REFUSED:
                     return
                 with call.closing(entry):
-                    async for item in fn(*args, **kwargs):
-                        yield item
+                    items = fn(*args, **kwargs)
+                    if not self.boundary_set.is_empty:
+                        items = stepwise_async(items, *self._limits)
+                    async with _closed(items):
+                        async for item in items:
+                            yield item
 
             return async_items
         if inspect.iscoroutinefunction(fn):
@@ -168,14 +181,17 @@ class SafetyLayer:
         if inspect.isgeneratorfunction(fn):
 
             @functools.wraps(fn)
-            def items(*args: Any, **kwargs: Any) -> Any:
+            def generated(*args: Any, **kwargs: Any) -> Any:
                 entry, _ = call.open(args, kwargs)
                 if entry is _REFUSED:
                     return None
                 with call.closing(entry):
-                    return (yield from fn(*args, **kwargs))
+                    items = fn(*args, **kwargs)
+                    if not self.boundary_set.is_empty:
+                        items = stepwise(items, *self._limits)
+                    return (yield from items)
 
-            return items
+            return generated
 
         @functools.wraps(fn)
         def called(*args: Any, **kwargs: Any) -> Any:
@@ -246,6 +262,15 @@ class SafetyLayer:
 
 
 _REFUSED: Any = object()
+
+
+@asynccontextmanager
+async def _closed(items: Any) -> AsyncGenerator[None, None]:
+    """An asynchronous generator is closed where it is left, and not when it is collected."""
+    try:
+        yield
+    finally:
+        await items.aclose()
 
 
 class _Call:

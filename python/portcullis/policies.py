@@ -123,6 +123,13 @@ class PatternPolicy(Policy):
         # Made now, so that what cannot be matched in bounded time is refused here and not at the first check.
         self._own = compiled([self])
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: it for name, it in vars(self).items() if name != "_own"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._own = compiled([self])
+
     def evaluate(self, operation: str, context: Context) -> PolicyResult | None:
         """As the layer would, for this policy alone."""
         target = str(operation)

@@ -356,3 +356,48 @@ def test_importing_is_quick() -> None:
         subprocess.check_output([sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {loaded}"])
         == b"[]\n"
     )
+
+
+def test_methods_of_every_kind_are_tools() -> None:
+    policy = """
+version: 1
+agents: {bot: {rules: [{name: any, allow: [any], when: "args.x != 'bad'"}]}}
+"""
+    gate = Gate.from_text(policy, agent="bot")
+
+    class Tools:
+        @gate.tool("any")
+        def method(self, x: str) -> str:
+            return "ran"
+
+        @gate.tool("any")
+        @classmethod
+        def of_class(cls, x: str) -> str:
+            return "ran"
+
+        @classmethod
+        @gate.tool("any")
+        def of_class_too(cls, x: str) -> str:
+            return "ran"
+
+        @gate.tool("any")
+        @staticmethod
+        def of_nothing(x: str) -> str:
+            return "ran"
+
+    for call in (Tools().method, Tools().of_class, Tools.of_class, Tools.of_class_too, Tools.of_nothing):
+        assert call("good") == "ran" and call(x="good") == "ran"
+        with pytest.raises(SafetyViolation):
+            call("bad")
+
+
+def test_a_class_of_its_own_does_not_say_what_it_holds() -> None:
+    class Liar(dict[str, str]):
+        def items(self) -> Any:
+            return [("x", "good")]
+
+    policy = """
+version: 1
+agents: {bot: {rules: [{name: any, allow: [any], when: "args.x != 'bad'"}]}}
+"""
+    assert not Gate.from_text(policy, agent="bot").check("any", Liar(x="bad")).allowed

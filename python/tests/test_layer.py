@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import collections
+import copy
+import functools
+import io
 import os
+import pickle
 import re
+import sys
 import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +294,96 @@ def test_listeners_have_no_say() -> None:
     safety = SafetyLayer([rm()], on_violation=lambda _: 1 / 0, raise_on_violation=False)  # type: ignore[arg-type,return-value]
     assert safety.guard(lambda cmd: cmd)("rm -rf /") is None
     assert not safety.check("rm -rf /").allowed
+
+
+BAD = "rm -rf /"
+
+
+class Held:
+    def __init__(self) -> None:
+        self.command = BAD
+        self._client = {"anything": "of its own"}
+
+
+class Slots:
+    __slots__ = ("command",)
+
+    def __init__(self) -> None:
+        self.command = BAD
+
+
+def nested(levels: int) -> Any:
+    value: Any = BAD
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        BAD.encode(), bytearray(BAD.encode()), memoryview(BAD.encode()), BAD.encode("utf-16"), array.array("u", BAD),
+        {BAD: 1}, {"a": BAD}.values(), {"a": BAD}.items(), {BAD: 1}.keys(), collections.Counter([BAD]),
+        collections.deque([BAD]), collections.ChainMap({"a": BAD}), collections.UserDict(a=BAD),
+        collections.UserList([BAD]), collections.UserString(BAD), types.SimpleNamespace(a=BAD), Held(), Slots(), [Held()],
+        ValueError(BAD), functools.partial(print, BAD), functools.partial(print, end=BAD), io.StringIO(BAD),
+        io.BytesIO(BAD.encode()), types.MappingProxyType({"a": BAD}), frozenset([BAD]), nested(40), nested(3000),
+        [*range(200_000), BAD], ["x"] * 20_000 + [BAD], BAD + "\ud800", "r\u200bm -rf /", "\uff52\uff4d -rf /",
+    ],
+    ids=lambda it: type(it).__name__,
+)  # fmt: skip
+def test_no_form_of_a_text_is_overlooked(value: Any) -> None:
+    safety = SafetyLayer([Policy.block_pattern(r"rm\s+-rf", "no")])
+    with pytest.raises(SafetyViolation):
+        safety.guard(lambda anything: "ran")(value)
+    with pytest.raises(SafetyViolation):
+        safety.guard(functools.partial(lambda one, two: "ran", value))(1)
+
+
+def test_what_says_nothing_passes() -> None:
+    safety = SafetyLayer([Policy.block_pattern(r"rm\s+-rf", "no")], [PathBoundary(["/tmp"])])
+
+    class Loop:
+        def __init__(self) -> None:
+            self.me = self
+            self.many = [self] * 50
+
+    ran = safety.guard(lambda anything: "ran")
+    for value in (Loop(), list(range(200_000)), object(), lambda: BAD, type, sys, 10**5000, float("nan"), Held):
+        assert ran(value) == "ran"
+    assert not safety.check("x", {"command": BAD.encode()}).allowed
+    assert not safety.check("x", {"command": ["rm", "-rf", "/"]}).allowed
+
+
+def test_properties_are_guarded_and_what_cannot_be_called_is_refused() -> None:
+    safety = SafetyLayer([Policy.block_pattern(r"rm\s+-rf", "no")])
+
+    class Thing:
+        held = "x"
+
+        def get(self) -> str:
+            """What it holds."""
+            return self.held
+
+        def put(self, to: str) -> None:
+            self.held = to
+
+        value: Any = safety.guard(property(get, put))  # type: ignore[call-overload]
+
+    thing = Thing()
+    thing.value = "y"
+    assert thing.value == "y" and Thing.value.__doc__ == "What it holds."
+    with pytest.raises(SafetyViolation):
+        thing.value = BAD
+    assert thing.held == "y"
+    nothing: Any = 3
+    with pytest.raises(TypeError, match="called"):
+        safety.guard(nothing)
+
+
+def test_policies_go_to_other_processes() -> None:
+    for policy in (Policy.block_pattern(r"rm\s+-rf", "no"), Policy.require_approval("pay")):
+        for other in (pickle.loads(pickle.dumps(policy)), copy.deepcopy(policy)):
+            assert other.name == policy.name
+    safety = SafetyLayer([pickle.loads(pickle.dumps(rm()))])
+    assert not safety.check(BAD).allowed and safety.check("x").allowed

@@ -4,8 +4,12 @@ import json
 import os
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+
+import httpx2
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
 
 BIN = os.environ["PORTCULLIS_BIN"]
 
@@ -45,3 +49,16 @@ def serve(folder: Path, policy: str, servers: dict | None = None):
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, (folder / "gate.log").read_text()
+
+
+@asynccontextmanager
+async def session(gate: Gate, agent: str):
+    """The official MCP client at the gate's endpoint, as an agent of its own key."""
+    headers = {"Authorization": f"Bearer {gate.key('--agent', agent)}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        streamable_http_client(f"{gate.address}/mcp", http_client=http) as streams,
+        ClientSession(streams[0], streams[1]) as client,
+    ):
+        await client.initialize()
+        yield client

@@ -5,13 +5,12 @@ import json
 import os
 import sys
 import time
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
-from gate_over_http import Gate, serve
-from mcp import Client, ClientSession
+from gate_over_http import Gate, serve, session
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 FILE_SERVER = os.environ["E2E_FILE_SERVER"]
@@ -44,18 +43,6 @@ def gate(tmp_path: Path):
     with serve(tmp_path, POLICY, {"mcpServers": servers}) as gate:
         gate.files = files
         yield gate
-
-
-@asynccontextmanager
-async def session(gate: Gate, agent: str):
-    headers = {"Authorization": f"Bearer {gate.key('--agent', agent)}"}
-    async with (
-        httpx2.AsyncClient(headers=headers, timeout=60) as http,
-        streamable_http_client(f"{gate.address}/mcp", http_client=http) as streams,
-        ClientSession(streams[0], streams[1]) as client,
-    ):
-        await client.initialize()
-        yield client
 
 
 def text(result) -> str:

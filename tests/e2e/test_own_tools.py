@@ -9,11 +9,9 @@ import urllib.request
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx2
 import pytest
-from gate_over_http import serve
+from gate_over_http import serve, session
 from mcp import ClientSession, StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
 
 BIN = os.environ["PORTCULLIS_BIN"]
 WAIVED = "all" if os.geteuid() == 0 else "[files.read, files.write, network, privileges, time]"
@@ -72,13 +70,7 @@ async def by_stdio(place: Path):
 async def by_http(place: Path):
     servers = {"mcpServers": {"own": {"builtin": True}}}
     with serve(place, (place / "policy.yaml").read_text(), servers) as gate:
-        headers = {"Authorization": f"Bearer {gate.key('--agent', 'coder')}"}
-        async with (
-            httpx2.AsyncClient(headers=headers, timeout=60) as http,
-            streamable_http_client(f"{gate.address}/mcp", http_client=http) as streams,
-            ClientSession(streams[0], streams[1]) as client,
-        ):
-            await client.initialize()
+        async with session(gate, "coder") as client:
             client.gate = gate
             yield client
 

@@ -4,12 +4,12 @@
 //! vector instructions of it. Knows no kind.
 
 /// How many bytes are looked at together.
-pub(crate) const WIDTH: usize = 64;
+pub const WIDTH: usize = 64;
 
 /// Which bytes of a block are of a kind: one bit each, the first byte lowest. `is` must not branch (`|`, not
 /// `||`), or it is slow.
 #[inline]
-pub(crate) fn mask(block: &[u8; WIDTH], is: impl Fn(u8) -> bool) -> u64 {
+pub fn mask(block: &[u8; WIDTH], is: impl Fn(u8) -> bool) -> u64 {
     let mut flags = [0_u8; WIDTH];
     for (flag, byte) in flags.iter_mut().zip(block) {
         *flag = u8::from(is(*byte));
@@ -22,7 +22,7 @@ pub(crate) fn mask(block: &[u8; WIDTH], is: impl Fn(u8) -> bool) -> u64 {
 
 /// What remains of a text behind its last whole block, filled up with zeros.
 #[inline]
-pub(crate) fn rest(bytes: &[u8]) -> [u8; WIDTH] {
+pub fn rest(bytes: &[u8]) -> [u8; WIDTH] {
     let mut last = [0; WIDTH];
     for (to, from) in last.iter_mut().zip(bytes.as_chunks::<WIDTH>().1) {
         *to = *from;
@@ -32,7 +32,7 @@ pub(crate) fn rest(bytes: &[u8]) -> [u8; WIDTH] {
 
 /// The whole blocks of a text, and its [`rest`] behind them.
 #[inline]
-pub(crate) fn blocks<'b>(bytes: &'b [u8], rest: &'b [u8; WIDTH]) -> impl Iterator<Item = &'b [u8; WIDTH]> {
+pub fn blocks<'b>(bytes: &'b [u8], rest: &'b [u8; WIDTH]) -> impl Iterator<Item = &'b [u8; WIDTH]> {
     bytes.as_chunks::<WIDTH>().0.iter().chain([rest])
 }
 

@@ -4,7 +4,7 @@
 //! declares and from the parsers that read its arguments; findings come from detectors that read texts. What
 //! cannot be told is said to be unknown, and never left out.
 
-mod bits;
+pub mod bits;
 pub mod code;
 mod glance;
 mod hit;

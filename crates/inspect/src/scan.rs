@@ -23,7 +23,7 @@ use crate::text::{How, Layer, view};
 use crate::{Hit, injection, personal, secret, trace};
 
 /// How much of a text is looked at together, and how far around it one looks for what reaches over an end.
-pub(crate) const BLOCK: usize = 256 * 1024;
+pub(crate) const BLOCK: usize = 512 * 1024;
 pub(crate) const MARGIN: usize = 16 * 1024;
 
 /// What is looked for. The default is nothing.

@@ -220,17 +220,17 @@ impl Search<'_, '_> {
         let elided =
             self.text.get(span.end..).is_some_and(|rest| rest.starts_with("...") || rest.starts_with('…'));
         // A file called `video.ico-7a38.png`, not a key of Infracost's.
-        if weak
-            || ends_wrong
-            || elided
-            || judge::is_file_name(self.text, span.end)
-            || is_spelled_out(token, format)
-        {
+        if weak || ends_wrong || elided || judge::is_file_name(self.text, span.end) {
+            return;
+        }
+        let masked = is_spelled_out(token, format);
+        if masked && !judge::is_masked(token) {
             return;
         }
         let verified = checksum::holds(&format.checksum, token);
         let confidence = match (format.identifier, verified) {
             (true, _) => 30,
+            _ if masked => 35,
             (_, Some(true)) => 99,
             // Tokens of before there were checksums, and examples that people made up.
             (_, Some(false)) => 80,

@@ -140,6 +140,8 @@ impl Batch {
             .collect();
         let total = tokens.len();
         let mut budget = 4 * total + 1_000;
+        // Many statements may run on in one piece: each piece is gone through once.
+        let mut hiding: Vec<Option<bool>> = vec![None; pieces.len()];
         let mut parser = Parser::new(self.dialect.parser()).with_tokens_with_locations(tokens);
         loop {
             while parser.consume_token(&Token::SemiColon) {}
@@ -163,7 +165,8 @@ impl Batch {
             budget = budget.saturating_sub(stop.saturating_sub(start));
             if is_done && stop > start {
                 let last = ends.partition_point(|end| *end < stop);
-                self.check(pieces.get(piece..=last).unwrap_or_default());
+                let hiding = hiding.get_mut(piece..=last).unwrap_or_default();
+                self.check(pieces.get(piece..=last).unwrap_or_default(), hiding);
                 continue;
             }
             if let Some(rest) = pieces.get(piece..) {
@@ -187,8 +190,10 @@ impl Batch {
     }
 
     /// What was parsed as a mere query, though a word in it begins a statement, is not told.
-    fn check(&mut self, pieces: &[lead::Piece<'_>]) {
-        if !self.changes && pieces.iter().any(lead::hides_verb) {
+    fn check(&mut self, pieces: &[lead::Piece<'_>], hiding: &mut [Option<bool>]) {
+        let mut both = pieces.iter().zip(hiding);
+        let mut hides = || both.any(|(piece, known)| *known.get_or_insert_with(|| lead::hides_verb(piece)));
+        if !self.changes && hides() {
             self.unknown("a word in it may begin another statement");
         }
     }

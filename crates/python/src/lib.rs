@@ -5,16 +5,20 @@
 
 mod decision;
 mod engine;
+mod glance;
 mod look;
 mod meaning;
 mod memory;
+mod needed;
 mod patterns;
+mod sieve;
 mod values;
 
 use pyo3::prelude::*;
 
-/// What Python sees.
-#[pymodule]
+/// What Python sees. Works without the interpreter's lock: classes are frozen, and what is behind them is the gate's
+/// own, which is made for threads. No borrow of an object of Python's outlives the call it came with.
+#[pymodule(gil_used = false)]
 mod _engine {
     #[pymodule_export]
     use super::decision::Decision;

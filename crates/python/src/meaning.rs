@@ -3,12 +3,13 @@
 //! `rm --recursive --force "/"`, `find / -delete` and `rm -rf /` are one thing; so are `DROP/**/TABLE` and
 //! `DROP TABLE`. Answerable for saying the common spelling of what destroys. Decides nothing.
 
-use std::sync::LazyLock;
+use std::borrow::Cow;
 
 use inspect::Surroundings;
 use inspect::sql::Dialect;
-use regex::bytes::Regex;
 use verdict::{Effect, Target};
+
+use crate::glance::glance;
 
 /// The longest text that is read as a command or a statement: longer ones are documents.
 const LONGEST: usize = 16 * 1024;
@@ -20,45 +21,23 @@ const MOST: usize = 64;
 pub fn meanings(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let normal = inspect::text::normal(text);
-    if *normal != *text {
-        found.push(normal.clone().into_owned());
+    if let Cow::Owned(normal) = &normal
+        && *normal != *text
+    {
+        found.push(normal.clone());
     }
     if text.len() > LONGEST {
         return found;
     }
-    if may_be_command(&normal) {
+    let seen = glance(&normal);
+    if seen.command {
         commands(&normal, &mut found);
     }
-    if may_be_sql(&normal) {
+    if seen.statement {
         statements(&normal, &mut found);
     }
     found.truncate(MOST);
     found
-}
-
-/// What a glance looks for: whatever runs, removes or hides. Texts without any of these have one spelling.
-static COMMANDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i-u)\b(?:rm|find|dd|mkfs|mke2fs|shred|unlink|rmdir|wipefs|fdisk|parted|truncate|chmod|chown|git|eval|exec|source",
-        r"|python|python3|perl|ruby|node|php|xargs|mv|del|format|kubectl|docker|terraform|rsync|[a-z]{0,4}sh)\b",
-        // What stands between the letters of a word, and what a shell replaces.
-        r#"|[a-z]['"]+[a-z]|[$`\\{]|>[ \t]*/"#,
-    ))
-    .ok()
-});
-static STATEMENTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"(?i-u)/\*|--|\|\||\b(?:drop|truncate|delete|alter|exec|execute|prepare|update|grant|remove|rm)\b",
-    )
-    .ok()
-});
-
-fn may_be_command(text: &str) -> bool {
-    COMMANDS.as_ref().is_none_or(|glance| glance.is_match(text.as_bytes()))
-}
-
-fn may_be_sql(text: &str) -> bool {
-    STATEMENTS.as_ref().is_none_or(|glance| glance.is_match(text.as_bytes()))
 }
 
 fn commands(text: &str, found: &mut Vec<String>) {

@@ -9,6 +9,7 @@ use pyo3::pybacked::PyBackedStr;
 use regex::{RegexSet, RegexSetBuilder};
 
 use crate::meaning::meanings;
+use crate::sieve::{Sieve, sieve};
 
 /// How large one set may become, in bytes of compiled program.
 const LARGEST: usize = 256 << 20;
@@ -25,8 +26,18 @@ pub struct Patterns {
     set: RegexSet,
     /// Which pattern each member of the set is.
     members: Vec<usize>,
+    sifted: Option<Sifted>,
     /// Patterns that the set cannot hold.
     odd: Vec<(usize, fancy_regex::Regex)>,
+}
+
+/// What is asked before the set is.
+struct Sifted {
+    /// Speaks for all of the set but `rest`.
+    sieve: Sieve,
+    rest: RegexSet,
+    /// Which pattern each member of `rest` is.
+    members: Vec<usize>,
 }
 
 #[pymethods]
@@ -63,7 +74,9 @@ impl Patterns {
 impl Patterns {
     fn compile(patterns: &[String]) -> Result<Self, (usize, String)> {
         if let Ok(set) = build(patterns) {
-            return Ok(Self { set, members: (0..patterns.len()).collect(), odd: Vec::new() });
+            let members: Vec<usize> = (0..patterns.len()).collect();
+            let sifted = Sifted::new(patterns, &members);
+            return Ok(Self { set, members, sifted, odd: Vec::new() });
         }
         // Some of them are not for the set: which, is asked one by one.
         let (mut plain, mut members, mut odd) = (Vec::new(), Vec::new(), Vec::new());
@@ -78,7 +91,8 @@ impl Patterns {
         }
         let set = build(&plain);
         let set = set.map_err(|error| (0, format!("all patterns together are too large: {error}")))?;
-        Ok(Self { set, members, odd })
+        let sifted = Sifted::new(&plain, &members);
+        Ok(Self { set, members, sifted, odd })
     }
 
     fn search(&self, text: &str, meaning: bool) -> Vec<usize> {
@@ -95,19 +109,38 @@ impl Patterns {
     }
 
     fn has(&self, text: &str) -> bool {
-        (!self.members.is_empty() && self.set.is_match(text))
+        let (set, _) = self.asked(text);
+        (!set.is_empty() && set.is_match(text))
             || self.odd.iter().any(|(_, pattern)| pattern.is_match(text).unwrap_or(true))
     }
 
+    /// The patterns that may match, and which each of them is.
+    fn asked(&self, text: &str) -> (&RegexSet, &[usize]) {
+        match &self.sifted {
+            Some(it) if !it.sieve.lets_through(text) => (&it.rest, &it.members),
+            _ => (&self.set, &self.members),
+        }
+    }
+
     fn one(&self, text: &str, found: &mut Vec<usize>) {
-        if !self.members.is_empty() && self.set.is_match(text) {
-            found.extend(self.set.matches(text).iter().filter_map(|at| self.members.get(at)));
+        let (set, members) = self.asked(text);
+        if !set.is_empty() && set.is_match(text) {
+            found.extend(set.matches(text).iter().filter_map(|at| members.get(at)));
         }
         for (n, pattern) in &self.odd {
             if pattern.is_match(text).unwrap_or(true) {
                 found.push(*n);
             }
         }
+    }
+}
+
+impl Sifted {
+    fn new(patterns: &[String], members: &[usize]) -> Option<Self> {
+        let (sieve, others) = sieve(patterns)?;
+        let rest: Vec<String> = others.iter().filter_map(|at| patterns.get(*at)).cloned().collect();
+        let members = others.iter().filter_map(|at| members.get(*at)).copied().collect();
+        Some(Self { sieve, rest: build(&rest).ok()?, members })
     }
 }
 

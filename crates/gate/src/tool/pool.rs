@@ -43,14 +43,16 @@ impl Line {
         let Self { sender, driver } = self;
         let mut talk = pin!(talk(sender));
         poll_fn(|cx| {
-            if let Poll::Ready(said) = talk.as_mut().poll(cx) {
-                return Poll::Ready(said);
+            // The connection first: it knows of its end before anything is said on it. Then again, for what was said.
+            for _ in 0..2 {
+                if driver.as_mut().is_some_and(|it| it.as_mut().poll(cx).is_ready()) {
+                    *driver = None;
+                }
+                if let Poll::Ready(said) = talk.as_mut().poll(cx) {
+                    return Poll::Ready(said);
+                }
             }
-            if driver.as_mut().is_some_and(|it| it.as_mut().poll(cx).is_ready()) {
-                *driver = None;
-            }
-            // What the connection brought is there at once.
-            talk.as_mut().poll(cx)
+            Poll::Pending
         })
         .await
     }

@@ -8,7 +8,7 @@ use verdict::KeyRole;
 use crate::http_client::Served;
 use crate::tool_call::{call, called, gate, outcome};
 use crate::tool_signing::portcullis_verify::Verifier;
-use crate::upstream::{Deed, Upstream, nobody};
+use crate::upstream::{Arrived, Deed, Upstream, nobody};
 
 /// How a call must end.
 struct Expected {
@@ -174,6 +174,28 @@ fn what_the_tool_says_of_when_to_come_again_counts() {
     let start = Instant::now();
     try_it("429", &tool, ", idempotent: true", &json!({"agent_id": "bot"}), &ends("", "success", 2));
     assert!(start.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_connection_that_the_tool_closed_is_not_used_again() {
+    for tls in [false, true] {
+        // It says nothing of closing, and closes all the same.
+        let once = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n7";
+        let plan = move |_: usize, _: &Arrived| Deed::Raw(once.to_vec());
+        let tool = if tls { Upstream::with_tls(plan) } else { Upstream::start(plan) };
+        let served = match tls {
+            true => in_front_of(&tool, ""),
+            false => gate(&format!("{{url: 'http://{}/x', allow_private: true}}", tool.address), ""),
+        };
+        let key = served.key("app", KeyRole::Agent);
+        for n in 1..=3 {
+            let answer = called(&served, &key, &json!({"agent_id": "bot", "args": {}}));
+            assert_eq!((&answer["status"], &answer["attempts"]), (&json!("success"), &json!(1)), "{answer}");
+            assert_eq!((tool.count(), tool.connections()), (n, n));
+            // Its end has arrived.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(super) mod worth;
 use std::ops::Range;
 
 /// Words that secrets go by.
-pub const WORDS: [&str; 21] = [
+pub const WORDS: [&str; 28] = [
     "secret",
     "token",
     "passw",
@@ -33,6 +33,13 @@ pub const WORDS: [&str; 21] = [
     "account_id",
     "accountid",
     "reporter_id",
+    "react_app_",
+    "vue_app_",
+    "vite_",
+    "next_public_",
+    "nuxt_public_",
+    "expo_public_",
+    "gatsby_",
 ];
 
 const REACH: usize = 48;

@@ -240,6 +240,40 @@ pub fn is_default(value: &str) -> bool {
     STAND_INS.contains(&lower.trim_matches(['_', '-', '.', '!', ':']))
 }
 
+/// True for those of them that can be a password, and for what one is told to change: `changeit` opens every
+/// key store that nobody did it for.
+pub fn is_left(value: &str) -> bool {
+    let lower = value.get(..40).unwrap_or(value).to_ascii_lowercase();
+    matches!(lower.as_str(), "changeme" | "change_me" | "change-me" | "changeit")
+        || lower.starts_with("yourpass")
+        || is_default(value) && !NO_PASSWORDS.contains(&lower.as_str())
+}
+
+/// What stands for no value, for its type or for its absence.
+const NO_PASSWORDS: [&str; 21] = [
+    "none",
+    "null",
+    "nil",
+    "undefined",
+    "true",
+    "false",
+    "string",
+    "str",
+    "text",
+    "value",
+    "hidden",
+    "optional",
+    "required",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "empty",
+    "bearer",
+    "basic",
+    "uuid",
+];
+
 /// True if whoever wrote the value did not mean it.
 pub fn is_example(value: &str) -> bool {
     let lower = value.get(..256).unwrap_or(value).to_ascii_lowercase();
@@ -249,7 +283,28 @@ pub fn is_example(value: &str) -> bool {
 /// The same for something long and random, in which a short word may stand by chance.
 pub fn is_example_token(token: &str) -> bool {
     let lower = token.to_ascii_lowercase();
-    WORDS.examples.as_ref().is_some_and(|finder| finder.is_match(&lower)) || is_blank(&lower)
+    // `xoxa-2-511111111-31111111111-...`: the numbers before it may be dull where the last part is not.
+    let random = |part: &str| {
+        part.len() >= 16 && !is_monotonous(part.as_bytes()) && makeup(part.as_bytes()).is_random()
+    };
+    WORDS.examples.as_ref().is_some_and(|finder| finder.is_match(&lower))
+        || is_blank(&lower) && !lower.split(['-', '_', '.']).any(random)
+}
+
+/// True if someone wrote words over parts of a token and left most of it: what remains is as long as a key, and random.
+pub fn is_masked(token: &str) -> bool {
+    let Some(finder) = WORDS.examples.as_ref() else { return false };
+    let lower = token.to_ascii_lowercase();
+    let (mut left, mut from) = (String::new(), 0);
+    for word in finder.find_iter(&lower) {
+        left.push_str(token.get(from..word.start()).unwrap_or_default());
+        from = word.end();
+    }
+    left.push_str(token.get(from..).unwrap_or_default());
+    from > 0
+        && left.len() >= 40
+        && !is_blank(&left.to_ascii_lowercase())
+        && makeup(left.as_bytes()).is_random()
 }
 
 fn is_blank(lower: &str) -> bool {

@@ -6,7 +6,7 @@
 //!
 //! `[a-z]`, `{n}`, `{n,m}`, `?`, `(one|other)` and plain characters mean what they mean elsewhere; `\d` digits, `\h`
 //! lower and `\x` any hexadecimal, `\a` letters and digits, `\u` upper and `\l` lower letters with digits,
-//! `\w` word characters, `\t` those and `-`, `\b` base64, `\v` whatever is visible and closes nothing. `^` stands where the value begins, if what is
+//! `\w` word characters, `\t` those and `-`, `\s` white space, `\b` base64, `\v` whatever is visible and closes nothing. `^` stands where the value begins, if what is
 //! before it only leads there; a leading `(?i)` folds case.
 
 use std::ops::Range;
@@ -62,6 +62,7 @@ fn shorthand(letter: u8) -> Option<Set> {
         b'l' => digits | lower,
         b'w' => digits | lower | upper | bit(b'_'),
         b't' => digits | lower | upper | bit(b'_') | bit(b'-'),
+        b's' => bit(b' ') | bit(b'\t') | bit(b'\r') | bit(b'\n'),
         b'b' => digits | lower | upper | bit(b'+') | bit(b'/'),
         b'v' => range(b'!', b'~') & !b"\"'`<>,;)".iter().fold(0, |set, byte| set | bit(*byte)),
         _ => return None,

@@ -53,14 +53,19 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, args: &[Field], feed: &Feed) -> Op
         "enable" if args.iter().any(|it| it.text.starts_with("-f")) => {
             walk.unknown_exec("loads code into the shell")
         }
-        "compgen" | "complete" if args.iter().any(|it| it.text.starts_with("-C")) => {
-            let at = args.iter().position(|it| it.text.starts_with("-C")).unwrap_or(0);
-            let text = args.get(at + 1).map(|it| it.text.clone()).unwrap_or_default();
-            return Some(walk.text(&text, Feed::Nothing));
+        "compgen" | "complete" => {
+            return Some(option(args, "-C").map_or(Feed::Unknown, |text| walk.text(&text, Feed::Nothing)));
+        }
+        "bind" => {
+            // `bind -x '"\C-a": command'`: what a key will run.
+            if let Some((_, text)) = option(args, "-x").as_deref().and_then(|it| it.rsplit_once("\":")) {
+                walk.apart(|walk| walk.text(text, Feed::Nothing));
+            }
+            return Some(Feed::Unknown);
         }
         "ulimit" | "umask" | "shopt" | "type" | "which" | "whereis" | "hash" | "help" | "jobs" | "fg"
-        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "bind"
-        | "suspend" | "caller" | "dirs" | "compgen" | "complete" | "compopt" | "enable" => {
+        | "bg" | "disown" | "times" | "exit" | "return" | "break" | "continue" | "logout" | "suspend"
+        | "caller" | "dirs" | "compopt" | "enable" => {
             return Some(Feed::Unknown);
         }
         _ => return None,

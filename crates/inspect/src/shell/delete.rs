@@ -78,11 +78,13 @@ fn rights(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     let values = ["--reference", "--from", "-m", "-x", "-p", "-v", "--modify", "--remove"];
     let values: &[&str] = if name == "setfacl" { &values } else { &["--reference", "--from"] };
     let minus_mode = |it: &&Field| {
-        name == "chmod"
-            && it.text.len() > 1
-            && it.text.starts_with('-')
-            && !it.text.starts_with("--")
-            && it.text.chars().skip(1).all(|it| "rwxXst".contains(it))
+        let letters = match name {
+            "chmod" => "rwxXst",
+            "chattr" => "aAcCdDeFijmPsStTux",
+            _ => return false,
+        };
+        let modes = it.text.strip_prefix('-').unwrap_or_default();
+        !modes.is_empty() && modes.chars().all(|it| letters.contains(it))
     };
     let without: Vec<Field> = fields.iter().filter(|it| !minus_mode(it)).cloned().collect();
     let has_mode = without.len() < fields.len();

@@ -219,8 +219,15 @@ fn by_option(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
             }
         }
         "fd" | "fdfind" => fd(walk, fields),
-        "vim" | "vi" | "nvim" | "ex" | "ed" | "less" => editor(walk, fields, feed),
-        "emacs" => foreign::scan_options(walk, fields, &["--eval", "-eval", "--execute"]),
+        "vim" | "vi" | "nvim" | "ex" | "ed" | "less" => editor(walk, name, fields, feed),
+        "emacs" => {
+            let evals = ["--eval", "-eval", "--execute", "-f", "--funcall", "-l", "--load", "--script"];
+            foreign::scan_options(walk, fields, &evals);
+            let is_eval = |it: &Field| evals.contains(&it.text.split('=').next().unwrap_or_default());
+            if fields.iter().any(is_eval) {
+                walk.effect(Effect::new("code.run", Target::Unknown).noting("runs code in an editor"));
+            }
+        }
         "gdb" => foreign::scan_options(walk, fields, &["-ex", "--eval-command", "-eval-command"]),
         "expect" => foreign::scan_options(walk, fields, &["-c"]),
         "openssl" => {}
@@ -295,8 +302,72 @@ fn below(fields: &[Field]) -> Field {
     }
 }
 
+/// The commands of `vi` and `ex` that change lines, files and what one sees, and run nothing.
+const HARMLESS: [&str; 40] = [
+    "",
+    "q",
+    "qa",
+    "quit",
+    "qall",
+    "wq",
+    "wqa",
+    "wqall",
+    "wa",
+    "wall",
+    "x",
+    "xa",
+    "xall",
+    "w",
+    "write",
+    "sav",
+    "saveas",
+    "e",
+    "edit",
+    "sp",
+    "split",
+    "vs",
+    "vsplit",
+    "tabe",
+    "tabnew",
+    "r",
+    "read",
+    "se",
+    "set",
+    "setl",
+    "setlocal",
+    "syn",
+    "syntax",
+    "colo",
+    "colorscheme",
+    "s",
+    "d",
+    "y",
+    "j",
+    "p",
+];
+
+/// Whether a command that an editor is started with may run code: `py3 ...`, `call ...`, `exe ...`.
+fn may_run(command: &str) -> bool {
+    let harmless = |one: &str| {
+        let one = one.trim_start_matches([':', '+', '%', ' ', '$', ',', '.', ';']);
+        let one = one.trim_start_matches(|it: char| it.is_ascii_digit() || it == ',' || it == '$');
+        let verb = one.chars().take_while(char::is_ascii_alphabetic).collect::<String>();
+        one.starts_with(['/', '?', '!', '"']) || HARMLESS.contains(&verb.as_str())
+    };
+    command.contains("\\=") || !command.split('|').all(harmless)
+}
+
 /// Editors run what follows a `!`.
-fn editor(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
+fn editor(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
+    let before = std::iter::once(None).chain(fields.iter().map(Some));
+    let is_command = |before: Option<&Field>, it: &Field| {
+        let option = before.map_or("", |it| it.text.as_str());
+        it.text.starts_with('+') || option == "--cmd" || option.starts_with('-') && option.ends_with('c')
+    };
+    let runs = |(before, it): (Option<&Field>, &Field)| is_command(before, it) && may_run(&it.text);
+    if matches!(name, "vim" | "vi" | "nvim" | "ex") && before.zip(fields).any(runs) {
+        walk.effect(Effect::new("code.run", Target::Unknown).noting("runs code in an editor"));
+    }
     let given = fields.iter().map(|it| it.text.clone());
     let fed =
         if let Feed::Text(text) = feed { text.lines().map(str::to_owned).collect() } else { Vec::new() };
@@ -309,11 +380,20 @@ fn editor(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
                 })
                 .map(|(_, rest)| rest)
         });
+        // `w!name` writes over the file, `w !name` runs a program.
+        if let Some(file) = ["w!", "write!", "wq!", "sav!", "x!"].iter().find_map(|it| text.strip_prefix(it))
+            && !file.is_empty()
+        {
+            walk.writes(&Field::new(file.trim()));
+        }
         let (verb, file) = text.trim_start_matches('%').split_once(' ').unwrap_or_default();
         match verb.trim_end_matches('!') {
             "r" | "read" | "so" | "source" | "luafile" | "pyfile" => walk.reads(&Field::new(file.trim())),
             "w" | "write" | "sav" | "saveas" | "e" | "edit" | "split" | "sp" | "vs" | "tabe" | "wq" => {
                 walk.writes(&Field::new(file.trim()));
+            }
+            "redi" | "redir" if file.contains('>') => {
+                walk.writes(&Field::new(file.trim_start_matches(['!', '>', ' '])));
             }
             _ => {}
         }

@@ -94,13 +94,13 @@ impl<'a> Reader<'a> {
             match self.peek() {
                 Some('/') => {
                     self.rest.next();
-                    self.delimited('/')?;
+                    self.delimited('/', self.sets)?;
                     self.skip(|it| matches!(it, 'I' | 'M'));
                 }
                 Some('\\') => {
                     self.rest.next();
                     let mark = self.rest.next()?;
-                    self.delimited(mark)?;
+                    self.delimited(mark, self.sets)?;
                     self.skip(|it| matches!(it, 'I' | 'M'));
                 }
                 Some(it)
@@ -114,8 +114,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Past an expression that ends with `mark`; `None` if it does not end.
-    fn delimited(&mut self, mark: char) -> Option<()> {
+    /// Past an expression that ends with `mark`, or a text where there are no `sets`; `None` if it does not end.
+    fn delimited(&mut self, mark: char, sets: bool) -> Option<()> {
         let mut in_set = false;
         loop {
             match self.rest.next()? {
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
                 '\\' => {
                     self.rest.next()?;
                 }
-                '[' if self.sets => {
+                '[' if sets => {
                     in_set = true;
                     // `[]..]` and `[^]..]` hold the bracket.
                     self.skip_one('^');
@@ -162,8 +162,8 @@ impl<'a> Reader<'a> {
             's' => return self.substitution(acts),
             'y' => {
                 let mark = self.mark()?;
-                self.delimited(mark)?;
-                self.delimited(mark)?;
+                self.delimited(mark, false)?;
+                self.delimited(mark, false)?;
             }
             'e' => {
                 let text = self.line();
@@ -198,10 +198,8 @@ impl<'a> Reader<'a> {
 
     fn substitution(&mut self, acts: &mut Vec<Act>) -> Option<()> {
         let mark = self.mark()?;
-        self.delimited(mark)?;
-        let sets = std::mem::replace(&mut self.sets, false);
-        self.delimited(mark)?;
-        self.sets = sets;
+        self.delimited(mark, self.sets)?;
+        self.delimited(mark, false)?;
         loop {
             match self.peek() {
                 Some('e') => acts.push(Act::Unknown("runs what a replacement makes")),
@@ -248,6 +246,7 @@ mod tests {
             "/^$/d",
             "/a/,/b/{s/x/y/;p}",
             "y/abc/xye/",
+            "y/[a/]e/",
             "2q",
             "a\\\ntext we",
             "i text with e and w",
@@ -277,6 +276,7 @@ mod tests {
             ("p;s/a/b/gw/etc/passwd", write("/etc/passwd")),
             ("/x/{p;w /etc/passwd\n}", write("/etc/passwd")),
             ("1!w out", write("out")),
+            ("y/[/x/;w out", write("out")),
             ("s/a\nb/c/;W out", write("out")),
             ("r /etc/shadow", Act::Read("/etc/shadow".to_owned())),
             ("1e rm -rf /", Act::Run("rm -rf /".to_owned())),

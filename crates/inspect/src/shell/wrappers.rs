@@ -219,9 +219,25 @@ fn listed(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> boo
         return true;
     }
     let Some((_, values, skip)) = PLAIN.iter().find(|(known, ..)| *known == name) else { return false };
+    if let Some((_, files)) = LOGS.iter().find(|(known, _)| *known == name) {
+        let args = options::split(fields, &[values, *files].concat(), FIRST);
+        args.values(files).iter().for_each(|file| walk.writes(file));
+    }
     inner(walk, fields, values, *skip, feed);
     true
 }
+
+/// Wrappers that write what they see to a file, and the options that name it.
+const LOGS: &[(&str, &[&str])] = &[
+    ("strace", &["-o", "--output"]),
+    ("ltrace", &["-o", "--output"]),
+    ("time", &["-o", "--output"]),
+    ("gtime", &["-o", "--output"]),
+    ("perf", &["-o", "--output"]),
+    ("valgrind", &["--log-file", "--xml-file", "--massif-out-file", "--callgrind-out-file"]),
+    ("xvfb-run", &["-e", "-f", "--error-file", "--auth-file"]),
+    ("daemonize", &["-e", "-o", "-p", "-l"]),
+];
 
 fn raise(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     let users = options::split(fields, &["-u", "--user"], FIRST).values(&["-u", "--user"]);

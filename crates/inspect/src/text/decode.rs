@@ -190,8 +190,10 @@ fn escape(rest: &[u8]) -> Option<(Unit, usize)> {
     }
 }
 
-/// How far around an escape the text is taken along, and how far apart two of one stretch may be.
+/// How far around an escape the rest of its word is taken along, and how far apart two of one stretch may be.
 const AROUND: usize = 200;
+/// And how far the line that it stands in: `\u0069gnore` says little without what it is to ignore.
+const LINE: usize = 80;
 
 /// Stretches with escapes in them, decoded together with what is around them.
 fn clusters(text: &str, sign: u8, how: How, step: Step, found: &mut Vec<Decoded>) {
@@ -223,15 +225,9 @@ fn decode(text: &str, cluster: (usize, usize, usize), how: How, by: (u8, Step), 
     }
     let bytes = text.as_bytes();
     let before = bytes.get(first.saturating_sub(AROUND)..first).unwrap_or_default();
-    let start = first - before.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
-    let behind = bytes
-        .get(last..)
-        .unwrap_or_default()
-        .iter()
-        .take(AROUND)
-        .take_while(|byte| !byte.is_ascii_whitespace())
-        .count();
-    let (start, end) = (floor(text, start), floor(text, last + behind));
+    let behind = bytes.get(last..).unwrap_or_default();
+    let (before, behind) = (reach(before.iter().rev()), reach(behind.iter().take(AROUND)));
+    let (start, end) = (floor(text, first - before), floor(text, last + behind));
     let (sign, step) = by;
     let mut writer = Writer::default();
     let mut at = start;
@@ -272,6 +268,18 @@ fn decode(text: &str, cluster: (usize, usize, usize), how: How, by: (u8, Step), 
     if let Some((decoded, map)) = writer.done().filter(|(decoded, _)| !decoded.is_empty()) {
         found.push((how, decoded, map));
     }
+}
+
+/// How many bytes are taken along, from an escape outwards: the rest of its word, and of its line what is near.
+fn reach<'b>(mut outwards: impl Iterator<Item = &'b u8>) -> usize {
+    let mut near = true;
+    let mut far = 0;
+    let within = |byte: &&u8| {
+        near &= !byte.is_ascii_whitespace();
+        far += 1;
+        near || far <= LINE && !matches!(**byte, b'\n' | b'\r')
+    };
+    outwards.by_ref().take_while(within).count()
 }
 
 fn flush(pending: &mut Vec<u8>, from: Range<usize>, writer: &mut Writer) {

@@ -6,6 +6,7 @@
 //! nothing about what it leaves out: that is `hidden`'s.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
@@ -58,7 +59,9 @@ fn begins(c: char) -> bool {
 
 /// NFKC without the invisible characters.
 fn unfold(text: &str) -> Option<(String, Map)> {
-    if text.is_ascii() {
+    // Most texts of any language are in their normal form, and that is told quickly.
+    let seen = || text.chars().filter(|c| !c.is_ascii());
+    if text.is_ascii() || (is_nfkc_quick(text.chars()) == IsNormalized::Yes && !seen().any(is_invisible)) {
         return None;
     }
     let mut writer = Writer::default();
@@ -88,12 +91,21 @@ fn piece(part: &str, at: usize, writer: &mut Writer) {
     if unfolded == part { writer.same(at, part) } else { writer.instead(at..at + part.len(), &unfolded) }
 }
 
+/// Letters of other scripts, in order, each with the Latin letter it is taken for.
+static LOOK_ALIKES: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
+    let lines = CONFUSABLES.lines().filter_map(|line| line.split_once(' '));
+    let pairs = lines.flat_map(|(latin, others)| others.chars().zip(latin.chars().cycle()));
+    let mut pairs: Vec<(char, char)> = pairs.collect();
+    // The first that is said of a letter holds.
+    pairs.sort_by_key(|(other, _)| *other);
+    pairs.dedup_by_key(|(other, _)| *other);
+    pairs
+});
+
 /// The Latin letter that a letter of another script is taken for.
 fn look_alike(c: char) -> Option<char> {
-    CONFUSABLES.lines().find_map(|line| {
-        let (latin, others) = line.split_once(' ')?;
-        others.contains(c).then(|| latin.chars().next())?
-    })
+    let at = LOOK_ALIKES.binary_search_by_key(&c, |(other, _)| *other).ok()?;
+    LOOK_ALIKES.get(at).map(|(_, latin)| *latin)
 }
 
 /// Words that mix Latin with letters that only look so.

@@ -22,7 +22,8 @@ pub(super) enum Sort {
     Alone(&'static str, u8),
 }
 
-/// The first that fits is what the line is. No anchor means anywhere in the line.
+/// The first that fits is what the line is. No anchor means anywhere in the line. Nothing counts how far apart two
+/// words are: a line is short, and each count there is multiplies what the table must hold.
 const LINES: &[(Sort, &str)] = &[
     (Sort::Head("python"), r"^\W*Traceback \(most recent call (?:last|first)\)"),
     (
@@ -41,7 +42,7 @@ const LINES: &[(Sort, &str)] = &[
     (Sort::Head("csharp"), r"--- End of (?:stack trace|inner exception)"),
     (
         Sort::Frame("javascript"),
-        r"^\s*at (?:async )?(?:new )?[^\n]{0,300}?[^\s(]:\d+:\d+\)?\s*$|^\s*at [^\n]{1,200}\((?:native|<anonymous>|node:[^)]*|index \d+)\)\s*$",
+        r"^\s*at (?:async )?(?:new )?[^\n]*?[^\s(]:\d+:\d+\)?\s*$|^\s*at [^\n]+\((?:native|<anonymous>|node:[^)]*|index \d+)\)\s*$",
     ),
     (Sort::Frame("javascript"), r"^\s*[\w$.<>/]*@(?:https?|file|webpack)://?[^\s]+:\d+:\d+\s*$"),
     (Sort::Head("go"), r"^\s*goroutine \d+ \[[a-z ,0-9()]+\]:"),
@@ -66,11 +67,11 @@ const LINES: &[(Sort, &str)] = &[
     (Sort::Frame("ruby"), r"^\s*(?:\d+: )?(?:from )?[^\s:]+\.(?:rb|erb|rake|ru):\d+:in [`']"),
     (
         Sort::Alone("php", 88),
-        r"(?:PHP )?(?:Fatal|Parse|Catchable fatal) error: .{0,600} in \S+\.php(?:\(\d+\))?(?: on line |:)\d+",
+        r"(?:PHP )?(?:Fatal|Parse|Catchable fatal) error: .* in \S+\.php(?:\(\d+\))?(?: on line |:)\d+",
     ),
     (
         Sort::Alone("php", 78),
-        r"<b>(?:Warning|Notice|Deprecated|Fatal error|Parse error)</b>: .{0,400} in <b>[^<]+</b> on line <b>\d+</b>",
+        r"<b>(?:Warning|Notice|Deprecated|Fatal error|Parse error)</b>: .* in <b>[^<]+</b> on line <b>\d+</b>",
     ),
     (Sort::Head("php"), r"^\s*thrown in \S+\.php on line \d+\s*$"),
     (Sort::Head("php"), r"^\s*(?:\[stacktrace\]|Stack trace:)\s*$|^\s*(?:PHP )?Fatal error:|Uncaught \w+"),
@@ -100,7 +101,7 @@ const LINES: &[(Sort, &str)] = &[
     ),
     (
         Sort::Alone("internal_error", 78),
-        r"\bECONNREFUSED\b[^\n]{0,80}?(?:\d{1,3}(?:\.\d{1,3}){3}|::1|[\w-]+(?:\.[\w-]+)+|localhost):\d+",
+        r"\bECONNREFUSED\b[^\n]*?(?:\d{1,3}(?:\.\d{1,3}){3}|::1|[\w-]+(?:\.[\w-]+)+|localhost):\d+",
     ),
     (
         Sort::Alone("internal_error", 80),
@@ -108,7 +109,7 @@ const LINES: &[(Sort, &str)] = &[
     ),
     (
         Sort::Alone("internal_error", 70),
-        r"Internal Server Error[^\n]{0,300}?(?:/(?:home|var|usr|opt|srv|app|etc|root)/[\w./-]{3,}|[A-Z]:\\[\w\\.]{3,}|\b(?:10|127)\.\d+\.\d+\.\d+|\b192\.168\.\d+\.\d+|\.(?:internal|local|svc|corp|lan)\b)",
+        r"Internal Server Error[^\n]*?(?:/(?:home|var|usr|opt|srv|app|etc|root)/[\w./-]{3,}|[A-Z]:\\[\w\\.]{3,}|\b(?:10|127)\.\d+\.\d+\.\d+|\b192\.168\.\d+\.\d+|\.(?:internal|local|svc|corp|lan)\b)",
     ),
     (
         Sort::Error,

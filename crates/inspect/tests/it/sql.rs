@@ -97,6 +97,8 @@ fn hostile(size: usize) -> Vec<String> {
         format!("SELECT 1{}", repeat(" IS NULL")),
         repeat("SELECT 1 UNION ALL "),
         repeat("SELECT 1;"),
+        repeat("SELECT 1 "),
+        repeat("SELECT a DELETE "),
         repeat("BEGIN "),
         repeat("BEGIN;"),
         repeat("CREATE TRIGGER a AFTER INSERT ON b FOR EACH ROW BEGIN SELECT 1;"),

@@ -3,7 +3,7 @@
 use super::promise::{HARMLESS_ENDS, Promise, promise, words};
 use super::{Join, Pair};
 use crate::secret::Found;
-use crate::secret::judge::{is_default, is_example, is_named_thing, is_reference, is_uuid, makeup};
+use crate::secret::judge::{is_default, is_example, is_left, is_named_thing, is_reference, is_uuid, makeup};
 use crate::secret::table::Table;
 
 /// What the pair is, if its value is a secret.
@@ -15,21 +15,30 @@ pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>>
     // A badge shows its token to everyone.
     let before = text.as_bytes().get(pair.key.start.saturating_sub(80)..pair.key.start).unwrap_or_default();
     let badge = matches!(before.last(), Some(b'?' | b'&')) && before.windows(5).any(|part| part == b"badge");
-    if value.len() < 3 || badge || elided || is_reference(value) || is_example(value) || is_recipient(value) {
+    if value.len() < 3 || badge || elided || is_reference(value) || is_recipient(value) {
         return None;
     }
     let parts = words(key);
     let promise = promise(key, &parts);
-    if is_default(value) {
+    let note = |name, confidence| Found { name, span: pair.value.clone(), confidence, verified: None };
+    // `Pass "--quiet" to it`: what one does, and no name.
+    if pair.join == Join::Space && key.eq_ignore_ascii_case("pass") {
+        return None;
+    }
+    if is_default(value) || is_example(value) {
         // What everyone begins with: worth a note, and no more.
-        let note = promise == Promise::Password
-            && (pair.quoted || text.get(pair.value.end..).is_some_and(|rest| rest.starts_with(';')));
-        return note.then(|| Found {
-            name: "password",
-            span: pair.value.clone(),
-            confidence: 25,
-            verified: None,
-        });
+        let said = promise == Promise::Password
+            && is_left(value)
+            && (pair.quoted || is_whole_line(text, pair) || text.get(pair.value.end..)?.starts_with(';'));
+        let named = promise == Promise::Nothing && !is_example(value) && is_bundled_user(key, &parts);
+        return match (said, named) {
+            (true, _) => Some(note("password", 25)),
+            (_, true) => Some(note("bundled_username", 30)),
+            _ => None,
+        };
+    }
+    if promise == Promise::Nothing && is_bundled_user(key, &parts) {
+        return Some(note("bundled_username", 30));
     }
     if let Some(found) = by_name(text, pair, table, (promise != Promise::Nothing, &parts)) {
         return Some(found);
@@ -52,6 +61,26 @@ pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>>
     }?;
     let name = if promise == Promise::Password { "password" } else { "generic_secret" };
     Some(Found { name, span: pair.value.clone(), confidence, verified: None })
+}
+
+/// True for `KEY=value` and nothing else on its line, as in a file of settings.
+fn is_whole_line(text: &str, pair: &Pair) -> bool {
+    let before = text.get(..pair.key.start).unwrap_or_default();
+    let behind = text.get(pair.value.end..).unwrap_or_default();
+    pair.join == Join::Sign
+        && pair.key.end + 1 == pair.value.start
+        && (before.is_empty() || before.ends_with('\n') || before.ends_with("\nexport "))
+        && (behind.is_empty() || behind.starts_with(['\n', '\r']))
+}
+
+/// What builders of web pages compile into what every visitor is sent.
+const BUNDLED: [&str; 7] =
+    ["REACT_APP_", "VUE_APP_", "VITE_", "NEXT_PUBLIC_", "NUXT_PUBLIC_", "EXPO_PUBLIC_", "GATSBY_"];
+
+/// True for the name to log in with in such a variable: half of what opens the door, for everyone to read.
+fn is_bundled_user(key: &str, parts: &[String]) -> bool {
+    BUNDLED.iter().any(|start| key.starts_with(start))
+        && parts.last().is_some_and(|last| matches!(last.as_str(), "user" | "username" | "login"))
 }
 
 /// The public half of an `age` or SSH key: it is made to be handed out.
@@ -94,11 +123,13 @@ fn by_name<'n>(text: &str, pair: &Pair, table: &'n Table, name: (bool, &[String]
         && !is_id
         && !named_so
         && parts.last().is_some_and(|last| HARMLESS_ENDS.contains(&last.as_str()));
-    if plain || denied && !is_uuid(value) || is_named_thing(value, &made) && !is_uuid(value) {
+    // `TWITTER_ID` with what looks like one of its keys: it names something, or is called wrongly.
+    let doubtful = denied && made.is_random() && parts.last().is_some_and(|last| last == "id");
+    if plain || denied && !doubtful && !is_uuid(value) || is_named_thing(value, &made) && !is_uuid(value) {
         return None;
     }
     let confidence = match promised {
-        _ if is_id => 35,
+        _ if is_id || doubtful => 35,
         true => 85,
         false => 60,
     };
