@@ -112,26 +112,26 @@ impl Errand {
         tokio::select! {
             _ = ended.changed() => (),
             _ = cancelled.changed() => (),
-            () = limit => tracing::warn!(server = %self.session.server, "the server does not list its tools"),
+            () = limit => tracing::warn!(server = %self.session.names.server, "the server does not list its tools"),
         }
         self.session.find(tool).flatten()
     }
 
     fn draft(&self, offer: Option<Offer>) -> Draft {
         let (session, call) = (&self.session, &self.call);
-        let fixed = session.run.clone();
+        let fixed = session.names.run.clone();
         Draft {
-            agent: session.agent.clone(),
+            agent: session.names.agent.clone(),
             tool: call.tool.clone(),
             args: call.args.clone(),
-            user: session.user.clone(),
-            session: fixed.or_else(|| call.session.clone()).or_else(|| Some(session.made_up.clone())),
+            user: session.names.user.clone(),
+            session: fixed.or_else(|| call.session.clone()).or_else(|| Some(session.names.made_up.clone())),
             step: Some(call.step.clone().unwrap_or_else(|| self.step.to_string())),
-            environment: session.environment.clone(),
+            environment: session.names.environment.clone(),
             key: call.key.clone(),
-            by: session.by.clone(),
-            definition: session.own.is_none().then(|| Definition {
-                server: session.server.clone(),
+            by: session.names.by.clone(),
+            definition: session.names.own.is_none().then(|| Definition {
+                server: session.names.server.clone(),
                 hash: offer.as_ref().map(|offer| offer.hash),
                 text: offer.map(|offer| offer.text),
             }),
@@ -141,7 +141,7 @@ impl Errand {
 
     /// Where nobody waits for people, the same call made again is the one that was asked about.
     async fn asked_before(&self, draft: Draft) -> Draft {
-        if self.session.waits {
+        if self.session.names.waits {
             return draft;
         }
         let Ok(action) = Action::new(draft.clone()) else { return draft };
@@ -161,7 +161,7 @@ impl Errand {
             return reply::result(&self.raw_id, &result);
         }
         // A question that was asked anew because the policy changed: nobody waits for its answer.
-        if decided.asks.is_some() && self.session.waits {
+        if decided.asks.is_some() && self.session.names.waits {
             self.withdraw(receipt.at()).await;
         }
         reply::refused(&self.raw_id, receipt)
@@ -169,14 +169,14 @@ impl Errand {
 
     /// The result that the decision `of` ended with, if it was kept.
     fn kept(&self, of: Index) -> Option<String> {
-        let reader = Reader::open(&self.session.store).ok()?;
+        let reader = Reader::open(&self.session.names.store).ok()?;
         let done = |body: &[u8]| matches!(serde_json::from_slice(body), Ok(Record::Settled(settled)) if settled.status == Status::Success);
         let entry = reader.referring(of).ok()?.into_iter().rfind(|entry| done(&entry.body))?;
         let Payload::Here(payload) = entry.payload else { return None };
         let payload = String::from_utf8(payload).ok()?;
         let fields = Fields::strict(&payload, &[]).ok()?;
         let raw = fields.raw("result")?.get();
-        Some(if self.session.own.is_some() { super::own::again(raw) } else { raw.to_owned() })
+        Some(if self.session.names.own.is_some() { super::own::again(raw) } else { raw.to_owned() })
     }
 
     async fn withdraw(&self, approval: Index) {
@@ -215,7 +215,7 @@ fn misnamed_of<'a>(args: &'a Json, offer: &Offer) -> Option<(&'a str, String)> {
 
 impl World for Errand {
     fn waits(&self) -> bool {
-        self.session.waits
+        self.session.names.waits
     }
 
     async fn ask(&self, approval: Index, receipt: &Receipt) {
@@ -250,7 +250,7 @@ impl World for Errand {
         if self.flight.is_cancelled() {
             return Outcome::plain(Status::Cancelled);
         }
-        if let Some(own) = &self.session.own {
+        if let Some(own) = &self.session.names.own {
             own.expect(&self.raw_id, &hold.receipt().decided().policy);
         }
         let wait = self.flight.depart();
@@ -261,7 +261,7 @@ impl World for Errand {
             Err(Lost::InPart) => return Outcome::plain(Status::Unknown),
         }
         let Ok(answer) = wait.await else { return Outcome::plain(Status::Unknown) };
-        let own = self.session.own.as_ref().and_then(|ends| ends.take(&self.raw_id));
+        let own = self.session.names.own.as_ref().and_then(|ends| ends.take(&self.raw_id));
         let outcome = own.unwrap_or_else(|| outcome_of(&answer, &self.call));
         let (answer, outcome) = self.held_back(hold, answer, outcome).await;
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);

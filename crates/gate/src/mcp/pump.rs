@@ -137,7 +137,7 @@ fn notification(session: &Arc<Session>, line: &[u8], method: &str, params: Optio
                 if flight.is_sent() {
                     pass(session, line, None);
                     // Whatever a server does now, nobody will be told. The gate's own tools tell how it ended.
-                    if session.own.is_none() {
+                    if session.names.own.is_none() {
                         flight.arrive(None, &session.runtime);
                     }
                 }

@@ -57,7 +57,7 @@ impl Session {
             None | Some((Line::Same, _)) => self.to_client(line, about),
             Some((Line::Changed(text), _)) => self.to_client(text.as_bytes(), about),
             Some((Line::Withheld(why), _)) => {
-                tracing::warn!(server = %self.server, %why, "a message of the server's is kept back");
+                tracing::warn!(server = %self.names.server, %why, "a message of the server's is kept back");
                 if let Some(raw_id) = raw_id {
                     let answer = reply::error(Some(raw_id), -32603, &format!("kept back: {why}"));
                     let _gone = self.to_server(answer.as_bytes(), None);
@@ -68,7 +68,7 @@ impl Session {
 
     /// Why a message of the client's that is no call must not leave, if it must not.
     pub(super) fn kept_in(&self, raw: &RawValue) -> Option<String> {
-        self.gate.eyes.refuse(&self.gate.desk.policy(), &self.agent, &said(raw))
+        self.gate.eyes.refuse(&self.gate.desk.policy(), &self.names.agent, &said(raw))
     }
 
     /// What becomes of an answer's line, and what was seen in it. `None`: nothing is said in it.
@@ -78,10 +78,10 @@ impl Session {
         let raw = parts.iter().find_map(|part| fields.raw(part))?;
         let policy = self.gate.desk.policy();
         let Shown { replaced, findings, withheld } =
-            self.gate.eyes.show_to(&policy, &self.agent, (Realm::Live, session), &said(raw)).await;
+            self.gate.eyes.show_to(&policy, &self.names.agent, (Realm::Live, session), &said(raw)).await;
         let kinds: Vec<String> = findings.iter().map(|it| format!("{}/{}", it.kind, it.name)).collect();
         if !kinds.is_empty() && session.is_none() {
-            tracing::warn!(server = %self.server, seen = %kinds.join(" "), "seen in what the server says");
+            tracing::warn!(server = %self.names.server, seen = %kinds.join(" "), "seen in what the server says");
         }
         let line = match (withheld, replaced) {
             (Some(why), _) => Line::Withheld(why),

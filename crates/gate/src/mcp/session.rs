@@ -31,26 +31,8 @@ const NOTICE: u8 = 2;
 /// One client, one server.
 pub(super) struct Session {
     pub(super) gate: Gate,
-    pub(super) store: PathBuf,
-    pub(super) agent: String,
-    pub(super) user: Option<String>,
-    /// In which run, as the operator says.
-    pub(super) run: Option<String>,
-    /// In which run, if nobody says.
-    pub(super) made_up: String,
-    pub(super) environment: Option<String>,
-    /// Whose tools they are.
-    pub(super) server: String,
-    /// Whose key the client came with.
-    pub(super) by: Option<String>,
-    /// Whether a call waits for people; else the client comes back.
-    pub(super) waits: bool,
+    pub(super) names: Names,
     pub(super) runtime: Handle,
-    /// What requests of the gate's own carry as `_meta`, as written.
-    meta: Option<String>,
-    metrics: Option<Arc<Metrics>>,
-    /// Where the ends of calls are found, if the server is the gate's own.
-    pub(super) own: Option<Arc<Ends>>,
     client: Box<dyn Way>,
     server_end: Box<dyn Way>,
     requests: Mutex<Requests>,
@@ -61,8 +43,6 @@ pub(super) struct Session {
     logs: AtomicBool,
     has_tools: AtomicBool,
     level: AtomicU8,
-    /// Random, so that no request of the client's has the same id.
-    secret: String,
 }
 
 /// The client's requests under way.
@@ -87,21 +67,28 @@ pub(super) enum Waiting {
     Call(Arc<Flight>),
 }
 
-/// Who, and in which run.
+/// Who, in which run, and what stays the same while the session lasts.
 pub(super) struct Names {
     pub(super) store: PathBuf,
     pub(super) agent: String,
     pub(super) user: Option<String>,
+    /// In which run, as the operator says.
     pub(super) run: Option<String>,
+    /// In which run, if nobody says.
     pub(super) made_up: String,
-    /// Nobody else's to know.
+    /// Random, so that no request of the client's has the same id. Nobody else's to know.
     pub(super) secret: String,
     pub(super) environment: Option<String>,
+    /// Whose tools they are.
     pub(super) server: String,
+    /// Whose key the client came with.
     pub(super) by: Option<String>,
+    /// Whether a call waits for people; else the client comes back.
     pub(super) waits: bool,
+    /// What requests of the gate's own carry as `_meta`, as written.
     pub(super) meta: Option<String>,
     pub(super) metrics: Option<Arc<Metrics>>,
+    /// Where the ends of calls are found, if the server is the gate's own.
     pub(super) own: Option<Arc<Ends>>,
 }
 
@@ -113,35 +100,10 @@ impl Session {
         (client, server_end): (Box<dyn Way>, Box<dyn Way>),
         runtime: Handle,
     ) -> Arc<Self> {
-        let Names {
-            store,
-            agent,
-            user,
-            run,
-            made_up,
-            secret,
-            environment,
-            server,
-            by,
-            waits,
-            meta,
-            metrics,
-            own,
-        } = names;
         Arc::new(Self {
             gate,
-            store,
-            agent,
-            user,
-            run,
-            environment,
-            server,
+            names,
             runtime,
-            by,
-            waits,
-            meta,
-            metrics,
-            own,
             client,
             server_end,
             requests: Mutex::default(),
@@ -152,8 +114,6 @@ impl Session {
             logs: AtomicBool::new(false),
             has_tools: AtomicBool::new(false),
             level: AtomicU8::new(0),
-            secret,
-            made_up,
         })
     }
 
@@ -166,7 +126,7 @@ impl Session {
 
     /// Counts a decision, where decisions are counted.
     pub(super) fn counted(&self, receipt: &Receipt) {
-        if let Some(metrics) = &self.metrics {
+        if let Some(metrics) = &self.names.metrics {
             self.gate.desk.with_policy(|policy| metrics.decided(policy, receipt));
         }
     }
@@ -356,11 +316,11 @@ impl Session {
     }
 
     fn own_id(&self, n: u64) -> String {
-        format!("portcullis-{}-{n}", self.secret)
+        format!("portcullis-{}-{n}", self.names.secret)
     }
 
     fn ask_for_list(&self, id: &str, cursor: Option<&str>) {
-        let meta = self.meta.as_ref().map(|meta| format!("\"_meta\":{meta}"));
+        let meta = self.names.meta.as_ref().map(|meta| format!("\"_meta\":{meta}"));
         let cursor = cursor.map(|cursor| format!("\"cursor\":{cursor}"));
         let params: Vec<String> = meta.into_iter().chain(cursor).collect();
         let params = match params.is_empty() {
@@ -416,8 +376,8 @@ impl Session {
         let accepted = self.pin(&page.items).await?;
         self.tools().seen(&page.items);
         let policy = self.gate.desk.policy();
-        let (user, here) = (self.user.as_deref(), self.environment.as_deref());
-        let may = |tool: &str| could_allow(&policy, &self.agent, tool, user, here);
+        let (user, here) = (self.names.user.as_deref(), self.names.environment.as_deref());
+        let may = |tool: &str| could_allow(&policy, &self.names.agent, tool, user, here);
         let mut views = Vec::with_capacity(page.items.len());
         for (item, accepted) in page.items.iter().zip(accepted) {
             views.push(match accepted && item.name.as_deref().is_some_and(may) {
@@ -434,13 +394,13 @@ impl Session {
             return View::Hidden;
         };
         let Shown { findings, withheld, replaced } =
-            self.gate.eyes.show_to(policy, &self.agent, (Realm::Live, None), &definition).await;
+            self.gate.eyes.show_to(policy, &self.names.agent, (Realm::Live, None), &definition).await;
         let told =
             findings.iter().filter(|it| matches!(it.kind.as_ref(), "prompt_injection" | "hidden_text"));
         let kinds: Vec<String> = told.map(|it| format!("{}/{}", it.kind, it.name)).collect();
         if !kinds.is_empty() || withheld.is_some() {
             let tool = item.name.as_deref().unwrap_or_default();
-            tracing::warn!(server = %self.server, tool, seen = %kinds.join(" "), hidden = withheld.is_some(), "seen in the description of a tool");
+            tracing::warn!(server = %self.names.server, tool, seen = %kinds.join(" "), hidden = withheld.is_some(), "seen in the description of a tool");
         }
         match (withheld, replaced) {
             // What was read as one text cannot be put back as an object.
@@ -453,7 +413,7 @@ impl Session {
     /// Records definitions that are new; true for each whose definition is the accepted one.
     async fn pin(&self, items: &[Item<'_>]) -> Result<Vec<bool>, Halt> {
         // What the gate's own tools are is the policy's to say, and nobody else's to accept.
-        if self.own.is_some() {
+        if self.names.own.is_some() {
             return Ok(vec![true; items.len()]);
         }
         let named: Vec<Option<(String, String)>> =
@@ -462,7 +422,7 @@ impl Session {
         for (item, (named, (_, seen))) in items.iter().zip(named.iter().zip(&before)) {
             let Some((tool, hash)) = named.clone().filter(|_| !seen) else { continue };
             let definition = canonical(item.raw);
-            let server = self.server.clone();
+            let server = self.names.server.clone();
             let seen = Command::Tool { server, tool, hash, definition, accepted_by: None };
             // What the ledger would refuse to hold is not accepted either; that is looked at below.
             let _refused = self.gate.desk.obey(seen).await?;
@@ -472,7 +432,7 @@ impl Session {
 
     /// For each definition, whether it is the accepted one and whether it is the last one seen.
     async fn pins(&self, named: Vec<Option<(String, String)>>) -> Result<Vec<(bool, bool)>, Halt> {
-        let server = self.server.clone();
+        let server = self.names.server.clone();
         let look = self.gate.desk.ask(move |books| {
             let look = |(tool, hash): &(String, String)| {
                 books

@@ -110,7 +110,7 @@ fn look_alike(c: char) -> Option<char> {
 
 /// Words that mix Latin with letters that only look so.
 fn make_latin(text: &str) -> Option<(String, Map)> {
-    if text.is_ascii() {
+    if !text.chars().any(|c| !c.is_ascii() && look_alike(c).is_some()) {
         return None;
     }
     let mut writer = Writer::default();

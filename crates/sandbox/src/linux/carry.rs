@@ -62,6 +62,16 @@ pub fn send(socket: BorrowedFd<'_>, fds: [BorrowedFd<'_>; 4]) -> io::Result<()> 
 
 /// Waits for the next four descriptors; none if the other side is gone.
 pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Option<[OwnedFd; 4]>> {
+    received(socket, 0)
+}
+
+/// Takes the next four descriptors if they are there; if not, the error is `WouldBlock`.
+pub fn receive_now(socket: BorrowedFd<'_>) -> io::Result<Option<[OwnedFd; 4]>> {
+    received(socket, libc::MSG_DONTWAIT)
+}
+
+fn received(socket: BorrowedFd<'_>, how: libc::c_int) -> io::Result<Option<[OwnedFd; 4]>> {
+    let how = how | libc::MSG_CMSG_CLOEXEC;
     let mut beside = Beside([0; 64]);
     let mut byte = [0_u8];
     let mut io = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
@@ -73,7 +83,7 @@ pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Option<[OwnedFd; 4]>> {
     message.msg_controllen = beside.0.len();
     loop {
         // SAFETY: `message` points to `io` and `beside`, which live through the call.
-        let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+        let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, how) };
         match got {
             0 => return Ok(None),
             1.. => break,

@@ -1,7 +1,8 @@
 //! Control groups: one of its own for each run, below ours, in whichever version the host has.
 //!
 //! Answerable for limits on memory, processes and processor of the whole run, and for taking the group away
-//! again. Touches no group but those it made. Knows nothing of namespaces.
+//! again. Touches no group but those it made, and empty ones that were left when a helper was killed. Knows nothing of
+//! namespaces.
 
 use std::fs;
 use std::io;
@@ -115,6 +116,7 @@ impl Group {
             }
             if !self.made.contains(&path) {
                 self.made.push(path.clone());
+                sweep(&parent);
             }
             return Ok(path);
         }
@@ -169,6 +171,23 @@ fn said(path: &Path, error: &io::Error) -> String {
 impl Drop for Group {
     fn drop(&mut self) {
         self.made.iter().for_each(|path| remove(path));
+    }
+}
+
+/// How old a group is that nobody is still about to join, in microseconds.
+const OLD: u64 = 60_000_000;
+
+/// Takes away the groups of helpers that were killed with all that they held (the end of a container, say). Nobody is in
+/// them: the kernel keeps those that somebody is in.
+fn sweep(parent: &Path) {
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |it| u64::try_from(it.as_micros()).unwrap_or(0));
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let made = name.to_str().and_then(|it| it.strip_prefix("portcullis-")?.rsplit_once('-'));
+        let made = made.and_then(|(_, time)| u64::from_str_radix(time, 16).ok());
+        if made.is_some_and(|made| now.saturating_sub(made) > OLD) {
+            let _in_use = fs::remove_dir(entry.path());
+        }
     }
 }
 
@@ -284,6 +303,25 @@ mod tests {
             version: 1,
         };
         assert_eq!(places(own, mounts), [memory, pids]);
+    }
+
+    #[test]
+    fn what_killed_helpers_left_is_taken_away_and_nothing_else() {
+        let dir = std::env::temp_dir().join(format!("portcullis-groups-{}", std::process::id()));
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
+        let names = [
+            "portcullis-7-1".to_owned(),
+            format!("portcullis-7-{now:x}"),
+            "portcullis-7-x".to_owned(),
+            "other-7-1".to_owned(),
+        ];
+        for name in &names {
+            std::fs::create_dir_all(dir.join(name)).unwrap();
+        }
+        super::sweep(&dir);
+        let there: Vec<bool> = names.iter().map(|name| dir.join(name).exists()).collect();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(there, [false, true, true, true]);
     }
 
     #[test]

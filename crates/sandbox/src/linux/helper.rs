@@ -71,15 +71,23 @@ fn ahead(door: &OwnedFd, take: &OwnedFd) -> io::Result<Option<Come>> {
         let resting = if child.is_some() { -1 } else { REST_MS };
         let ready = sys::poll(&mut fds, resting)?;
         let [come, changed] = fds.map(|it| it.revents != 0);
-        if changed || come && basis.as_ref().is_some_and(Basis::is_past) {
+        if changed {
             child = None;
         }
-        if child.is_none() && (come || ready == 0) {
+        if come {
+            let streams = match carry::receive_now(door.as_fd()) {
+                Ok(Some(streams)) => streams,
+                Ok(None) => return Ok(None),
+                // Another helper was quicker.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            };
+            let fresh = child.filter(|_| !basis.as_ref().is_some_and(Basis::is_past));
+            return Ok(Some((streams, fresh.unwrap_or_else(|| Child::ahead(take)))));
+        }
+        if child.is_none() && ready == 0 {
             basis = Basis::look();
             child = Some(Child::ahead(take));
-        }
-        if come && let Some(child) = child.take() {
-            return Ok(carry::receive(door.as_fd())?.map(|streams| (streams, child)));
         }
     }
 }

@@ -38,6 +38,9 @@ const LOOKED_INTO: [&str; 11] = [
     "/etc/gai.conf",
 ];
 
+/// How many processes the user may start besides while the run goes on: they take from what the run may have.
+const MEANWHILE: u64 = 32;
+
 /// Sees a run through. `why` there are no namespaces.
 pub fn run(spec: &Spec, streams: [OwnedFd; 4], why: &str) -> Result<(), Failed> {
     let [input, output, errors, control] = streams;
@@ -162,7 +165,7 @@ fn prepared(
         return Err(Failed::at(Step::Capabilities, &io::Error::other("some are left"), ""));
     }
     init::die_with_parent().during(Step::Handshake, "")?;
-    let others = if *counted { 0 } else { processes_of(sys::euid()) };
+    let others = if *counted { 0 } else { processes_of(sys::euid()).saturating_add(MEANWHILE) };
     let mut limits = spec.limits.clone();
     limits.processes = limits.processes.saturating_add(others);
     target::limits(&limits, *held).during(Step::Rlimits, "")?;

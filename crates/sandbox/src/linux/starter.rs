@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::channel::{self, Said};
 use super::{carry, children, helper, spawn, sys};
@@ -20,6 +21,8 @@ use crate::step::{Failed, Step};
 /// The descriptor of the starter's socket to the gate.
 pub const DOOR: i32 = 3;
 
+/// How many helpers wait for runs: one for the next, and one for a run that comes while that is replaced.
+const AHEAD: usize = 2;
 /// How long the start of a run is not disturbed, in milliseconds.
 const START_MS: i32 = 20;
 
@@ -59,8 +62,8 @@ fn start(program: &Path) -> io::Result<OwnedFd> {
 
 /// Runs as the starter, until the gate is gone. In the copies it comes back when their run is over.
 ///
-/// There is always one helper ahead of its run: it has made the namespaces and most of the file tree when the run comes,
-/// which is most of what a start takes.
+/// There are always some helpers ahead of their runs: they have made the namespaces and most of the file tree when a run
+/// comes, which is most of what a start takes.
 pub fn run(door: OwnedFd) -> i32 {
     // A signal to the gate's terminal is the gate's business.
     sys::new_session();
@@ -68,30 +71,65 @@ pub fn run(door: OwnedFd) -> i32 {
     if sys::close_from(DOOR.unsigned_abs() + 1).and_then(|()| children::reap_children(true)).is_err() {
         return 1;
     }
+    let mut ahead: Vec<Ahead> = Vec::new();
     loop {
-        let Ok((taken, take)) = sys::pipe() else { return 1 };
-        match sys::fork_into(0) {
-            Ok(0) => {
-                drop(taken);
-                return helper::run(door, take);
+        while ahead.len() < AHEAD {
+            let Ok((taken, take)) = sys::pipe() else { return 1 };
+            match sys::fork_into(0) {
+                Ok(0) => {
+                    drop((taken, ahead));
+                    return helper::run(door, take);
+                }
+                Ok(_) => ahead.push(Ahead { taken: io::PipeReader::from(taken), until: None }),
+                // Those that are there will do.
+                Err(_) if !ahead.is_empty() => break,
+                Err(error) => match refuse(door.as_fd(), &error) {
+                    Ok(true) => (),
+                    Ok(false) => return 0,
+                    Err(_) => return 1,
+                },
             }
-            Ok(_) => drop(take),
-            Err(error) => match refuse(door.as_fd(), &error) {
-                Ok(true) => continue,
-                Ok(false) => return 0,
-                Err(_) => return 1,
-            },
         }
-        // A helper that says nothing has found the gate gone, or is gone itself: whoever comes next starts us anew.
-        let mut taken = io::PipeReader::from(taken);
-        match io::Read::read(&mut taken, &mut [0]) {
-            Ok(1) => (),
-            _ => return 0,
+        match heard(ahead) {
+            Some(still) => ahead = still,
+            // A helper that says nothing has found the gate gone, or is gone itself: whoever comes next starts us anew.
+            None => return 0,
         }
-        // The next one is made when the program runs, and not beside its start. One that hangs keeps no other waiting.
-        let mut started = [libc::pollfd { fd: taken.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
-        let _in_time = sys::poll(&mut started, START_MS);
     }
+}
+
+/// A helper, until its run has started.
+struct Ahead {
+    taken: io::PipeReader,
+    /// Once its run has come: when it is no longer waited for.
+    until: Option<Instant>,
+}
+
+/// Waits until a run has come or has started: the helpers that are still ahead. None if one of them is gone.
+///
+/// A helper is replaced when its run has started, and not beside the start. One that hangs keeps no other waiting.
+fn heard(ahead: Vec<Ahead>) -> Option<Vec<Ahead>> {
+    let on = |it: &Ahead| libc::pollfd { fd: it.taken.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut fds: Vec<libc::pollfd> = ahead.iter().map(on).collect();
+    let waits = ahead.iter().any(|it| it.until.is_some());
+    sys::poll(&mut fds, if waits { START_MS } else { -1 }).ok()?;
+    let now = Instant::now();
+    let mut still = Vec::with_capacity(ahead.len());
+    for (mut it, fd) in ahead.into_iter().zip(fds) {
+        if fd.revents != 0 {
+            let said = io::Read::read(&mut it.taken, &mut [0]).ok()?;
+            match (it.until, said) {
+                (None, 1) => it.until = Some(now + Duration::from_millis(START_MS.unsigned_abs().into())),
+                (None, _) => return None,
+                // It runs, or has come to nothing.
+                (Some(_), _) => continue,
+            }
+        }
+        if it.until.is_none_or(|until| now < until) {
+            still.push(it);
+        }
+    }
+    Some(still)
 }
 
 /// There can be no helper: the next run is told so. False if the gate is gone.

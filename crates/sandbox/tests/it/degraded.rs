@@ -255,6 +255,18 @@ fn the_doctor_examines_a_host_without_namespaces() {
         missing.contains(&Guarantee::FilesHidden) && !missing.contains(&Guarantee::FilesRead),
         "{missing:?}"
     );
-    let (tried, got_in) = found.tried(Guarantee::FilesHidden);
-    assert!(tried > 3 && got_in.contains(&"fs_stat_secret"), "{got_in:?}");
+    // The limit on processes counts those of other tests, too: while one of them makes all that it may, an attempt that
+    // needs a process of its own cannot be made.
+    let mut got_in = false;
+    for _ in 0..20 {
+        let found = doctor::examine(Some(place.program.clone())).unwrap();
+        let (tried, names) = found.tried(Guarantee::FilesHidden);
+        assert!(tried > 3, "{names:?}");
+        got_in = names.contains(&"fs_stat_secret");
+        if got_in {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    assert!(got_in);
 }

@@ -283,12 +283,12 @@ impl Desk {
                 Err(Over("the server has ended its session".to_owned()))
             }
             Went::Back(back) if !back.status().is_success() => {
-                tracing::warn!(server = %self.session.server, status = back.status().as_u16(), "a message was not accepted");
+                tracing::warn!(server = %self.session.names.server, status = back.status().as_u16(), "a message was not accepted");
                 Ok(())
             }
             Went::Back(_) => Ok(()),
             Went::NotSent(why) | Went::Broken(why) => {
-                tracing::warn!(server = %self.session.server, %why, "a message could not be sent");
+                tracing::warn!(server = %self.session.names.server, %why, "a message could not be sent");
                 Ok(())
             }
         }

@@ -183,7 +183,7 @@ impl Desk {
         let mut hello = json!({
             "protocolVersion": wanted.min(NEWEST), "capabilities": capabilities,
             "serverInfo": found.pointer("/result/_meta/io.modelcontextprotocol~1serverInfo").cloned()
-                .unwrap_or_else(|| json!({"name": self.session.server, "version": ""})),
+                .unwrap_or_else(|| json!({"name": self.session.names.server, "version": ""})),
         });
         if let (Some(instructions), Some(map)) = (said.get("instructions"), hello.as_object_mut()) {
             map.insert("instructions".to_owned(), instructions.clone());
