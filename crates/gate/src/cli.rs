@@ -37,6 +37,7 @@ mod tools;
 use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -249,9 +250,12 @@ pub fn wait<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(runtime.block_on(future))
 }
 
-/// Runs what serves many at once.
+/// Runs what serves many at once. One processor is left to the ledger's writer: where there are two, a second thread
+/// for requests gains nothing, and each change between them wakes a processor.
 pub fn wait_with_threads<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.saturating_sub(1).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::said(format!("the program cannot start: {error}")))?;
     Ok(runtime.block_on(future))
 }

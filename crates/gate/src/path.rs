@@ -58,6 +58,8 @@ impl Gate {
         let mut considered = Vec::with_capacity(drafts.len());
         for draft in drafts {
             considered.push(self.consider(draft).await);
+            // A large batch does not hold up those who ask for one thing.
+            tokio::task::coop::consume_budget().await;
         }
         let odd: Vec<Option<Malformed>> = considered.iter().map(|it| it.as_ref().err().cloned()).collect();
         let verdicts = considered.into_iter().filter_map(Result::ok).collect();
