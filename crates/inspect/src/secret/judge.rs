@@ -160,7 +160,7 @@ const FAKES: [&str; 12] = [
 ];
 
 /// What stands for a value and is none. In lower case; the whole value.
-const STAND_INS: [&str; 66] = [
+const STAND_INS: [&str; 45] = [
     "password",
     "passwd",
     "pass",
@@ -175,16 +175,6 @@ const STAND_INS: [&str; 66] = [
     "api_token",
     "access_token",
     "auth_token",
-    "none",
-    "null",
-    "nil",
-    "undefined",
-    "true",
-    "false",
-    "string",
-    "str",
-    "text",
-    "value",
     "test",
     "testing",
     "user",
@@ -192,14 +182,6 @@ const STAND_INS: [&str; 66] = [
     "admin",
     "root",
     "default",
-    "hidden",
-    "optional",
-    "required",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "empty",
     "bar",
     "foo",
     "baz",
@@ -222,9 +204,6 @@ const STAND_INS: [&str; 66] = [
     "secret-key",
     "some-secret",
     "some-token",
-    "bearer",
-    "basic",
-    "uuid",
     "postgres",
     "mysql",
 ];
@@ -237,7 +216,8 @@ pub fn is_stand_in(value: &str) -> bool {
 /// True for the words that people put where a password will be; and that some leave there.
 pub fn is_default(value: &str) -> bool {
     let lower = value.get(..40).unwrap_or(value).to_ascii_lowercase();
-    STAND_INS.contains(&lower.trim_matches(['_', '-', '.', '!', ':']))
+    let word = lower.trim_matches(['_', '-', '.', '!', ':']);
+    STAND_INS.contains(&word) || NO_PASSWORDS.contains(&word)
 }
 
 /// True for those of them that can be a password, and for what one is told to change: `changeit` opens every

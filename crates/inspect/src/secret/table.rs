@@ -108,8 +108,7 @@ impl Table {
         else {
             return;
         };
-        // One byte is everywhere, and nothing to search for.
-        let Some(shape) = Shape::read(text).filter(|shape| shape.anchor().len() >= 2) else { return };
+        let Some(shape) = Shape::read(text) else { return };
         let mut format = Format {
             name: name.to_owned(),
             fixed: text.bytes().take_while(|byte| !matches!(byte, b'\\' | b'[' | b'(' | b'^')).count(),
@@ -164,6 +163,9 @@ mod tests {
         assert_eq!(table.formats.len(), lines(FORMATS));
         assert_eq!(table.named.len(), lines(NAMED));
         assert!(table.near.len() <= 64, "{}", table.near.len());
+        for format in &table.formats {
+            assert!(format.shape.anchor().len() >= 2, "{} has too little to be searched for", format.name);
+        }
         for name in
             table.formats.iter().map(|format| &format.name).chain(table.named.iter().map(|named| &named.name))
         {
