@@ -21,6 +21,7 @@ mod find;
 mod foreign;
 mod git;
 mod git_reach;
+mod handed;
 mod http;
 mod http_options;
 mod judge;
