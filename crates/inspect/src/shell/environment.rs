@@ -172,13 +172,11 @@ const PREFIXES: &[&str] = &[
     "COMPOSER_",
     "BUNDLE_",
 ];
-const SUFFIXES: &[&str] =
-    &["_BASE_URL", "_API_BASE", "_ENDPOINT", "_ENDPOINT_URL", "_PROXY"];
+const SUFFIXES: &[&str] = &["_BASE_URL", "_API_BASE", "_ENDPOINT", "_ENDPOINT_URL", "_PROXY"];
 
 /// How those end whose value is a command: `RESTIC_PASSWORD_COMMAND`, `BORG_RSH`, `CRASHPAGER`.
-const COMMAND_SUFFIXES: &[&str] = &[
-    "PAGER", "EDITOR", "_COMMAND", "PASSCOMMAND", "_ASKPASS", "_RSH", "_SSH", "_BROWSER", "_WRAPPER",
-];
+const COMMAND_SUFFIXES: &[&str] =
+    &["PAGER", "EDITOR", "_COMMAND", "PASSCOMMAND", "_ASKPASS", "_RSH", "_SSH", "_BROWSER", "_WRAPPER"];
 
 /// Harmless ones that begin like the others.
 const PLAIN: &[&str] = &[

@@ -32,7 +32,8 @@ impl Walk<'_> {
             let next = rest.get(at + 1).map_or("", |it| it.text.as_str());
             let option = at.checked_sub(1).and_then(|at| rest.get(at)).map_or("", |it| it.text.as_str());
             let is_option = text.starts_with('-');
-            if !is_option && (is_shell_path(text) && !spoken.contains(text) || is_shell(text) && next == "-c") {
+            if !is_option && (is_shell_path(text) && !spoken.contains(text) || is_shell(text) && next == "-c")
+            {
                 self.apart(|walk| walk.program(rest.get(at..).unwrap_or_default(), feed.clone()));
                 return;
             }
