@@ -82,7 +82,7 @@ pub(crate) fn program_at(name: &str, words: &[Option<String>], around: &Surround
 /// Another machine, by URL, name, or `host=` of a connection string.
 pub(crate) fn host(text: Option<&str>) -> Effect {
     let found = text.map(|text| in_connection(text).unwrap_or(text)).and_then(|text| host_target(text).ok());
-    Effect::new("net.connect", found.map_or(Target::Unknown, Target::Host))
+    found.map_or_else(|| Effect::new("net.connect", Target::Unknown), net::connect)
 }
 
 /// What is read by URL or by path, as the text has it.

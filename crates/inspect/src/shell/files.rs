@@ -128,7 +128,8 @@ impl Walk<'_> {
 
     pub fn connects(&mut self, text: &str) {
         let target = if text.contains([UNKNOWN, PIECE]) { None } else { reach::host(text) };
-        self.effect(Effect::new("net.connect", target.map_or(Target::Unknown, Target::Host)));
+        let unknown = || Effect::new("net.connect", Target::Unknown);
+        self.effect(target.map_or_else(unknown, crate::net::connect));
     }
 
     fn socket(&mut self, field: &Field) {
