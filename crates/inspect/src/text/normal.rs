@@ -86,6 +86,10 @@ fn piece(part: &str, at: usize, writer: &mut Writer) {
     if part.len() == 1 && part.is_ascii() {
         return writer.same(at, part);
     }
+    // Whole sentences in one character: a text of them would be many times as long, and hide nothing.
+    if part.starts_with(['\u{FDFA}', '\u{FDFB}']) {
+        return writer.same(at, part);
+    }
     let seen = part.chars().filter(|c| !is_invisible(*c));
     let unfolded: String = seen.nfkc().collect();
     if unfolded == part { writer.same(at, part) } else { writer.instead(at..at + part.len(), &unfolded) }
