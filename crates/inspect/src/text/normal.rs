@@ -47,6 +47,10 @@ fn begins(c: char) -> bool {
     if c.is_ascii() {
         return true;
     }
+    // Marks, without the joiner among them: none of them begins anything, and texts may hold nothing else.
+    if matches!(c, '\u{300}'..='\u{34E}' | '\u{350}'..='\u{36F}') {
+        return false;
+    }
     let mut first = None;
     decompose_compatible(c, |part| {
         first.get_or_insert(part);
