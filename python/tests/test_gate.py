@@ -341,6 +341,16 @@ def test_the_program(policy: Path) -> None:
     assert run(*common, "users.delete").returncode == 2
     assert run(*common, "stripe.refund", "--args", '{"amount": 500}').returncode == 3
     assert run("--policy", "none.yaml", "--agent", "a", "--tool", "b").returncode == 1
+    # What is not understood is neither an allow (0) nor a denial (2).
+    for odd in (
+        [*common, "crm.read", "--args", "{"],
+        ["--policy", "", *common[2:], "crm.read"],
+        common[2:3] + ["x"],
+        common,
+    ):
+        ended = run(*odd)
+        assert ended.returncode == 1 and not ended.stdout and "Traceback" not in ended.stderr, odd
+    assert "--args is no JSON" in run(*common, "crm.read", "--args", "{").stderr
 
 
 def test_importing_is_quick() -> None:

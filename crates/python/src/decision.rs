@@ -125,6 +125,19 @@ impl Decision {
         let id = if self.reply.decision_id.is_empty() { "not recorded" } else { &self.reply.decision_id };
         format!("<Decision {} {} ({id}): {}>", self.decision(), self.reply.code, self.reply.reason)
     }
+    /// In another process it is a `CheckResult`, as a client would have it: what may be reported is in this one.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let made = py.import("portcullis._wire")?.getattr("answer_of")?;
+        Ok((made, (self.to_dict(py)?,)))
+    }
+    /// Immutable, so a copy is itself.
+    fn __copy__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+    /// The same.
+    fn __deepcopy__(this: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        this
+    }
     /// A decision is no truth value: `if decision:` would be true of a denial.
     fn __bool__(&self) -> PyResult<bool> {
         Err(pyo3::exceptions::PyTypeError::new_err(

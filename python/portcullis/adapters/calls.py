@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .. import _engine
 from .._later import asyncio as _asyncio
-from .._plain import plain
+from .._plain import begun, plain
 from ..errors import ApprovalDenied, SafetyViolation, violation_of
 from ..gate import Gate
 
@@ -197,7 +197,7 @@ class Calls:
         except _Known as known:
             return known.result  # type: ignore[no-any-return]
         try:
-            result = call()
+            result = begun(call())
         except BaseException as error:
             self.failed(decision, error)
             raise
