@@ -52,6 +52,10 @@ pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>>
             secret(value, pair, 10, 70).or_else(|| weak_secret(value, pair))
         }
         Promise::Nothing => None,
+        // `caching_sha2_password`, `smtp_password`: what says so itself is a name, or stands for one. A note.
+        Promise::Password if value.to_ascii_lowercase().ends_with("_password") => {
+            password(value, pair).map(|sure| sure.min(45))
+        }
         Promise::Password => password(value, pair),
         Promise::Secret => secret(value, pair, 10, 70),
         Promise::Key if is_uuid(value) => is_of_someone(&parts).then_some(35),
@@ -183,7 +187,7 @@ fn password(value: &str, pair: &Pair) -> Option<u8> {
     let made = makeup(value.as_bytes());
     let odd = value.bytes().filter(|byte| b"!@#$%^&*?+=~".contains(byte)).count();
     let spaces = value.bytes().filter(|byte| *byte == b' ').count();
-    // `detectors.always.Random`, `caching_sha2_password`: names of what handles passwords.
+    // `detectors.always.Random`: the name of what handles passwords.
     let dotted = odd == 0
         && made.digits == 0
         && value.split('.').count() >= 3
@@ -192,7 +196,6 @@ fn password(value: &str, pair: &Pair) -> Option<u8> {
             .all(|part| part.len() >= 3 && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
     let thing = value.contains("://")
         || dotted
-        || value.to_ascii_lowercase().ends_with("_password")
         || value.starts_with("arn:")
         || value.starts_with(".$")
         || value.contains('/') && made.digits == 0;
