@@ -125,7 +125,7 @@ fn pps(text: &[u8]) -> Held {
     let extra = if text.len() == 9 {
         match byte(text, 8) {
             letter @ b'A'..=b'I' => (value(letter) - 9) * 9,
-            b'W' => 0,
+            b'W' | b'T' | b'X' => 0,
             _ => return Held::No,
         }
     } else {

@@ -169,12 +169,8 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
         }
         _ => {}
     }
-    // `key="FromEmailPassword" value="..."`, `name="token" content="..."`
-    for attribute in ["value=", "content=", "Value="] {
-        if closed && gap && cursor.bytes.get(cursor.at..)?.starts_with(attribute.as_bytes()) {
-            cursor.at += attribute.len();
-            return Some(Join::Tag);
-        }
+    if closed && gap && in_attribute(cursor) {
+        return Some(Join::Tag);
     }
     if !gap {
         return None;
@@ -202,6 +198,14 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
         || line.contains("#define")
         || line.trim().is_empty();
     spoken.then_some(Join::Space)
+}
+
+/// `key="FromEmailPassword" value="..."`, `name="token" content="..."`: up to where the value begins.
+fn in_attribute(cursor: &mut Cursor<'_>) -> bool {
+    let rest = cursor.bytes.get(cursor.at..).unwrap_or_default();
+    let found = ["value=", "content=", "Value="].iter().find(|name| rest.starts_with(name.as_bytes()));
+    cursor.at += found.map_or(0, |name| name.len());
+    found.is_some()
 }
 
 /// What is somebody's own, where a sentence says `key`.

@@ -112,8 +112,10 @@ fn least_entropy(len: usize) -> u32 {
 }
 
 /// Words that only examples have. In lower case; found anywhere.
-const EXAMPLES: [&str; 28] = [
+const EXAMPLES: [&str; 29] = [
     "example",
+    // The identifier that half of all documentation shows.
+    "123e4567-e89b-12d3",
     "placeholder",
     "changeme",
     "change_me",

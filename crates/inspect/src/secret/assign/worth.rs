@@ -52,6 +52,10 @@ pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>>
             secret(value, pair, 10, 70).or_else(|| weak_secret(value, pair))
         }
         Promise::Nothing => None,
+        // `caching_sha2_password`, `smtp_password`: what says so itself is a name, or stands for one. A note.
+        Promise::Password if value.to_ascii_lowercase().ends_with("_password") => {
+            password(value, pair).map(|sure| sure.min(45))
+        }
         Promise::Password => password(value, pair),
         Promise::Secret => secret(value, pair, 10, 70),
         Promise::Key if is_uuid(value) => is_of_someone(&parts).then_some(35),
@@ -183,7 +187,15 @@ fn password(value: &str, pair: &Pair) -> Option<u8> {
     let made = makeup(value.as_bytes());
     let odd = value.bytes().filter(|byte| b"!@#$%^&*?+=~".contains(byte)).count();
     let spaces = value.bytes().filter(|byte| *byte == b' ').count();
+    // `detectors.always.Random`: the name of what handles passwords.
+    let dotted = odd == 0
+        && made.digits == 0
+        && value.split('.').count() >= 3
+        && value
+            .split('.')
+            .all(|part| part.len() >= 3 && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
     let thing = value.contains("://")
+        || dotted
         || value.starts_with("arn:")
         || value.starts_with(".$")
         || value.contains('/') && made.digits == 0;
@@ -234,7 +246,11 @@ fn secret(value: &str, pair: &Pair, least: usize, confidence: u8) -> Option<u8> 
         // Half of what has this form is a name of something.
         return (confidence >= 70).then_some(60);
     }
-    let dense = pair.quoted && made.len >= 24 && made.entropy >= 42 && made.digits > 0 && made.signs > 3;
+    // Every sixth character of a sentence is a space; keys have few, and lead nowhere.
+    let spaces = value.bytes().filter(|byte| *byte == b' ').count();
+    let is_said = spaces * 12 >= made.len || value.contains("://");
+    let dense =
+        pair.quoted && !is_said && made.len >= 24 && made.entropy >= 42 && made.digits > 0 && made.signs > 3;
     if dense && (made.signs > 8 || !value.contains([' ', '/'])) {
         return Some(confidence.min(60));
     }
