@@ -1,9 +1,9 @@
-"""OpenAI Agents SDK: tools behind the gate. Needs OPENAI_API_KEY to talk; without it, it shows the guarded tools."""
+"""OpenAI Agents SDK: tools behind the gate. The model is scripted; put your own in its place."""
 
-import os
 from pathlib import Path
 
-from agents import Agent, Runner, function_tool
+from agents import Agent, Runner, function_tool, set_tracing_disabled
+from agents.testing import ScriptedModel, assistant_message, function_call
 
 from portcullis import Gate
 from portcullis.adapters.openai_agents import guarded
@@ -12,13 +12,15 @@ from portcullis.adapters.openai_agents import guarded
 @function_tool
 def refund(amount: float) -> str:
     """Pays money back."""
-    return f"refunded {amount}"
+    return f"refunded {amount:g}"
 
 
+set_tracing_disabled(True)
 gate = Gate.from_policy(Path(__file__).with_name("portcullis.yaml"))
 tools = guarded([refund], gate, "support-bot", user="carol", names={"refund": "stripe.refund"})
-agent = Agent(name="support", instructions="Help the customer.", tools=tools)
-if os.environ.get("OPENAI_API_KEY"):
-    print(Runner.run_sync(agent, "Refund me 5000 dollars").final_output)
-else:
-    print([tool.name for tool in tools])
+calls = [function_call("refund", {"amount": amount}, call_id=f"call-{amount}") for amount in (20, 5_000)]
+model = ScriptedModel([[calls[0]], [calls[1]], [assistant_message("done")]])
+agent = Agent(name="support", instructions="Help the customer.", tools=tools, model=model)
+for item in Runner.run_sync(agent, "Give me my money back").new_items:
+    if item.type == "tool_call_output_item":
+        print(item.output)

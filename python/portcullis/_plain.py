@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
-__all__ = ["Binder", "plain"]
+__all__ = ["Binder", "begun", "is_async", "plain"]
 
 _SCALARS = (str, int, float, bool, type(None))
 _DEEPEST = 70
@@ -74,6 +74,20 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     if isinstance(value, Sequence) and not is_text and len(value) <= left[0]:
         return [_plain(item, depth + 1, left) for item in value]
     return value
+
+
+def is_async(fn: Any) -> bool:
+    """True if a call of it is to be awaited: a coroutine function, or an object that is called like one."""
+    how: Any = type(fn)
+    return inspect.iscoroutinefunction(fn) or (callable(fn) and inspect.iscoroutinefunction(how.__call__))
+
+
+def begun(result: Any) -> Any:
+    """What a call gave. Raises `TypeError` for a coroutine: that is a call that nobody has begun."""
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("it gave a coroutine, of which nothing was carried out: guard the `async def` function itself")
+    return result
 
 
 class Binder:

@@ -46,6 +46,10 @@ class ApiError(Exception):
         self.code = str(problem.get("code", f"http_{status}"))
         super().__init__(str(problem.get("detail") or problem.get("title") or f"the gate answered {status}"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error of another process arrives as what it was made of, and not of its sentence.
+        return ApiError, (self.status, self.problem)
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -254,9 +258,10 @@ def read(status: int, content: bytes, kind: str) -> Any:
 
 
 class Cache:
-    """Plain allows, for a short time: no approvals, no keys, nothing that a limit counts.
+    """Plain allows, for a short time: no approvals, no keys, nothing that a limit counts, nothing in a session (what
+    happens in one may stop what was allowed before).
 
-    Dropped whenever an answer was decided by another policy than the one before.
+    Dropped whenever an answer was decided by another policy than the one before, or by an agent's being switched off.
     """
 
     _MOST = 4_096
@@ -277,20 +282,26 @@ class Cache:
                 return None
             return kept[1]
 
-    def saw(self, version: str) -> None:
-        """Notes which policy decides now."""
+    def saw(self, result: CheckResult) -> None:
+        """Notes which policy decides now, and whether anybody was switched off."""
+        version = result.policy_version
         with self._lock:
-            if version and version != self._version:
-                self._version = version
+            if (version and version != self._version) or result.code == "agent_disabled":
+                self._version = version or self._version
                 self._kept.clear()
+
+    def drop(self) -> None:
+        """Forgets all of it."""
+        with self._lock:
+            self._kept.clear()
 
     def keep(self, text: str, result: CheckResult) -> None:
         """Keeps an answer if it may be."""
-        self.saw(result.policy_version)
+        self.saw(result)
         is_plain = result.allowed and result.code == "allowed" and result.mode == "enforce"
         if self.seconds <= 0 or not is_plain or result.remaining or result.approval_id or result.duplicate_of:
             return
-        if "idempotency_key" in json.loads(text):
+        if not _ALONE.isdisjoint(json.loads(text)):
             return
         with self._lock:
             self._kept[text] = (time.monotonic() + self.seconds, _cached(result))
@@ -299,6 +310,10 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+
+# Checks with any of these are decided each time.
+_ALONE = frozenset(("idempotency_key", "session_id"))
 
 
 def _cached(result: CheckResult) -> CheckResult:

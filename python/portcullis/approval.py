@@ -16,11 +16,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 from ._later import asyncio as _asyncio
 from ._later import new_id
 from ._redact import redacted
+from .errors import stays
 
 __all__ = [
     "ApprovalGate",
@@ -155,6 +156,9 @@ class InMemoryApprovalQueue(ApprovalQueue):
         self._changed = threading.Condition()
         # Answers that nobody has waited for yet must not be forgotten.
         self._awaited: dict[str, int] = {}
+
+    def __reduce__(self) -> NoReturn:
+        raise stays("an approval queue", "no answer would reach its questions elsewhere; make one there")
 
     def submit(self, request: ApprovalRequest) -> None:
         """Takes a question. Raises `RuntimeError` if too many wait already."""

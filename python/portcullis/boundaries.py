@@ -18,6 +18,7 @@ from typing import Any
 
 from . import _engine
 from ._roles import Leaf, leaves
+from .errors import stays
 
 __all__ = [
     "Boundary",
@@ -342,6 +343,12 @@ class TimeBoundary(Boundary):
         self._lock = threading.Lock()
         self._total_time = 0.0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return _uncounted(self, "max_total_time")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     def check(self, context: Context) -> BoundaryViolation | None:
         """What the context says of time that was taken, and whether any is left."""
         said: Any = context.get("execution_time", 0.0)
@@ -418,6 +425,12 @@ class ResourceBoundary(Boundary):
         self._lock = threading.Lock()
         self._operation_count = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return _uncounted(self, "max_operations")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     @property
     def needs_process(self) -> bool:
         """True if the limits are those of a process of the call's own."""
@@ -459,6 +472,14 @@ class ResourceBoundary(Boundary):
         """Starts anew."""
         with self._lock:
             self._operation_count = 0
+
+
+def _uncounted(boundary: Boundary, counts: str) -> dict[str, Any]:
+    """What of a boundary goes to another process. What counts calls would count anew there, and not hold."""
+    state = {name: it for name, it in vars(boundary).items() if name != "_lock"}
+    if state[counts] is not None:
+        raise stays(f"`{boundary.name}`", f"its {counts} counts the calls of one process; make one there")
+    return state
 
 
 class BoundarySet:

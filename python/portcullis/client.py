@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import httpx
 
+from ._plain import begun, is_async
 from ._requests import (
     LONG_POLL,
     Calls,
@@ -37,7 +38,7 @@ from ._wire import (
     split,
     unreachable,
 )
-from .errors import GateUnavailable, violation_of
+from .errors import GateUnavailable, stays, violation_of
 
 __all__ = ["ApiError", "CheckResult", "Portcullis"]
 
@@ -71,6 +72,13 @@ class Portcullis:
             timeout=timeout,
             transport=transport,
             trust_env=False,
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise stays(
+            "a client",
+            "it holds a key and open connections; make one there "
+            "(Portcullis() reads PORTCULLIS_URL and PORTCULLIS_API_KEY)",
         )
 
     def __repr__(self) -> str:
@@ -147,7 +155,10 @@ class Portcullis:
             except GateUnavailable as error:
                 results += [unreachable(str(error), it.get("tool") in self._settings.fail_open) for it in part]
                 continue
-            results += batch_of(reply)
+            decided = batch_of(reply)
+            for it in decided:
+                self._settings.cache.saw(it)
+            results += decided
         return results
 
     def execute(
@@ -166,6 +177,8 @@ class Portcullis:
         With `args`, `fn` is called with them: what was checked is what is done. `context` has what `check` takes by
         name; whatever else is in it goes to the rules as context. Raises `SafetyViolation` and its kin.
         """
+        if is_async(fn):
+            raise TypeError("`fn` is to be awaited; use AsyncPortcullis, which does")
         named, said = split(context)
         more = {"context": said, **named}
         text = check_request(agent_id, tool, args, more)
@@ -177,7 +190,7 @@ class Portcullis:
         if not decision.allowed:
             raise violation_of(decision)
         try:
-            result = fn(**args) if args is not None else fn()
+            result = begun(fn(**args) if args is not None else fn())
         except BaseException as error:
             self._failed(decision, error)
             raise
@@ -268,6 +281,7 @@ class Portcullis:
 
     def disable_agent(self, agent_id: str, reason: str) -> Data:
         """Switches an agent off: its next check is denied."""
+        self._settings.cache.drop()
         return cast(
             Data,
             self._send(Calls.switch_agent(agent_id, "disable", {"reason": reason})),
@@ -283,6 +297,7 @@ class Portcullis:
 
     def put_policy(self, text: str, *, if_match: str | None = None) -> Data:
         """Puts a policy in force (YAML or JSON); with `if_match` only after that version."""
+        self._settings.cache.drop()
         return cast(Data, self._send(Calls.put_policy(text, if_match)))
 
     def policy_versions(self, **page: Any) -> Data:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import httpx
 
@@ -32,7 +33,7 @@ from ._wire import (
     split,
     unreachable,
 )
-from .errors import GateUnavailable, violation_of
+from .errors import GateUnavailable, stays, violation_of
 
 __all__ = ["AsyncPortcullis"]
 
@@ -66,6 +67,13 @@ class AsyncPortcullis:
             timeout=timeout,
             transport=transport,
             trust_env=False,
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise stays(
+            "a client",
+            "it holds a key and open connections; make one there "
+            "(AsyncPortcullis() reads PORTCULLIS_URL and PORTCULLIS_API_KEY)",
         )
 
     def __repr__(self) -> str:
@@ -142,14 +150,17 @@ class AsyncPortcullis:
             except GateUnavailable as error:
                 results += [unreachable(str(error), it.get("tool") in self._settings.fail_open) for it in part]
                 continue
-            results += batch_of(reply)
+            decided = batch_of(reply)
+            for it in decided:
+                self._settings.cache.saw(it)
+            results += decided
         return results
 
     async def execute(
         self,
         agent_id: str,
         tool: str,
-        fn: Callable[..., Awaitable[T]],
+        fn: Callable[..., Awaitable[T] | T],
         *,
         args: Mapping[str, Any] | None = None,
         wait_s: float = 300.0,
@@ -172,7 +183,8 @@ class AsyncPortcullis:
         if not decision.allowed:
             raise violation_of(decision)
         try:
-            result = await (fn(**args) if args is not None else fn())
+            given: Any = fn(**args) if args is not None else fn()
+            result = await given if inspect.isawaitable(given) else given
         except BaseException as error:
             await self._failed(decision, error)
             raise
@@ -267,6 +279,7 @@ class AsyncPortcullis:
 
     async def disable_agent(self, agent_id: str, reason: str) -> Data:
         """Switches an agent off: its next check is denied."""
+        self._settings.cache.drop()
         return cast(
             Data,
             await self._send(Calls.switch_agent(agent_id, "disable", {"reason": reason})),
@@ -282,6 +295,7 @@ class AsyncPortcullis:
 
     async def put_policy(self, text: str, *, if_match: str | None = None) -> Data:
         """Puts a policy in force (YAML or JSON); with `if_match` only after that version."""
+        self._settings.cache.drop()
         return cast(Data, await self._send(Calls.put_policy(text, if_match)))
 
     async def policy_versions(self, **page: Any) -> Data:

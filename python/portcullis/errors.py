@@ -16,6 +16,7 @@ __all__ = [
     "LimitExceeded",
     "PolicyError",
     "SafetyViolation",
+    "stays",
     "violation_of",
 ]
 
@@ -114,3 +115,8 @@ def violation_of(decision: Any) -> SafetyViolation:
     if decision.requires_approval:
         message = f"{message} (approval `{decision.approval_id}` is waiting for an answer)"
     return kind(message, code=code, rule=decision.rule, decision=decision)
+
+
+def stays(what: str, why: str) -> TypeError:
+    """The error for what cannot be pickled, and so cannot go to another process: with what to do instead."""
+    return TypeError(f"{what} stays in its process: {why}")

@@ -20,14 +20,14 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast, overload
 
 from . import _engine
 from ._engine import Decision
 from ._later import asyncio as _asyncio
 from ._later import new_id
-from ._plain import Binder, plain
-from .errors import ApprovalDenied, GateUnavailable, PolicyError, SafetyViolation, violation_of
+from ._plain import Binder, begun, is_async, plain
+from .errors import ApprovalDenied, GateUnavailable, PolicyError, SafetyViolation, stays, violation_of
 
 __all__ = ["Decision", "Gate", "Session"]
 
@@ -69,6 +69,11 @@ class Gate:
     def from_text(cls, policy: str, store: str | None = None, *, agent: str | None = None) -> Gate:
         """The same with the policy as text."""
         return cls(_open(policy, store, True), agent)
+
+    def __reduce__(self) -> NoReturn:
+        raise stays(
+            "a gate", "it holds a store and threads; open it there, with Gate.from_policy(...) and the same store"
+        )
 
     @property
     def policy_version(self) -> str:
@@ -214,7 +219,15 @@ class Gate:
         finally:
             _session.reset(token)
 
-    def tool(self, name: str | None = None, *, wait_s: float | None = None, screen: bool = False) -> Callable[[F], F]:
+    @overload
+    def tool(self, name: F) -> F: ...
+    @overload
+    def tool(
+        self, name: str | None = None, *, wait_s: float | None = None, screen: bool = False
+    ) -> Callable[[F], F]: ...
+    def tool(
+        self, name: str | F | None = None, *, wait_s: float | None = None, screen: bool = False
+    ) -> F | Callable[[F], F]:
         """Puts a function behind the gate: checked with its arguments, run if allowed, and its end recorded.
 
         `name` is the tool in the policy (default: the function's own). `wait_s`: how long to wait for people if one
@@ -222,40 +235,34 @@ class Gate:
         make of the result (as plain data) instead of the function's own object; either way a result that a screen
         keeps back raises.
         """
+        if name is not None and not isinstance(name, str):
+            return self._tool(name, None, None, False)
+        return lambda fn: self._tool(fn, name, wait_s, screen)
 
-        def decorate(fn: F) -> F:
-            if isinstance(fn, (staticmethod, classmethod)):
-                inner: Any = fn.__func__
-                return cast(F, type(fn)(decorate(inner)))
-            if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-                raise TypeError("a generator has no one outcome; put the gate around what it calls")
-            named = name or fn.__name__
-            binder = Binder(fn)
+    def _tool(self, fn: F, name: str | None, wait_s: float | None, screen: bool) -> F:
+        if isinstance(fn, (staticmethod, classmethod)):
+            inner: Any = fn.__func__
+            return cast(F, type(fn)(self._tool(inner, name, wait_s, screen)))
+        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+            raise TypeError("a generator has no one outcome; put the gate around what it calls")
+        if not callable(fn):
+            raise TypeError(f"a tool is a function, and this is a `{type(fn).__name__}`")
+        named = name or getattr(fn, "__name__", None)
+        if named is None:
+            raise TypeError(f'a `{type(fn).__name__}` has no name of its own; give the tool\'s: @gate.tool("a.b.c")')
+        binder = Binder(fn)
 
-            @functools.wraps(fn)
-            def called(*args: Any, **kwargs: Any) -> Any:
-                bound = plain(binder.bind(args, kwargs))
-                decision = self._agreed(named, bound, wait_s)
-                return self._carried(decision, screen, lambda: fn(*args, **kwargs))
+        @functools.wraps(fn)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            decision = self._agreed(named, plain(binder.bind(args, kwargs)), wait_s)
+            return self._carried(decision, screen, lambda: fn(*args, **kwargs))
 
-            @functools.wraps(fn)
-            async def awaited(*args: Any, **kwargs: Any) -> Any:
-                bound = plain(binder.bind(args, kwargs))
-                decision = await self._agreed_async(named, bound, wait_s)
-                ended: Any = None
-                try:
-                    ended = await fn(*args, **kwargs)
-                except _asyncio().CancelledError:
-                    self._failed(decision, "cancelled while it ran")
-                    raise
-                except Exception as error:
-                    self._failed(decision, str(error))
-                    raise
-                return self._ended(decision, ended, screen)
+        @functools.wraps(fn)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            decision = await self._agreed_async(named, plain(binder.bind(args, kwargs)), wait_s)
+            return await self._carried_async(decision, screen, lambda: fn(*args, **kwargs))
 
-            return cast(F, awaited if inspect.iscoroutinefunction(fn) else called)
-
-        return decorate
+        return cast(F, awaited if is_async(fn) else called)
 
     def _agreed(self, tool: str, args: dict[str, Any], wait_s: float | None) -> Decision:
         decision = self.check(tool, args)
@@ -295,11 +302,24 @@ class Gate:
 
     def _carried(self, decision: Decision, screen: bool, run: Callable[[], Any]) -> Any:
         try:
-            result = run()
+            result = begun(run())
         except BaseException as error:
             self._failed(decision, str(error) or type(error).__name__)
             raise
         return self._ended(decision, result, screen)
+
+    async def _carried_async(self, decision: Decision, screen: bool, run: Callable[[], Any]) -> Any:
+        aside = _asyncio().to_thread
+        try:
+            ended: Any = await run()
+        except _asyncio().CancelledError:
+            # Whoever is cancelled may not wait for anything any more, not even for a thread.
+            self._failed(decision, "cancelled while it ran")
+            raise
+        except BaseException as error:
+            await aside(self._failed, decision, str(error) or type(error).__name__)
+            raise
+        return await aside(self._ended, decision, ended, screen)
 
     def _failed(self, decision: Decision, why: str) -> None:
         self.report(decision, "failed", error=why.encode("utf-8", "replace").decode()[:4096])

@@ -1,6 +1,6 @@
 """`SafetyLayer`: policies and boundaries around functions, without a policy file.
 
-The interface of `agent-safety-layer`; where that was unsafe this is not. `docs/python-safety-layer.md` lists what
+The interface of `agent-safety-layer`; where that was unsafe this is not. `docs/python/safety-layer.md` lists what
 differs.
 """
 
@@ -10,16 +10,15 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
 from typing import Any, TypeVar, cast, overload
 
 from ._checks import Approvals, SafetyCheckResult, Seen, approve, approve_async, digest_of, looked_at
 from ._contain import held_at_use
 from ._limits import carried_out, carried_out_async, stepwise, stepwise_async
-from ._plain import Binder, plain
+from ._plain import Binder, is_async, plain
 from .approval import ApprovalGate, AsyncApprovalGate, InMemoryApprovalQueue
 from .boundaries import Boundary, BoundarySet, NetworkBoundary, PathBoundary, ResourceBoundary, TimeBoundary
-from .errors import SafetyViolation
+from .errors import SafetyViolation, stays
 from .hazards import dangerous_commands, production_access
 from .policies import Policy, PolicySet
 from .replay import RecordedSession, SessionRecorder
@@ -29,8 +28,6 @@ __all__ = ["SafetyCheckResult", "SafetyLayer", "SafetySession", "create_safety_l
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-
-_around: ContextVar[str | None] = ContextVar("portcullis_guarded", default=None)
 
 
 class SafetyLayer:
@@ -55,6 +52,13 @@ class SafetyLayer:
         self.on_violation = on_violation
         self.agent = agent
         self._tracer: Tracer | None = Tracer(name="safety_layer") if trace else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is the same layer with a trace of its own."""
+        if self.approval_gate is not None:
+            raise stays("a layer with an approval gate", "no answer would reach it elsewhere; make the layer there")
+        settings = (self.trace, self.raise_on_violation, self.on_violation)
+        return _again, (self.policy_set.policies, self.boundary_set.boundaries, settings, self.agent)
 
     def add_policy(self, policy: Policy) -> None:
         """Adds a policy."""
@@ -168,14 +172,14 @@ class SafetyLayer:
                             yield item
 
             return async_items
-        if inspect.iscoroutinefunction(fn):
+        if is_async(fn):
 
             @functools.wraps(fn)
             async def awaited(*args: Any, **kwargs: Any) -> Any:
                 entry, seen = await call.open_async(args, kwargs)
                 if entry is _REFUSED:
                     return None
-                return await call.run_async(entry, seen, lambda: fn(*args, **kwargs))
+                return await call.run_async(entry, seen, lambda: cast(Any, fn(*args, **kwargs)))
 
             return awaited
         if inspect.isgeneratorfunction(fn):
@@ -257,8 +261,12 @@ class SafetyLayer:
         with held:
             return await carried_out_async(run, times, resources)
 
-    def _refuse(self, result: SafetyCheckResult) -> SafetyViolation:
-        return result.violation()
+
+def _again(
+    policies: list[Policy], boundaries: list[Boundary], settings: tuple[Any, ...], agent: str | None
+) -> SafetyLayer:
+    """A layer that comes from another process."""
+    return SafetyLayer(policies, boundaries, None, *settings, agent=agent)
 
 
 _REFUSED: Any = object()
@@ -350,6 +358,9 @@ class _Call:
                 output = fn(*args, **kwargs)
         except BaseException as error:
             return self._failed(entry, error)
+        if inspect.iscoroutine(output):
+            later: Any = output
+            return self.run_async(entry, seen, lambda: later)
         if entry is not None:
             layer._tracer.end_operation(entry, TraceStatus.COMPLETED, output)  # type: ignore[union-attr]
         return output
@@ -433,7 +444,7 @@ class SafetySession:
             self._failed(started, result, error)
             return None
         if inspect.iscoroutine(output):
-            return cast(T, self._awaiting(output, started, result))
+            return cast(T, self._awaiting(output, seen, started, result))
         self._end(started, result, TraceStatus.COMPLETED, output)
         return cast(T, output)
 
@@ -484,9 +495,11 @@ class SafetySession:
             raise result.violation()
         return False
 
-    async def _awaiting(self, output: Any, started: tuple[str | None, str | None], result: SafetyCheckResult) -> Any:
+    async def _awaiting(
+        self, output: Any, seen: Seen, started: tuple[str | None, str | None], result: SafetyCheckResult
+    ) -> Any:
         try:
-            value = await output
+            value = await self.safety_layer._perform_async(seen, lambda: output)
         except BaseException as error:
             return self._failed(started, result, error)
         self._end(started, result, TraceStatus.COMPLETED, value)

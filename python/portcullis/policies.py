@@ -224,6 +224,9 @@ class PolicySet:
         self._ready = False
         self.ready()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PolicySet, (self.policies,)
+
     def ready(self) -> None:
         """Puts the patterns together, if they have changed: at the first use after that."""
         with self._lock:

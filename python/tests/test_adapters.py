@@ -139,6 +139,65 @@ def test_langgraph_tool_node(gate: Any, ran: list[Any]) -> None:
     assert ran == ["ls /usr"] and "refused" in told["a"] and told["b"] == "ok"
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_langgraph_does_a_step_that_is_begun_anew_once(gate: Any, ran: list[Any], later: bool) -> None:
+    pytest.importorskip("langgraph")
+    from langchain_core.messages import AIMessage
+    from langchain_core.tools import tool
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.graph import END, START, MessagesState, StateGraph
+    from langgraph.prebuilt import ToolNode
+
+    from portcullis.adapters.langchain import PortcullisMiddleware
+
+    crashes = [True]
+
+    @tool
+    def refund(amount: float) -> str:
+        """Refunds."""
+        ran.append(amount)
+        return f"refunded {amount}"
+
+    @tool
+    def lookup() -> str:
+        """Looks up, and fails the first time."""
+        if crashes.pop() if crashes else False:
+            raise KeyboardInterrupt
+        return "found"
+
+    guard = PortcullisMiddleware(gate, "bot", names=NAMES)
+    how: Any = {"awrap_tool_call": guard.awrap_tool_call} if later else {"wrap_tool_call": guard.wrap_tool_call}
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("tools", ToolNode([refund, lookup], handle_tool_errors=False, **how))
+    graph.add_edge(START, "tools")
+    graph.add_edge("tools", END)
+    app = graph.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": f"crash-{id(ran)}-{later}"}}
+
+    def invoke(what: Any) -> Any:
+        return asyncio.run(app.ainvoke(what, config)) if later else app.invoke(what, config)
+
+    calls = [called("refund", "a", amount=20), called("lookup", "b")]
+    with pytest.raises(KeyboardInterrupt):
+        invoke({"messages": [AIMessage(content="", tool_calls=calls)]})
+    state = invoke(None)
+    told = {it.tool_call_id: it.content for it in state["messages"] if it.type == "tool"}
+    # Interrupted as it was, it may or may not have been heard of; it was done once.
+    assert ran == [20] and set(told) == {"a", "b"}
+
+
+def test_langchain_tells_turns_apart_when_old_messages_are_gone() -> None:
+    pytest.importorskip("langchain")
+    from langchain_core.messages import AIMessage, HumanMessage
+
+    from portcullis.adapters.langchain import _step
+
+    before = {"messages": [HumanMessage("hi"), AIMessage("a", id="m1"), AIMessage("b", id="m2")]}
+    summed_up = {"messages": [HumanMessage("so far: ..."), AIMessage("b", id="m2"), AIMessage("c", id="m3")]}
+    assert _step(before) != _step(summed_up) and _step(before) == _step(dict(before))
+    assert _step({"messages": [AIMessage("a")]}) == "1" and _step({}) is None
+
+
 # OpenAI Agents SDK
 
 
@@ -200,20 +259,70 @@ def test_openai_agents(gate: Any, ran: list[Any]) -> None:
 @pytest.mark.parametrize("agrees", [True, False])
 def test_openai_agents_interrupt_for_people(gate: Any, ran: list[Any], server: Server, agrees: bool) -> None:
     agents = pytest.importorskip("agents")
-    agent = agents_sdk(gate, ran, [("refund", {"amount": 800})], interrupt_for_approval=True)
+    asked: list[Any] = []
+    agent = agents_sdk(
+        gate, ran, [("refund", {"amount": 800})], interrupt_for_approval=True,
+        on_question=lambda decision, args: asked.append((decision.approval_id, args)),
+    )  # fmt: skip
     result = agents.Runner.run_sync(agent, "hi")
     assert len(result.interruptions) == 1 and not ran
+    ((approval, args),) = asked
+    assert args == {"amount": 800}
     if agrees:
-        pending = gate.decisions(limit=1)["decisions"][0]["approval_id"] if isinstance(gate, Portcullis) else None
-        for of in [pending] if pending else [f"apr_{n}" for n in range(10)]:
-            try:
-                approve(gate, server, of)
-            except ValueError:
-                continue
+        approve(gate, server, approval)
     state = result.to_state()
     state.approve(result.interruptions[0])
     result = agents.Runner.run_sync(agent, state)
-    assert ran == ([800] if agrees else [])
+    told = [it.output for it in result.new_items if it.type == "tool_call_output_item"]
+    assert ran == ([800] if agrees else []) and ("refunded" if agrees else "have not agreed") in told[0]
+
+
+def test_openai_agents_with_a_step_do_a_call_once(gate: Any, ran: list[Any]) -> None:
+    agents = pytest.importorskip("agents")
+    for turn, times in (("1", 1), ("1", 1), ("2", 2)):
+        agent = agents_sdk(
+            gate, ran, [("refund", {"amount": 20})], session_id=f"o-{builtin_id(ran)}", step=lambda _, turn=turn: turn
+        )
+        result = agents.Runner.run_sync(agent, "hi")
+        told = [it.output for it in result.new_items if it.type == "tool_call_output_item"]
+        assert "refunded 20" in told[0] and ran == [20] * times
+
+
+def test_openai_agents_guardrails(gate: Any, ran: list[Any]) -> None:
+    agents = pytest.importorskip("agents")
+    from agents.testing import ScriptedModel, assistant_message, function_call
+
+    from portcullis.adapters.openai_agents import guardrails
+
+    before, after = guardrails(gate, "bot", names=NAMES)
+    how: Any = {"tool_input_guardrails": [before], "tool_output_guardrails": [after]}
+
+    @agents.function_tool(**how)
+    def refund(amount: float) -> str:
+        """Refunds."""
+        ran.append(amount)
+        return f"refunded {amount}"
+
+    @agents.function_tool(**how)
+    def lookup() -> str:
+        """Looks up."""
+        return f"token {KEY}"
+
+    @agents.function_tool(tool_output_guardrails=[after])
+    def undecided() -> str:
+        """Was given half of it."""
+        return "a secret"
+
+    calls: list[Any] = [("refund", {"amount": 20}), ("refund", {"amount": 5000}), ("lookup", {}), ("undecided", {})]
+    steps = [[function_call(name, args, call_id=f"c{n}")] for n, (name, args) in enumerate(calls)]
+    model = ScriptedModel([*steps, [assistant_message("done")]])
+    result = agents.Runner.run_sync(agents.Agent(name="a", model=model, tools=[refund, lookup, undecided]), "hi")
+    told = [it.output for it in result.new_items if it.type == "tool_call_output_item"]
+    assert ran == [20] and "refunded" in told[0] and "refused" in told[1] and "no_matching_rule" in told[1]
+    assert KEY not in told[2] and "token" in told[2] and "secret" not in told[3]
+    if isinstance(gate, Portcullis):
+        (kept,) = gate.decisions(tool="crm.read", limit=1)["decisions"]
+        assert kept["outcome"]["status"] == "success"
 
 
 def test_hosted_tools_are_refused() -> None:
@@ -319,7 +428,164 @@ def test_pydantic_ai(gate: Any, ran: list[Any]) -> None:
     assert ran == [20] and "refunded" in told[0] and KEY not in told[0] and "refused" in told[1]
 
 
+@pytest.mark.parametrize("agrees", [True, False])
+def test_pydantic_ai_defers_to_people(gate: Any, ran: list[Any], server: Server, agrees: bool) -> None:
+    pydantic_ai = pytest.importorskip("pydantic_ai")
+    from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.toolsets import FunctionToolset
+
+    from portcullis.adapters.pydantic_ai import GuardedToolset
+
+    def refund(amount: float) -> str:
+        """Refunds."""
+        ran.append(amount)
+        return f"refunded {amount}"
+
+    def model(messages: Any, info: Any) -> Any:
+        if any(isinstance(part, ToolReturnPart) for it in messages for part in it.parts):
+            return ModelResponse(parts=[TextPart("done")])
+        return ModelResponse(parts=[ToolCallPart("refund", {"amount": 750}, tool_call_id="c1")])
+
+    toolset = GuardedToolset(FunctionToolset([refund]), Calls(gate, "bot", names=NAMES), interrupt_for_approval=True)
+    agent = pydantic_ai.Agent(
+        FunctionModel(model), toolsets=[toolset], output_type=[str, pydantic_ai.DeferredToolRequests]
+    )
+    first = agent.run_sync("hi")
+    assert not ran
+    asked = first.output.metadata["c1"]
+    if agrees:
+        approve(gate, server, asked["approval_id"])
+    answer = pydantic_ai.DeferredToolResults(approvals={"c1": True}, metadata={"c1": asked})
+    second = agent.run_sync(message_history=first.all_messages(), deferred_tool_results=answer)
+    told = [part.content for it in second.all_messages() for part in it.parts if isinstance(part, ToolReturnPart)]
+    # The run's approval alone carries nothing out.
+    assert ran == ([750] if agrees else []) and ("refunded" if agrees else "refused") in told[0]
+
+
+def test_pydantic_ai_runs_of_one_session_are_not_each_other(gate: Any, ran: list[Any]) -> None:
+    pydantic_ai = pytest.importorskip("pydantic_ai")
+    from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.toolsets import FunctionToolset
+
+    from portcullis.adapters.pydantic_ai import GuardedToolset
+
+    def refund(amount: float) -> str:
+        """Refunds."""
+        ran.append(amount)
+        return f"refunded {amount}"
+
+    def model(messages: Any, info: Any) -> Any:
+        if isinstance(messages[-1].parts[0], pydantic_ai.messages.ToolReturnPart):
+            return ModelResponse(parts=[TextPart("done")])
+        return ModelResponse(parts=[ToolCallPart("refund", {"amount": 20})])
+
+    calls = Calls(gate, "bot", names=NAMES, session_id=f"p-{builtin_id(ran)}")
+    agent = pydantic_ai.Agent(FunctionModel(model), toolsets=[GuardedToolset(FunctionToolset([refund]), calls)])
+    for n in range(1, 3):
+        agent.run_sync("refund me 20")
+        assert ran == [20] * n
+
+
 # Claude Agent SDK
+
+
+def test_claude_agent_over_the_sdks_own_wire(gate: Any) -> None:
+    """The SDK's client with a scripted program at its other end: what it asks arrives at the hooks and is answered."""
+    sdk = pytest.importorskip("claude_agent_sdk")
+    from portcullis.adapters.claude_agent import ClaudeGuard
+
+    answers: dict[str, Any] = {}
+
+    class Program(sdk.Transport):
+        def __init__(self) -> None:
+            self.lines: asyncio.Queue[Any] = asyncio.Queue()
+            self.waiting: dict[str, asyncio.Event] = {}
+
+        async def connect(self) -> None: ...
+
+        async def write(self, data: str) -> None:
+            message = json.loads(data)
+            if message["type"] == "control_request" and message["request"]["subtype"] == "initialize":
+                said = {"subtype": "success", "request_id": message["request_id"], "response": {}}
+                await self.lines.put({"type": "control_response", "response": said})
+                hooks = message["request"]["hooks"]
+                self.script = asyncio.create_task(self.ask(hooks))
+            elif message["type"] == "control_response":
+                of = message["response"]["request_id"]
+                answers[of] = message["response"].get("response", message["response"])
+                self.waiting[of].set()
+
+        async def ask(self, hooks: dict[str, Any]) -> None:
+            async def one(of: str, request: dict[str, Any]) -> None:
+                self.waiting[of] = asyncio.Event()
+                await self.lines.put({"type": "control_request", "request_id": of, "request": request})
+                await asyncio.wait_for(self.waiting[of].wait(), 20)
+
+            def hook(event: str, id: str, command: Any, **more: Any) -> dict[str, Any]:
+                given = {
+                    "hook_event_name": event,
+                    "session_id": "s",
+                    "tool_name": "Bash",
+                    "tool_input": {"command": command},
+                }
+                (callback,) = hooks[event][0]["hookCallbackIds"]
+                return {
+                    "subtype": "hook_callback",
+                    "callback_id": callback,
+                    "tool_use_id": id,
+                    "input": {**given, **more},
+                }
+
+            def may(id: str, command: Any) -> dict[str, Any]:
+                return {
+                    "subtype": "can_use_tool",
+                    "tool_name": "Bash",
+                    "tool_use_id": id,
+                    "input": {"command": command},
+                }
+
+            await one("fine", hook("PreToolUse", "t1", "ls /usr"))
+            await one("may fine", may("t1", "ls /usr"))
+            # Another hook has changed it meanwhile: the id is the same and the call is not.
+            await one("may changed", may("t1", "rm -rf /"))
+            await one("end", hook("PostToolUse", "t1", "ls /usr", tool_response=f"token {KEY}"))
+            await one("bad", hook("PreToolUse", "t2", "rm -rf /"))
+            await one("may odd", may("t3", 7))
+            await self.lines.put({"type": "result", "subtype": "success", "duration_ms": 1, "duration_api_ms": 1,
+                                  "is_error": False, "num_turns": 1, "session_id": "s", "result": "done"})  # fmt: skip
+            await self.lines.put(None)
+
+        async def read_messages(self) -> Any:
+            while (line := await self.lines.get()) is not None:
+                yield line
+
+        async def close(self) -> None: ...
+
+        def is_ready(self) -> bool:
+            return True
+
+        async def end_input(self) -> None: ...
+
+    async def every() -> None:
+        guard = ClaudeGuard(Calls(gate, "bot", names={"Bash": "shell.run"}))
+        options = sdk.ClaudeAgentOptions(can_use_tool=guard.can_use_tool, hooks=guard.hooks())
+        client = sdk.ClaudeSDKClient(options, transport=Program())
+        await client.connect()
+        async for _ in client.receive_response():
+            pass
+        await client.disconnect()
+
+    asyncio.run(every())
+    assert answers["fine"]["hookSpecificOutput"]["permissionDecision"] == "allow"
+    assert answers["may fine"]["behavior"] == "allow"
+    assert answers["may changed"]["behavior"] == "deny" and "refused" in answers["may changed"]["message"]
+    assert answers["bad"]["hookSpecificOutput"]["permissionDecision"] == "deny"
+    assert answers["may odd"]["behavior"] == "deny"
+    if isinstance(gate, Portcullis):
+        ended = [it for it in gate.decisions(tool="shell.run", limit=10)["decisions"] if it.get("outcome")]
+        assert ended and KEY not in str(ended)
 
 
 def test_claude_agent(gate: Any, ran: list[Any]) -> None:

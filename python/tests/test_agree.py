@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import POLICY, Server, corpus, program
+from conftest import POLICY, Server, corpus, program, serve
 from portcullis import Gate, Portcullis
 
 FILES = {
@@ -93,3 +94,55 @@ def test_in_process_and_command_line_agree(policy: Path, tmp_path: Path, seed: i
         reply = json.loads(ran.stdout)
         assert said(mine) == (reply["decision"], reply["code"], reply.get("rule")), action
         assert {"allow": 0, "deny": 2, "pending": 3}[mine.decision] == ran.returncode
+
+
+def kept(record: dict[str, Any], start: int) -> dict[str, Any]:
+    """What a record says, but for when, by whom, and where in its ledger."""
+    ((kind, said),) = record["record"].items()
+    if "asks" in said:
+        said = {**said, "asks": {**said["asks"], "expires": said["asks"]["expires"] - said["t"]}}
+    said = {name: it for name, it in said.items() if name not in ("t", "by")}
+    for name in ("of", "approval", "duplicate_of"):
+        if name in said:
+            said[name] -= start
+    if "reason" in said:
+        said["reason"] = re.sub(r"dec_\d+", "dec_N", said["reason"])
+    return {"kind": kind, "payload": record.get("payload"), **said}
+
+
+def test_in_process_and_server_keep_the_same_records(tmp_path: Path) -> None:
+    asked = [it for it in actions() if it["tool"] in ("db.query", "web.fetch", "stripe.refund", "crm.read")]
+    asked = random.Random(3).sample(asked, 120)
+    # Repeated, undecided until people answer, and over a limit.
+    asked += [{"agent_id": "bot", "tool": "crm.read", "idempotency_key": "k", "session_id": "s", "step": "1"}] * 2
+    asked += [{"agent_id": "bot", "tool": "stripe.refund", "args": {"amount": 500}, "user": "carol"}]
+    asked += [{"agent_id": "bot", "tool": "limited", "context": {"ticket": 7}}] * 3
+    served = serve(tmp_path)
+    try:
+        client = Portcullis(served.url, served.keys["agent"])
+        for action in asked:
+            decision = client.check_batch([action])[0]
+            if decision.allowed and decision.decision_id:
+                client.report(decision.decision_id, "success", result={"n": [1, "é"]}, cost_usd=0.25, tokens=3)
+        theirs = Portcullis(served.url, served.keys["admin"]).ledger(0, 1_000)["records"]
+    finally:
+        served.process.terminate()
+        served.process.wait(10)
+    store = f"sqlite:{tmp_path / 'own.db'}"
+    with Gate.from_policy(served.policy, store) as gate:
+        for action in asked:
+            mine = gate.check_all([action])[0]
+            if mine.allowed:
+                gate.report(mine, "success", result={"n": [1, "é"]}, cost_usd=0.25, tokens=3)
+    listed = subprocess.run(
+        [program(), "ledger", "tail", "--store", store, "--json", "--lines", "1000"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ours = [json.loads(line) for line in listed.stdout.splitlines()]
+
+    def of_actions(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        acts = [it for it in records if set(it["record"]) & {"decided", "settled"}]
+        return [kept(it, acts[0]["index"]) for it in acts]
+
+    assert len(of_actions(ours)) > 150
+    assert of_actions(ours) == of_actions(theirs)

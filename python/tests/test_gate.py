@@ -288,6 +288,55 @@ def test_keys_are_carried_out_once(gate: Gate) -> None:
     first = gate.check("crm.read", idempotency_key="k1")
     again = gate.check("crm.read", idempotency_key="k1")
     assert first.allowed and not again.allowed and again.duplicate_of == first.decision_id
+    assert again.original == {"decision_id": first.decision_id, "decision": "allow"} or again.original is None
+    gate.report(first, "success", result={"n": 1})
+    known = gate.check("crm.read", idempotency_key="k1").original
+    assert known is not None and (known["status"], known["result"]) == ("success", {"n": 1})
+    assert gate.check("crm.read", {"other": 1}, idempotency_key="k1").original is None, "it is another action's"
+
+
+def test_a_repeated_action_is_told_how_it_ended_wherever_that_was(tmp_path: Path) -> None:
+    store = f"sqlite:{tmp_path / 'ledger.db'}"
+    with Gate.from_text(POLICY, store, agent="bot") as gate:
+        gate.report(gate.check("crm.read", idempotency_key="k"), "success", result=[1, 2])
+    with Gate.from_text(POLICY, store, agent="bot") as other:
+        again = other.check("crm.read", idempotency_key="k")
+    assert again.code == "duplicate" and again.original is not None and again.original["result"] == [1, 2]
+
+
+def test_what_is_kept_without_a_store_is_bounded(gate: Gate) -> None:
+    first = gate.check("crm.read", idempotency_key="long")
+    gate.report(first, "success", result="x" * 100_000)
+    assert gate.check("crm.read", idempotency_key="long").original is None
+    kept = gate.check("crm.read", idempotency_key="k0")
+    gate.report(kept, "success", result=0)
+    for n in range(1, 1_100):
+        gate.report(gate.check("crm.read", idempotency_key=f"k{n}"), "success", result=n)
+    again = gate.check("crm.read", idempotency_key="k0")
+    assert again.code == "duplicate" and again.original is None
+    assert (gate.check("crm.read", idempotency_key="k1099").original or {})["result"] == 1_099
+
+
+def test_memory_stays_where_it_is(gate: Gate) -> None:
+    guarded = portcullis.SafetyLayer([portcullis.Policy.block_pattern("never", "no")]).guard(lambda x: x)
+    tool = gate.tool("crm.read")(lambda x: x)
+
+    def resident() -> int:
+        gc.collect()
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * 4
+
+    def many() -> None:
+        for n in range(20_000):
+            guarded(f"call {n}")
+            if n % 4 == 0:
+                tool(n)
+
+    many()
+    before = resident()
+    many()
+    grown = resident() - before
+    assert grown < 20_000, f"{grown} KiB more after 20,000 calls more"
 
 
 def test_many_at_once(gate: Gate) -> None:
@@ -341,6 +390,16 @@ def test_the_program(policy: Path) -> None:
     assert run(*common, "users.delete").returncode == 2
     assert run(*common, "stripe.refund", "--args", '{"amount": 500}').returncode == 3
     assert run("--policy", "none.yaml", "--agent", "a", "--tool", "b").returncode == 1
+    # What is not understood is neither an allow (0) nor a denial (2).
+    for odd in (
+        [*common, "crm.read", "--args", "{"],
+        ["--policy", "", *common[2:], "crm.read"],
+        common[2:3] + ["x"],
+        common,
+    ):
+        ended = run(*odd)
+        assert ended.returncode == 1 and not ended.stdout and "Traceback" not in ended.stderr, odd
+    assert "--args is no JSON" in run(*common, "crm.read", "--args", "{").stderr
 
 
 def test_importing_is_quick() -> None:

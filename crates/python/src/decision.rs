@@ -2,7 +2,7 @@
 //!
 //! Made of a [`Receipt`] or of a refusal to read something as an action, and of nothing else.
 
-use gate::wire::{CheckReply, Left};
+use gate::wire::{CheckReply, Left, Original};
 use pyo3::prelude::*;
 use verdict::{Answer, Code, Decided, Index, Malformed, Mode, Receipt, Risk};
 
@@ -15,10 +15,10 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What is on record.
-    pub(crate) fn of(receipt: &Receipt) -> Self {
+    /// What is on record. `original` is what became of the decision that it repeats.
+    pub(crate) fn of(receipt: &Receipt, original: Option<Original>) -> Self {
         let recorded = Some((receipt.at(), receipt.decided().clone()));
-        Self { reply: CheckReply::of(receipt, None), recorded }
+        Self { reply: CheckReply::of(receipt, original), recorded }
     }
 
     /// What is no action is denied, in words.
@@ -48,6 +48,13 @@ impl Decision {
     /// The same for what [`verdict::Action::new`] refuses.
     pub(crate) fn malformed(malformed: &Malformed, policy_version: String) -> Self {
         Self::odd(malformed.to_string(), policy_version)
+    }
+}
+
+impl Decision {
+    /// A field as the server's JSON has it; `None` where it has none.
+    fn field<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        self.to_dict(py)?.call_method1("get", (name,))
     }
 }
 
@@ -112,6 +119,36 @@ impl Decision {
     fn duplicate_of(&self) -> Option<&str> {
         self.reply.duplicate_of.as_deref()
     }
+    /// `enforce` or `observe`.
+    #[getter]
+    fn mode<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.field(py, "mode")
+    }
+    /// `low`, `medium`, `high` or `critical`.
+    #[getter]
+    fn risk<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.field(py, "risk")
+    }
+    /// What the action would really do.
+    #[getter]
+    fn effects<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.field(py, "effects")
+    }
+    /// What detectors saw in it.
+    #[getter]
+    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.field(py, "findings")
+    }
+    /// What is left of each limit, by name.
+    #[getter]
+    fn remaining<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.field(py, "remaining")
+    }
+    /// How the decision of `duplicate_of` ended, if that is known.
+    #[getter]
+    fn original<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.field(py, "original")
+    }
     /// All of it, as the server's JSON text.
     fn to_json(&self) -> PyResult<String> {
         serde_json::to_string(&self.reply)
@@ -124,6 +161,19 @@ impl Decision {
     fn __repr__(&self) -> String {
         let id = if self.reply.decision_id.is_empty() { "not recorded" } else { &self.reply.decision_id };
         format!("<Decision {} {} ({id}): {}>", self.decision(), self.reply.code, self.reply.reason)
+    }
+    /// In another process it is a `CheckResult`, as a client would have it: what may be reported is in this one.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let made = py.import("portcullis._wire")?.getattr("answer_of")?;
+        Ok((made, (self.to_dict(py)?,)))
+    }
+    /// Immutable, so a copy is itself.
+    fn __copy__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+    /// The same.
+    fn __deepcopy__(this: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        this
     }
     /// A decision is no truth value: `if decision:` would be true of a denial.
     fn __bool__(&self) -> PyResult<bool> {

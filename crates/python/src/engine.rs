@@ -22,6 +22,7 @@ use verdict::load::Problem;
 use verdict::{Answer, Command, Draft, Halt, Outcome, Person, Realm, Settling};
 
 use crate::decision::Decision;
+use crate::ends::Ends;
 use crate::memory::MemoryInk;
 use crate::values::json_text;
 
@@ -36,6 +37,7 @@ pyo3::create_exception!(
 #[pyclass(frozen, module = "portcullis._engine")]
 pub struct Engine {
     gate: Gate,
+    ends: Ends,
     /// There until the end.
     runtime: Option<Runtime>,
     line: String,
@@ -88,7 +90,8 @@ impl Engine {
             };
             let read = read.map_err(|problems| mistakes(&problems))?;
             let line = line(file.as_deref());
-            let ink = store.map(|store| LedgerInk::open(&store.0)).transpose().map_err(halted)?;
+            let ink = store.as_ref().map(|store| LedgerInk::open(&store.0)).transpose().map_err(halted)?;
+            let ends = Ends::open(store.map(|store| store.0)).map_err(halted)?;
             let (desk, command) = furnish(ink, &line, read).map_err(halted)?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
@@ -98,7 +101,7 @@ impl Engine {
                 .map_err(halted)?;
             runtime.block_on(desk.obey(command)).map_err(halted)?.map_err(PyValueError::new_err_of)?;
             let gate = Gate { desk, eyes: Eyes::here() };
-            Ok(Self { gate, runtime: Some(runtime), line, policy: file, process: std::process::id() })
+            Ok(Self { gate, ends, runtime: Some(runtime), line, policy: file, process: std::process::id() })
         })
     }
 
@@ -115,7 +118,7 @@ impl Engine {
                 Err(why) => return Ok(Decision::odd(why, self.version())),
             };
             match self.gate.check(draft).await {
-                Ok(receipt) => receipt.map(|it| Decision::of(&it)).map_err(halted),
+                Ok(receipt) => receipt.map(|it| Decision::of(&it, self.ends.of(&it))).map_err(halted),
                 Err(malformed) => Ok(Decision::malformed(&malformed, self.version())),
             }
         })
@@ -139,7 +142,7 @@ impl Engine {
             let answers = read.into_iter().map(|it| match it {
                 Err(why) => Ok(Decision::odd(why, self.version())),
                 Ok(_) => match receipts.next() {
-                    Some(Ok(receipt)) => Ok(Decision::of(&receipt)),
+                    Some(Ok(receipt)) => Ok(Decision::of(&receipt, self.ends.of(&receipt))),
                     Some(Err(malformed)) => Ok(Decision::malformed(&malformed, self.version())),
                     None => Err(halted("the gate is shutting down")),
                 },
@@ -161,10 +164,11 @@ impl Engine {
                 wire::read(&text).map_err(unreadable).map_err(PyValueError::new_err)?;
             let outcome = self.gate.screen(&decided, request.into_outcome()).await;
             let by = decided.by.clone();
-            let settling = Settling::reported(of, decided, outcome, by);
+            let settling = Settling::reported(of, decided.clone(), outcome, by);
             let closing = self.gate.desk.settle(settling).await.map_err(halted)?;
-            let Outcome { status, result, screened, .. } =
-                closing.map_err(PyValueError::new_err_of)?.into_outcome();
+            let outcome = closing.map_err(PyValueError::new_err_of)?.into_outcome();
+            self.ends.note(of, &decided, &outcome);
+            let Outcome { status, result, screened, .. } = outcome;
             let (findings, withheld) = screened.map(|it| (it.findings, it.withheld)).unwrap_or_default();
             let findings = findings.iter().map(Seen::from).collect();
             let reply = OutcomeReply { decision_id: decision_id(of), status, result, withheld, findings };

@@ -5,7 +5,7 @@
 
 use inspect::bits::{WIDTH, blocks, mask, rest};
 
-/// What runs, removes or hides: what a shell is asked about.
+/// What runs, removes or hides, and what must not be written over: what a shell is asked about.
 const COMMANDS: &[&str] = &[
     "rm",
     "find",
@@ -39,6 +39,49 @@ const COMMANDS: &[&str] = &[
     "docker",
     "terraform",
     "rsync",
+    "bfs",
+    "bun",
+    "chattr",
+    "chgrp",
+    "deno",
+    "erase",
+    "gchmod",
+    "gchown",
+    "gfind",
+    "gmv",
+    "grm",
+    "pypy",
+    "pypy3",
+    "rd",
+    "rename",
+    "rimraf",
+    "setfacl",
+    "srm",
+    "wipe",
+    "zip",
+    // Programs that run code of their own, and what code removes trees with.
+    "elixir",
+    "groovy",
+    "guile",
+    "ipython",
+    "jruby",
+    "julia",
+    "lua",
+    "luajit",
+    "nodejs",
+    "osascript",
+    "racket",
+    "removesync",
+    "rmdirsync",
+    "rmsync",
+    "rmtree",
+    "rscript",
+    "shutil",
+    "tsx",
+    // Where a machine keeps what it needs to start and to let people in, and its disks: any program may write there.
+    "boot",
+    "dev",
+    "etc",
 ];
 /// What a database is asked about.
 const STATEMENTS: &[&str] =
@@ -103,7 +146,8 @@ const fn is_sign(byte: u8) -> bool {
 /// Looks at the whole text, or until both are certain.
 pub fn glance(text: &str) -> Glance {
     let bytes = text.as_bytes();
-    let mut seen = Glance::default();
+    // A shell leaves NULs out: `r\0m` is a word that is put together, like `r''m`.
+    let mut seen = Glance { command: bytes.contains(&0), ..Glance::default() };
     let rest = rest(bytes);
     let (mut from, mut inside) = (0_usize, 0);
     for block in blocks(bytes, &rest) {

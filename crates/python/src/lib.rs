@@ -4,6 +4,7 @@
 //! let go while the engine works. Decides nothing: actions go through [`gate::path::Gate`], as everywhere.
 
 mod decision;
+mod ends;
 mod engine;
 mod glance;
 mod look;

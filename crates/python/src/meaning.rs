@@ -1,9 +1,11 @@
 //! What a text means to whoever would run it, in the spelling that patterns are written for.
 //!
 //! `rm --recursive --force "/"`, `find / -delete` and `rm -rf /` are one thing; so are `DROP/**/TABLE` and
-//! `DROP TABLE`. Answerable for saying the common spelling of what destroys. Decides nothing.
+//! `DROP TABLE`. Answerable for saying the common spelling of what destroys, wherever it stands in a text and whatever
+//! stands around it. Decides nothing.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use inspect::Surroundings;
 use inspect::sql::Dialect;
@@ -11,36 +13,92 @@ use verdict::{Effect, Target};
 
 use crate::glance::glance;
 
-/// The longest text that is read as a command or a statement: longer ones are documents.
-const LONGEST: usize = 16 * 1024;
-/// The most spellings of one text.
-const MOST: usize = 64;
+/// How much of a text is read at once besides the whole of it: a reader follows so many commands and no more, and
+/// what it is kept busy with must not hide what comes behind.
+const PIECE: usize = 4 * 1024;
+/// The most spellings of one text: more than any reader finds in a piece.
+const MOST: usize = 16 * 1024;
+
+/// Spellings, each once.
+#[derive(Default)]
+struct Found {
+    lines: Vec<String>,
+    known: HashSet<String>,
+}
 
 /// Other spellings of what `text` would do, if it were run and that could not be had back; and the text without
 /// what hides in it, if anything does.
 pub fn meanings(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = Found::default();
     let normal = inspect::text::normal(text);
-    if let Cow::Owned(normal) = &normal
-        && *normal != *text
-    {
-        found.push(normal.clone());
-    }
-    if text.len() > LONGEST {
-        return found;
+    if let Cow::Owned(normal) = &normal {
+        found.push(normal.clone(), text);
     }
     let seen = glance(&normal);
     if seen.command {
         commands(&normal, &mut found);
+        for piece in pieces(&normal) {
+            commands(piece, &mut found);
+        }
+    } else if let Some(bare) = unquoted(&normal) {
+        found.push(bare, text);
     }
     if seen.statement {
         statements(&normal, &mut found);
+        for piece in pieces(&normal) {
+            statements(piece, &mut found);
+        }
     }
-    found.truncate(MOST);
-    found
+    found.lines
 }
 
-fn commands(text: &str, found: &mut Vec<String>) {
+/// A long text in pieces that end where a command or a statement may; none of a short one.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = if text.len() > PIECE { text } else { "" };
+    std::iter::from_fn(move || {
+        let ends = |at: &usize| matches!(rest.as_bytes().get(*at), Some(b'\n' | b';' | b'&' | b'|'));
+        let end = (PIECE..rest.len()).find(ends).map_or(rest.len(), |at| at.saturating_add(1));
+        let (piece, behind) = rest.split_at_checked(end).filter(|(piece, _)| !piece.is_empty())?;
+        rest = behind;
+        Some(piece)
+    })
+}
+
+/// The text without quotes around whole words, which a shell takes away: `'kill' -9`, `curl "http://x"`. Data has its
+/// quotes between other signs, and keeps them. `None` if there are none.
+fn unquoted(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let (mut from, mut at) = (0_usize, 0_usize);
+    let bytes = text.as_bytes();
+    while let Some(step) = bytes.get(at..).and_then(|it| it.iter().position(|it| matches!(it, b'\'' | b'"')))
+    {
+        let start = at.saturating_add(step);
+        at = start.saturating_add(1);
+        let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+        if !before.is_none_or(|it| is_apart(*it)) {
+            continue;
+        }
+        let quote = bytes.get(start);
+        let inside = bytes.get(at..).unwrap_or_default();
+        let Some(length) = inside.iter().position(|it| Some(it) == quote) else { continue };
+        let end = at.saturating_add(length);
+        if length == 0 || !bytes.get(end.saturating_add(1)).is_none_or(|it| is_apart(*it)) {
+            continue;
+        }
+        out.push_str(text.get(from..start).unwrap_or_default());
+        out.push_str(text.get(at..end).unwrap_or_default());
+        from = end.saturating_add(1);
+        at = from;
+    }
+    (from > 0).then(|| out + text.get(from..).unwrap_or_default())
+}
+
+/// What parts the words of a command.
+const fn is_apart(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' | b'=')
+}
+
+fn commands(text: &str, found: &mut Found) {
     let around = Surroundings { home: std::env::var("HOME").ok(), ..Surroundings::default() };
     for effect in inspect::shell::effects(text, &around) {
         if let Target::Program(program) = &effect.target {
@@ -49,10 +107,10 @@ fn commands(text: &str, found: &mut Vec<String>) {
                 line.push(' ');
                 line.push_str(word.as_deref().unwrap_or("$UNKNOWN"));
             }
-            push(line, text, found);
+            found.push(line, text);
         }
         if let Some(line) = spelled(&effect) {
-            push(line, text, found);
+            found.push(line, text);
         }
     }
 }
@@ -74,18 +132,18 @@ fn spelled(effect: &Effect) -> Option<String> {
 
 /// The text as a database reads it: comments gone, spaces single; and the schema changes it makes, however they
 /// are put together.
-fn statements(text: &str, found: &mut Vec<String>) {
-    push(uncommented(text), text, found);
+fn statements(text: &str, found: &mut Found) {
+    found.push(uncommented(text), text);
     for effect in inspect::sql::effects(text, Dialect::default()) {
         let Target::Table(table) = &effect.target else { continue };
         let note = effect.note.as_deref().unwrap_or_default().to_ascii_lowercase();
         match effect.kind.as_ref() {
             "sql.schema" if effect.destroys || note.contains("drop") => {
-                push(format!("DROP TABLE {}", table.table), text, found);
+                found.push(format!("DROP TABLE {}", table.table), text);
             }
             "sql.write" if effect.destroys || table.unfiltered => {
-                push(format!("DELETE FROM {}", table.table), text, found);
-                push(format!("TRUNCATE TABLE {}", table.table), text, found);
+                found.push(format!("DELETE FROM {}", table.table), text);
+                found.push(format!("TRUNCATE TABLE {}", table.table), text);
             }
             _ => (),
         }
@@ -121,8 +179,11 @@ fn uncommented(text: &str) -> String {
     if pieces == joined { joined } else { format!("{joined}\n{pieces}") }
 }
 
-fn push(line: String, text: &str, found: &mut Vec<String>) {
-    if line != text && found.len() < MOST && !found.contains(&line) {
-        found.push(line);
+impl Found {
+    /// Adds a spelling that is not the text itself.
+    fn push(&mut self, line: String, text: &str) {
+        if line != text && self.lines.len() < MOST && self.known.insert(line.clone()) {
+            self.lines.push(line);
+        }
     }
 }

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .. import _engine
 from .._later import asyncio as _asyncio
-from .._plain import plain
+from .._plain import begun, plain
 from ..errors import ApprovalDenied, SafetyViolation, violation_of
 from ..gate import Gate
 
 if TYPE_CHECKING:
     from ..client import Portcullis
 
-__all__ = ["Calls", "Decided", "refusal"]
+__all__ = ["Calls", "Decided", "Known", "refusal"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def refusal(violation: SafetyViolation) -> str:
     return f"This call was refused and not carried out ({violation.code}): {violation}"
 
 
-class _Known(Exception):
+class Known(Exception):
     """The call was carried out before; this is what it gave."""
 
     def __init__(self, result: Any) -> None:
@@ -102,11 +102,16 @@ class Calls:
         """The idempotency key of a call: the digest of what it means. None where it has no step to be the same in."""
         if not self.once or step is None or session_id is None:
             return None
+        meant = self.meaning(session_id, step, tool, args)
+        return None if meant is None else f"call-{meant}"
+
+    @staticmethod
+    def meaning(*what: Any) -> str | None:
+        """The digest of what is meant: the same for the same values in any order of keys. None for what is no data."""
         try:
-            text = _engine.canonical([session_id, step, tool, plain(args)])
+            return hashlib.sha256(_engine.canonical(plain(what)).encode()).hexdigest()
         except ValueError:
             return None
-        return "call-" + hashlib.sha256(text.encode()).hexdigest()
 
     def check(
         self,
@@ -116,8 +121,9 @@ class Calls:
         step: str | None = None,
         session_id: str | None = None,
         approval_id: str | None = None,
+        keyed: bool = True,
     ) -> Decided:
-        """Decides one call."""
+        """Decides one call. `keyed=False`: a call that is asked about in advance is not yet the one that is done."""
         tool, session = self.tool(name), session_id or self.session_id
         more: dict[str, Any] = {
             "user": self.user,
@@ -126,7 +132,7 @@ class Calls:
             "environment": self.environment,
             "context": self.context or None,
             "approval_id": approval_id,
-            "idempotency_key": self.key(tool, args, step, session),
+            "idempotency_key": self.key(tool, args, step, session) if keyed else None,
         }
         given = args if isinstance(args, Mapping) or args is None else {"input": args}
         if isinstance(self.gate, Gate):
@@ -134,7 +140,8 @@ class Calls:
         return self.gate.check(self.agent, tool, given, **more)
 
     def agreed(self, name: str, args: Any, *, step: str | None = None, session_id: str | None = None) -> Decided:
-        """The allow of a call, people waited for. Raises a `SafetyViolation` for everything else."""
+        """The allow of a call, people waited for. Raises a `SafetyViolation` for everything else, and `Known` for what
+        was carried out before."""
         decision = self.check(name, args, step=step, session_id=session_id)
         if decision.requires_approval and self.wait_s is not None and decision.approval_id:
             self._wait(decision)
@@ -142,7 +149,7 @@ class Calls:
         if not decision.allowed:
             original: Any = getattr(decision, "original", None)
             if isinstance(original, dict) and original.get("status") == "success":
-                raise _Known(original.get("result"))
+                raise Known(original.get("result"))
             raise violation_of(decision)
         return decision
 
@@ -177,6 +184,11 @@ class Calls:
             text = (str(error) or type(error).__name__).encode("utf-8", "replace").decode()[:4_096]
             self._report(decision, "failed", error=text)
 
+    def cancelled(self, decision: Decided) -> None:
+        """Gives back what an allow holds that nobody will use."""
+        if decision.decision_id is not None:
+            self._report(decision, "cancelled")
+
     def _report(self, decision: Decided, status: str, **how: Any) -> dict[str, Any]:
         if isinstance(self.gate, Gate):
             return self.gate.report(decision, status, **how)  # type: ignore[arg-type]
@@ -194,10 +206,10 @@ class Calls:
         """The whole path of one call. Raises a `SafetyViolation` if it is refused."""
         try:
             decision = self.agreed(name, args, step=step, session_id=session_id)
-        except _Known as known:
+        except Known as known:
             return known.result  # type: ignore[no-any-return]
         try:
-            result = call()
+            result = begun(call())
         except BaseException as error:
             self.failed(decision, error)
             raise
@@ -216,7 +228,7 @@ class Calls:
         aside = _asyncio().to_thread
         try:
             decision = await aside(self.agreed, name, args, step=step, session_id=session_id)
-        except _Known as known:
+        except Known as known:
             return known.result  # type: ignore[no-any-return]
         try:
             result = await call()

@@ -25,6 +25,7 @@ __all__ = ["ClaudeGuard"]
 
 # Allows whose end has not been heard of yet; more than these are not kept.
 _MOST = 1_024
+_UNDECIDED = "the gate could not decide, so nothing is allowed: {}: {}"
 
 
 class ClaudeGuard:
@@ -32,19 +33,24 @@ class ClaudeGuard:
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
-        self._open: dict[str, Decided] = {}
+        # By the SDK's id, which says where a call's end belongs; what the call is, is its meaning.
+        self._open: dict[str, tuple[str | None, Decided]] = {}
 
     async def can_use_tool(
         self, tool_name: str, tool_input: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
         """The SDK's permission callback."""
-        if context.tool_use_id is not None and context.tool_use_id in self._open:
-            # The hook has decided this very call already.
+        decided = self._open.get(context.tool_use_id or "")
+        meaning = self.calls.meaning(tool_name, tool_input)
+        if decided is not None and meaning is not None and decided[0] == meaning:
+            # Ours was the hook that let it pass, and no other hook has changed it since.
             return PermissionResultAllow()
         try:
             await self._agreed(tool_name, tool_input, None, context.tool_use_id)
         except SafetyViolation as violation:
             return PermissionResultDeny(message=refusal(violation))
+        except Exception as error:
+            return PermissionResultDeny(message=_UNDECIDED.format(type(error).__name__, error))
         return PermissionResultAllow()
 
     async def before(self, event: Any, tool_use_id: str | None, context: Any) -> Any:
@@ -56,13 +62,13 @@ class ClaudeGuard:
         except SafetyViolation as violation:
             said.update(permissionDecision="deny", permissionDecisionReason=refusal(violation))
         except Exception as error:
-            why = f"the gate could not decide, so nothing is allowed: {type(error).__name__}: {error}"
+            why = _UNDECIDED.format(type(error).__name__, error)
             said.update(permissionDecision="deny", permissionDecisionReason=why)
         return {"hookSpecificOutput": said}
 
     async def after(self, event: Any, tool_use_id: str | None, context: Any) -> Any:
         """The `PostToolUse` and `PostToolUseFailure` hooks: the end goes on record, and is screened."""
-        decision = self._open.pop(tool_use_id or "", None)
+        _, decision = self._open.pop(tool_use_id or "", (None, None))
         if decision is None:
             return {}
         aside = _asyncio().to_thread
@@ -86,4 +92,4 @@ class ClaudeGuard:
         if call_id is not None:
             while len(self._open) >= _MOST:
                 self._open.pop(next(iter(self._open)))
-            self._open[call_id] = decision
+            self._open[call_id] = (self.calls.meaning(name, args), decision)

@@ -19,7 +19,7 @@ from langgraph.types import Command, interrupt
 
 from .._later import asyncio as _asyncio
 from ..errors import ApprovalRequired, SafetyViolation
-from .calls import Calls, Decided, refusal
+from .calls import Calls, Decided, Known, refusal
 
 __all__ = ["PortcullisMiddleware"]
 
@@ -46,6 +46,8 @@ class PortcullisMiddleware(AgentMiddleware[Any, Any]):
             decision = call.agreed(self.interrupts)
         except SafetyViolation as violation:
             return call.told(refusal(violation))
+        except Known as known:
+            return call.again(known.result)
         try:
             answer = handler(request)
         except BaseException as error:
@@ -68,6 +70,8 @@ class PortcullisMiddleware(AgentMiddleware[Any, Any]):
                 decision = call.interrupted(asked)
         except SafetyViolation as violation:
             return call.told(refusal(violation))
+        except Known as known:
+            return call.again(known.result)
         try:
             answer = await handler(request)
         except BaseException as error:
@@ -108,6 +112,10 @@ class _Call:
     def told(self, text: str) -> ToolMessage:
         return ToolMessage(content=text, name=self.name, tool_call_id=self.id, status="error")
 
+    def again(self, result: Any) -> ToolMessage:
+        """The answer of a call that this step has carried out already, before it was begun anew."""
+        return ToolMessage(content=_text(result), name=self.name, tool_call_id=self.id)
+
     def ended(self, decision: Decided, answer: Answer) -> Answer:
         if not isinstance(answer, ToolMessage):
             self.calls.done(decision, None)
@@ -121,8 +129,11 @@ class _Call:
             return self.told(refusal(violation))
         if shown is answer.content or shown == answer.content:
             return answer
-        content = shown if isinstance(shown, str) else json.dumps(shown)
-        return answer.model_copy(update={"content": content, "artifact": None})
+        return answer.model_copy(update={"content": _text(shown), "artifact": None})
+
+
+def _text(result: Any) -> str:
+    return result if isinstance(result, str) else json.dumps(result)
 
 
 def _thread() -> str | None:
@@ -135,8 +146,10 @@ def _thread() -> str | None:
 
 
 def _step(state: Any) -> str | None:
-    """The turn of the conversation: how many messages the model has said."""
+    """The turn of the conversation: the model's last message, by its id. A graph that is resumed is in the same one;
+    how many messages there are says less, as old ones may have been summed up."""
     messages: Any = state.get("messages") if isinstance(state, dict) else getattr(state, "messages", None)
     if not isinstance(messages, list):
         return None
-    return str(sum(getattr(it, "type", "") == "ai" for it in messages))
+    said = [it for it in messages if getattr(it, "type", "") == "ai"]
+    return (getattr(said[-1], "id", None) if said else None) or str(len(said))

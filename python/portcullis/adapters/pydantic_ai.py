@@ -31,7 +31,9 @@ class GuardedToolset(WrapperToolset[Any]):
 
     async def call_tool(self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: Any) -> Any:
         """Around a tool call."""
-        step, session = str(ctx.run_step), self.calls.session_id or ctx.run_id
+        # Every run counts its steps anew, and a session may have many runs.
+        step = None if ctx.run_id is None else f"{ctx.run_id}/{ctx.run_step}"
+        session = self.calls.session_id or ctx.run_id
         aside = _asyncio().to_thread
         metadata: Any = ctx.tool_call_metadata if ctx.tool_call_approved else None
         approval = metadata.get("approval_id") if isinstance(metadata, dict) else None
@@ -41,12 +43,17 @@ class GuardedToolset(WrapperToolset[Any]):
                 return await self.calls.arun(
                     name, tool_args, lambda: call(name, tool_args, ctx, tool), step=step, session_id=session
                 )
-            decision = await aside(self.calls.check, name, tool_args, approval_id=str(approval))
+            # The question was asked in another run, and is about the call as it was there.
+            step, session = metadata.get("step"), metadata.get("session_id")
+            decision = await aside(
+                self.calls.check, name, tool_args, step=step, session_id=session, approval_id=str(approval)
+            )
             if not decision.allowed:
                 raise SafetyViolation(decision.reason, code=decision.code, rule=decision.rule, decision=decision)
         except ApprovalRequired as asked:
             if self.interrupt_for_approval:
-                raise Deferred({"approval_id": asked.decision.approval_id, "reason": asked.reason}) from None
+                known = {"approval_id": asked.decision.approval_id, "session_id": session, "step": step}
+                raise Deferred({**known, "reason": asked.reason}) from None
             return refusal(asked)
         except SafetyViolation as violation:
             return refusal(violation)

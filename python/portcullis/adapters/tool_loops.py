@@ -3,12 +3,14 @@
     response = client.chat.completions.create(...)          # or client.responses.create, client.messages.create
     for call in guard_tool_calls(response, gate, "support-bot", user="alice"):
         messages.append(call.run(functions))                # the refusal is an answer to the model, too
+        # or, where functions are to be awaited: messages.append(await call.arun(functions))
 
 Reads Chat Completions, Responses and Messages: objects of the SDKs, or dictionaries.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,20 +39,41 @@ class GuardedCall:
 
         What the function raises is answered, too, and reported as a failure.
         """
-        fn = functions if callable(functions) else functions.get(self.name)
         try:
-            if fn is None:
-                raise SafetyViolation(f"there is no function `{self.name}`", code="unknown_tool")
-            if not isinstance(self.args, dict):
-                raise SafetyViolation("the arguments are no JSON object", code="invalid_action")
-            args: dict[str, Any] = self.args
+            fn, args = self._what(functions)
             result = self.calls.run(self.name, args, lambda: fn(**args), step=self.step)
-        except SafetyViolation as violation:
-            self.violation = violation
-            return self.answer(refusal(violation), failed=True)
         except Exception as error:
-            return self.answer(f"{type(error).__name__}: {error}", failed=True)
+            return self._failed(error)
         return self.answer(result)
+
+    async def arun(self, functions: Mapping[str, Callable[..., Any]] | Callable[..., Any]) -> dict[str, Any]:
+        """The same for functions to await; the gate is asked in a thread."""
+        try:
+            fn, args = self._what(functions)
+
+            async def call() -> Any:
+                given = fn(**args)
+                return await given if inspect.isawaitable(given) else given
+
+            result = await self.calls.arun(self.name, args, call, step=self.step)
+        except Exception as error:
+            return self._failed(error)
+        return self.answer(result)
+
+    def _what(self, functions: Mapping[str, Callable[..., Any]] | Callable[..., Any]) -> tuple[Any, dict[str, Any]]:
+        fn = functions if callable(functions) else functions.get(self.name)
+        if fn is None:
+            raise SafetyViolation(f"there is no function `{self.name}`", code="unknown_tool")
+        if not isinstance(self.args, dict):
+            raise SafetyViolation("the arguments are no JSON object", code="invalid_action")
+        args: dict[str, Any] = self.args
+        return fn, args
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        if isinstance(error, SafetyViolation):
+            self.violation = error
+            return self.answer(refusal(error), failed=True)
+        return self.answer(f"{type(error).__name__}: {error}", failed=True)
 
     def answer(self, result: Any, failed: bool = False) -> dict[str, Any]:
         """The message that gives `result` to the model."""
@@ -71,9 +94,7 @@ def guard_tool_calls(response: Any, gate: Any, agent: str | None = None, **how: 
     """
     calls = gate if isinstance(gate, Calls) else Calls(gate, agent or "", **how)
     data = _data(response)
-    step = data.get("id")
-    found = [GuardedCall(kind, id, name, args, calls, step) for kind, id, name, args in _calls(data)]
-    return found
+    return [GuardedCall(kind, id, name, args, calls, data.get("id")) for kind, id, name, args in _calls(data)]
 
 
 def _data(response: Any) -> dict[str, Any]:

@@ -10,7 +10,9 @@ use crate::glance::glance;
 static COMMANDS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?i-u)\b(?:rm|find|dd|mkfs|mke2fs|shred|unlink|rmdir|wipefs|fdisk|parted|truncate|chmod|chown|git|eval|exec|source",
-        r"|python|python3|perl|ruby|node|php|xargs|mv|del|format|kubectl|docker|terraform|rsync|[a-z]{0,4}sh)\b",
+        r"|python|python3|perl|ruby|node|php|xargs|mv|del|format|kubectl|docker|terraform|rsync",
+        r"|boot|dev|etc|bfs|bun|chattr|chgrp|deno|erase|gchmod|gchown|gfind|gmv|grm|pypy3?|rd|rename|rimraf|setfacl|srm|wipe|zip",
+        r"|elixir|groovy|guile|ipython|jruby|julia|lua|luajit|nodejs|osascript|racket|removesync|rmdirsync|rmsync|rmtree|rscript|shutil|tsx|[a-z]{0,4}sh)\b",
         r"|[$`\\]|>[ \t]*/",
     ))
     .unwrap()

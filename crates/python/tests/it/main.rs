@@ -7,6 +7,9 @@
 #[path = "../../src/glance.rs"]
 mod glance;
 mod glances;
+#[path = "../../src/meaning.rs"]
+mod meaning;
+mod meanings;
 #[path = "../../src/needed.rs"]
 mod needed;
 #[path = "../../src/sieve.rs"]
