@@ -33,14 +33,18 @@ pub fn takes(policy: &Policy, draft: &Draft) -> Option<i64> {
     let tool = policy.tool_of(&draft.agent, &draft.tool)?;
     let ms = match (tool.endpoint.as_deref(), tool.hand.as_deref()) {
         (Some(endpoint), _) => endpoint.timeout_ms,
-        (None, Some(hand)) if hand.runs() => {
-            let bound = policy.bounds(&draft.agent, &draft.tool).timeout_ms;
-            bound.unwrap_or(RUN_MS).saturating_add(TURN_MS)
-        }
+        (None, Some(hand)) if hand.runs() => return Some(takes_as_run(policy, draft)),
         (None, Some(hand)) => hand.timeout_ms.saturating_add(TURN_MS),
         (None, None) => return None,
     };
     i64::try_from(ms).ok()?.saturating_mul(1_000).checked_add(SLACK)
+}
+
+/// The same for a program that the gate runs, whatever the policy says its tool is.
+pub fn takes_as_run(policy: &Policy, draft: &Draft) -> i64 {
+    let bound = policy.bounds(&draft.agent, &draft.tool).timeout_ms.unwrap_or(RUN_MS);
+    let ms = i64::try_from(bound.saturating_add(TURN_MS)).unwrap_or(i64::MAX);
+    ms.saturating_mul(1_000).saturating_add(SLACK)
 }
 
 /// The same for a call that goes to an MCP server; `own`: to the gate's own tools as one.

@@ -1,4 +1,5 @@
-//! A gate that is killed while an MCP server has a call: nobody knows what became of it, and nothing pretends to.
+//! A gate that is killed while an MCP server has a call, or its program runs: nobody knows what became of it, and nothing
+//! pretends to.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -52,7 +53,7 @@ fn looked_after(store: &Path, seconds: i64, of: Index) -> Option<Settled> {
     let reading = Reading::open(store.to_owned()).unwrap();
     let running = runtime.spawn(Lost { desk, reading }.run());
     let start = Instant::now();
-    let patience = if seconds > 60 { Duration::from_secs(30) } else { Duration::from_secs(3) };
+    let patience = if seconds > 300 { Duration::from_secs(30) } else { Duration::from_secs(3) };
     while end(store, of).is_none() && start.elapsed() < patience {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -61,10 +62,10 @@ fn looked_after(store: &Path, seconds: i64, of: Index) -> Option<Settled> {
     end(store, of)
 }
 
-/// It is listed as one whose end nobody knows, once that would be known: after five minutes, and not before.
-fn is_listed(store: &Path, tool: &str) {
+/// It is listed as one whose end nobody knows, once that would be known, and not before.
+fn is_listed(store: &Path, tool: &str, seconds: i64) {
     let (of, decided) = allowed(store, tool);
-    assert_eq!(decided.until.map(|until| until - decided.t), Some(300_000_000));
+    assert_eq!(decided.until.map(|until| until - decided.t), Some(seconds * 1_000_000));
     assert!(end(store, of).is_none());
     assert!(looked_after(store, 10, of).is_none(), "it may still be under way");
     let settled = looked_after(store, 400, of).expect("it is listed nowhere");
@@ -79,7 +80,7 @@ fn a_call_of_an_mcp_server_that_was_under_way_is_unknown() {
     // SIGKILL: the server has the request, and the gate says nothing more.
     rig.gate.kill().unwrap();
     rig.gate.wait().unwrap();
-    is_listed(&rig.store(), "pay");
+    is_listed(&rig.store(), "pay", 300);
 }
 
 /// An MCP server that leaves a mark when it is called, and then says nothing more.
@@ -129,6 +130,35 @@ fn so_is_one_that_came_over_http() {
     }
     serving.0.kill().unwrap();
     serving.0.wait().unwrap();
-    is_listed(&desk.store(), "pay");
+    is_listed(&desk.store(), "pay", 300);
     assert_eq!(std::fs::read_to_string(mark).unwrap(), "called\n");
+}
+
+#[test]
+fn so_is_a_program_that_ran_on_the_command_line() {
+    let desk = Desk::new();
+    let require = if rustix::process::geteuid().is_root() {
+        "all"
+    } else {
+        "[files.read, files.write, network, privileges, time]"
+    };
+    let tools =
+        format!("shell.run: {{args: {{command: shell}}, sandbox: {{timeout: 40s, require: {require}}}}}");
+    let policy = format!(
+        "version: 1\ntools:\n  {tools}\nagents:\n  bot: {{rules: [{{name: may, allow: shell.run}}]}}\n"
+    );
+    desk.write("policy.yaml", &policy);
+    let args = ["run", "--policy", "policy.yaml", "--agent", "bot", "--", "sh", "-c", "echo begun; sleep 30"];
+    let mut running = desk.start(&args);
+    let start = Instant::now();
+    while !desk.store().exists()
+        || !records(&desk.store()).iter().any(|(_, it)| matches!(it, Record::Decided(_)))
+    {
+        assert!(start.elapsed() < Duration::from_secs(30), "it was not decided");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.0.kill().unwrap();
+    running.0.wait().unwrap();
+    // Its time, that of starting and clearing away, and that of recording its end.
+    is_listed(&desk.store(), "shell.run", 40 + 20 + 5);
 }
