@@ -44,7 +44,8 @@ e2e: rust ## The real MCP client and server, through the gate.
 python: rust ## Builds the Python wheel, installs it into clean environments and runs its tests, adapters included.
 	python/tests/run
 
-bench: build ## Prints each figure of the README with its peer, measured in the same run.
+bench: build ## Installs the peers without root and prints each figure of the README beside them, measured in the same run.
+	bench/install
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml -- all
 	python/tests/bench
 

@@ -23,8 +23,10 @@ pub fn serve(file: &str) {
                 ([(CONTENT_TYPE, "application/json")], body)
             }
         };
-        let app =
-            Router::new().route("/v1/check", post(answer.clone())).route("/v1/check/batch", post(answer));
+        let app = Router::new()
+            .route("/v1/check", post(answer.clone()))
+            .route("/v1/check/batch", post(answer.clone()))
+            .route("/v1/chat/completions", post(answer));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port can be had");
         println!("echo is ready at http://{}", listener.local_addr().expect("a bound socket has an address"));
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));

@@ -139,11 +139,14 @@ impl Connection {
     }
 }
 
-/// Where the body of an answer begins and ends, once its head is there.
+/// Where the body of an answer begins and ends, once its head is there; of one in chunks, once all of it is.
 fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
     let head = bytes.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&bytes[..head]);
     assert!(text.starts_with("HTTP/1.1 200 "), "the answer is not 200: {}", String::from_utf8_lossy(bytes));
+    if text.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked\r\n") {
+        return bytes.ends_with(b"\r\n0\r\n\r\n").then_some((head, bytes.len()));
+    }
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?

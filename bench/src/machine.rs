@@ -32,7 +32,7 @@ pub fn look() -> Machine {
         ("date", said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])),
         ("others", others()),
         ("files", crate::disk::folder().display().to_string()),
-        ("peers", "cel 0.15, cedar-policy 4.14, axum 0.8; allocator mimalloc throughout".to_owned()),
+        ("peers", "cel 0.15, cedar-policy 4.14, axum 0.8; bench/peers has the others; allocator mimalloc throughout".to_owned()),
     ])
 }
 

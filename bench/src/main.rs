@@ -15,6 +15,7 @@ mod machine;
 mod mcp;
 mod mcp_http;
 mod memory;
+mod peers;
 mod policies;
 mod portcullis;
 mod proxy;
@@ -46,11 +47,15 @@ const PARTS: [Part; 12] = [
     (
         "tools",
         tools::measure,
-        "what the gate adds to a tool call that it carries out, against the tool itself",
+        "what the gate adds to a tool call that it carries out, against the tool itself, nginx and Portkey",
     ),
-    ("mcp-http", mcp_http::measure, "what the gate adds to an MCP tool call over HTTP"),
+    ("mcp-http", mcp_http::measure, "what the gate adds to an MCP tool call over HTTP, against ContextForge"),
     ("start", start::measure, "start over 1,000,000 records"),
-    ("sandbox", sandbox::measure, "start of a program in the sandbox, against a plain one and bubblewrap"),
+    (
+        "sandbox",
+        sandbox::measure,
+        "start of a program in the sandbox, against a plain one, bubblewrap, codex and srt",
+    ),
     ("proxy", proxy::measure, "what the proxy of a run adds to a request"),
     ("memory", memory::measure, "memory idle and after 1,000,000 decisions over 10,000 agents"),
 ];
@@ -125,5 +130,10 @@ fn help() {
     println!(
         "or what PORTCULLIS_BIN names. Files are kept in BENCH_FOLDER, or beside the built bench in bench-data;"
     );
-    println!("on a folder in memory (/dev/shm) they show what is left without the disk.");
+    println!(
+        "on a folder in memory (/dev/shm) they show what is left without the disk. The peers of tools, mcp-http and"
+    );
+    println!(
+        "sandbox that are no crates are those that bench/install has installed; what is not there is said."
+    );
 }

@@ -1,4 +1,5 @@
-//! What the gate adds to an MCP tool call over HTTP: a trivial server, called through `/mcp` and directly.
+//! What the gate adds to an MCP tool call over HTTP: a trivial server, called through `/mcp` and directly, and through
+//! the gateway `mcp-contextforge-gateway` where it is installed.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -16,6 +17,7 @@ use axum::serve::ListenerExt as _;
 use crate::Effort;
 use crate::disk::{Scratch, syncs};
 use crate::mcp::{POLICY, answered};
+use crate::peers::Peer;
 use crate::portcullis::{Server, key, ready_line};
 use crate::report::Section;
 use crate::rounds::{Contender, Result, Round, alternate};
@@ -66,15 +68,16 @@ impl Drop for Echo {
 struct Client {
     stream: BufReader<TcpStream>,
     heads: String,
+    tool: &'static str,
     id: u64,
     body: Vec<u8>,
 }
 
 impl Client {
-    fn start(address: &str, heads: String) -> Self {
+    fn start(address: &str, heads: String, tool: &'static str) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("a socket can be set");
-        let mut client = Self { stream: BufReader::new(stream), heads, id: 0, body: Vec::new() };
+        let mut client = Self { stream: BufReader::new(stream), heads, tool, id: 0, body: Vec::new() };
         let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}"#;
         if let Some(session) = client.ask("initialize", hello) {
             client
@@ -84,7 +87,7 @@ impl Client {
         client.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         client.ask("tools/list", "{}");
         let list = String::from_utf8_lossy(&client.body);
-        assert!(list.contains("\"echo\""), "the tool is not listed: {list}");
+        assert!(list.contains(&format!("\"{tool}\"")), "the tool is not listed: {list}");
         client
     }
 
@@ -126,9 +129,11 @@ impl Client {
 
     /// Calls in a row.
     fn round(&mut self, calls: usize) -> Round {
+        let params =
+            format!(r#"{{"name":"{}","arguments":{{"text":"hello gate","amount":150}}}}"#, self.tool);
         let samples = (0..calls).map(|_| {
             let start = Instant::now();
-            self.ask("tools/call", r#"{"name":"echo","arguments":{"text":"hello gate","amount":150}}"#);
+            self.ask("tools/call", &params);
             let taken = start.elapsed().as_nanos() as f64;
             let answer = String::from_utf8_lossy(&self.body);
             assert!(answer.contains("hello gate"), "the call was refused: {answer}");
@@ -138,7 +143,28 @@ impl Client {
     }
 }
 
-/// Through the gate and directly.
+/// What the peer calls the tool: its server's name is before it.
+const PEER_TOOL: &str = "bench-echo";
+
+/// The peer with the server behind it, and the headers its clients send.
+fn contextforge(scratch: &Scratch, server: &str) -> std::result::Result<(Peer, String), String> {
+    let (peer, token) = Peer::contextforge(scratch)?;
+    let heads = format!("Authorization: Bearer {token}\r\n");
+    let body = format!(r#"{{"name":"bench","url":"http://{server}/mcp","transport":"STREAMABLEHTTP"}}"#);
+    let mut stream = TcpStream::connect(&peer.address).map_err(|why| format!("{why}: no peer"))?;
+    let head = format!(
+        "POST /gateways HTTP/1.1\r\nHost: localhost\r\n{heads}Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = String::new();
+    let asked = stream.write_all(head.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+    match asked {
+        Ok(_) if answer.starts_with("HTTP/1.1 20") => Ok((peer, heads)),
+        _ => Err("mcp-contextforge-gateway does not take the server: no peer".to_owned()),
+    }
+}
+
+/// Through the gate, directly, and through the peer.
 pub fn measure(effort: &Effort) -> Vec<Section> {
     let scratch = Scratch::new("mcp-http");
     let policy = scratch.write("policy.yaml", POLICY);
@@ -150,19 +176,23 @@ pub fn measure(effort: &Effort) -> Vec<Section> {
     let key = key(&store, "agent");
     let gate = Server::start_with(&policy, &store, &["--mcp", &servers.display().to_string()]);
     let heads = format!("Authorization: Bearer {key}\r\nPortcullis-Agent: bench\r\n");
-    let mut gated = Client::start(&gate.address, heads);
-    let mut direct = Client::start(&echo.address, String::new());
+    let mut gated = Client::start(&gate.address, heads, "echo");
+    let mut direct = Client::start(&echo.address, String::new(), "echo");
     let calls = (effort.seconds * 50.0) as usize;
-    let results = alternate(
-        effort.rounds * 10,
-        vec![
-            Contender::new("through /mcp", || gated.round(calls)),
-            Contender::new("the server called directly", || direct.round(calls)),
-            Contender::new("4 KiB and fdatasync", || syncs(&scratch, calls)),
-        ],
-    );
-    let [through, direct, floor] = results.as_slice() else { return Vec::new() };
-    let notes = vec![
+    let peer = contextforge(&scratch, &echo.address);
+    let mut other =
+        peer.as_ref().ok().map(|(peer, heads)| Client::start(&peer.address, heads.clone(), PEER_TOOL));
+    let mut contenders = vec![
+        Contender::new("through /mcp", || gated.round(calls)),
+        Contender::new("the server called directly", || direct.round(calls)),
+        Contender::new("4 KiB and fdatasync", || syncs(&scratch, calls)),
+    ];
+    if let Some(other) = &mut other {
+        contenders.push(Contender::new("through mcp-contextforge-gateway", || other.round(calls.min(20))));
+    }
+    let results = alternate(effort.rounds * 10, contenders);
+    let [through, direct, floor, peers @ ..] = results.as_slice() else { return Vec::new() };
+    let mut notes = vec![
         format!(
             "added p50 {:.0} us, added p99 {:.0} us",
             through.beyond(&[direct]) / 1e3,
@@ -170,6 +200,15 @@ pub fn measure(effort: &Effort) -> Vec<Section> {
         ),
         format!("added p50 beyond one fdatasync: {:.0} us", through.beyond(&[direct, floor]) / 1e3),
     ];
+    match (peers, &peer) {
+        ([peer, ..], _) => notes.push(format!(
+            "the gate adds {:.3} times what mcp-contextforge-gateway adds (p50 {:.1} ms)",
+            through.beyond(&[direct]) / peer.beyond(&[direct]),
+            peer.beyond(&[direct]) / 1e6
+        )),
+        (_, Err(why)) => notes.push(why.clone()),
+        _ => (),
+    }
     vec![Section {
         title: "MCP over HTTP: tools/call".to_owned(),
         method: "one client on one connection, one call at a time, the server behind a URL; every call is decided, \

@@ -55,14 +55,18 @@ impl Gate {
 
     /// Decides many in one commit. Those that are no actions are answered in their place.
     pub async fn check_all(&self, drafts: Vec<Draft>) -> Result<Vec<Result<Receipt, Malformed>>, Halt> {
-        let mut considered = Vec::with_capacity(drafts.len());
+        let (mut verdicts, mut odd) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
         for draft in drafts {
-            considered.push(self.consider(draft).await);
+            match self.consider(draft).await {
+                Ok(verdict) => {
+                    verdicts.push(verdict);
+                    odd.push(None);
+                }
+                Err(malformed) => odd.push(Some(malformed)),
+            }
             // A large batch does not hold up those who ask for one thing.
             tokio::task::coop::consume_budget().await;
         }
-        let odd: Vec<Option<Malformed>> = considered.iter().map(|it| it.as_ref().err().cloned()).collect();
-        let verdicts = considered.into_iter().filter_map(Result::ok).collect();
         let mut admissions = self.desk.decide_all(verdicts).await?.into_iter().map(Receipt::from);
         let answers = odd.into_iter().map(|odd| match odd {
             Some(malformed) => Some(Err(malformed)),

@@ -95,15 +95,24 @@ pub enum Unreadable {
 
 /// Reads a body. Nesting is bounded before anything is built.
 pub fn read<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, Unreadable> {
-    if is_too_deep(bytes) {
-        return Err(Unreadable::Syntax(format!(
-            "the body is nested more than {DEEPEST} deep; send a flatter one"
-        )));
-    }
+    bound_depth(bytes).map_err(Unreadable::Syntax)?;
+    read_parts(bytes)
+}
+
+/// Reads a body whose parts stay text until each is read with a bound of its own: nothing is built of them here, and
+/// passing over them takes no stack.
+pub(crate) fn read_parts<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, Unreadable> {
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Unreadable::Shape(error.to_string()),
         _ => Unreadable::Syntax(format!("the body is not JSON: {error}")),
     })
+}
+
+fn bound_depth(bytes: &[u8]) -> Result<(), String> {
+    if is_too_deep(bytes) {
+        return Err(format!("the body is nested more than {DEEPEST} deep; send a flatter one"));
+    }
+    Ok(())
 }
 
 /// True if lists and objects are nested deeper than [`DEEPEST`]. A count of brackets settles most bodies.

@@ -12,7 +12,7 @@ mod value;
 
 use verdict::{Effect, Target};
 
-use crate::Surroundings;
+use crate::{Surroundings, place};
 
 pub use parse::LONGEST;
 
@@ -89,6 +89,9 @@ impl Findings<'_> {
 
     fn push(&mut self, effect: Effect) {
         const MOST: usize = 256;
+        if let Some(secret) = place::secret(&effect) {
+            self.push(secret);
+        }
         if self.found.len() >= MOST {
             self.unknown("does more than can be listed");
         } else if !self.found.contains(&effect) {

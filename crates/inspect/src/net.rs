@@ -9,7 +9,7 @@ mod authority;
 mod name;
 mod scheme;
 
-use verdict::HostTarget;
+use verdict::{Effect, HostTarget, Target};
 
 /// The longest URL that is read, in bytes.
 pub const LONGEST: usize = 64 * 1024;
@@ -35,6 +35,16 @@ pub fn target(text: &str) -> Result<HostTarget, String> {
         Some(Reached::File(_)) => Err("it leads to a file, not to a host".to_owned()),
         Some(Reached::Inline) => Err("it leads to no host".to_owned()),
         None => Err("it names no host".to_owned()),
+    }
+}
+
+/// Talking to this host, with what is odd about its spelling: letters that look like others.
+pub(crate) fn connect(host: HostTarget) -> Effect {
+    let odd = host.odd.clone();
+    let effect = Effect::new("net.connect", Target::Host(host));
+    match odd {
+        Some(odd) => effect.noting(odd),
+        None => effect,
     }
 }
 

@@ -179,7 +179,7 @@ pub fn connections(text: &str, around: &Surroundings) -> Vec<Effect> {
         Ok(reached) => reached
             .into_iter()
             .flat_map(|it| match it {
-                net::Reached::Host(host) => vec![Effect::new("net.connect", Target::Host(host))],
+                net::Reached::Host(host) => vec![net::connect(host)],
                 net::Reached::File(path) => {
                     let mut effects = files("fs.read", &path, around);
                     let nowhere = Effect::new("net.connect", Target::Unknown);

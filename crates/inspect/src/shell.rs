@@ -21,6 +21,7 @@ mod find;
 mod foreign;
 mod git;
 mod git_reach;
+mod handed;
 mod http;
 mod http_options;
 mod judge;
@@ -54,7 +55,7 @@ mod wrappers;
 use verdict::{Effect, Target};
 
 use crate::Surroundings;
-use field::{Feed, PIECE, UNKNOWN};
+use field::{Feed, Field, PIECE, UNKNOWN};
 use walk::Walk;
 
 /// The longest script that is read: what Linux takes as one argument. Longer ones are unknown.
@@ -89,6 +90,23 @@ pub fn effects(script: &str, around: &Surroundings) -> Vec<Effect> {
             walk.effect(effect);
         }
     }
+    walk.out
+}
+
+/// What a program would do that is started without a shell. A word that is not known is absent.
+pub(crate) fn program(name: &str, words: &[Option<String>], around: &Surroundings) -> Vec<Effect> {
+    let mut walk = Walk::new(around);
+    let size: usize = words.iter().flatten().map(String::len).sum();
+    if size > LONGEST || name.contains([UNKNOWN, PIECE]) {
+        walk.unknown_exec("longer than any command line");
+        return walk.out;
+    }
+    let word = |it: &Option<String>| match it {
+        Some(text) if !text.contains([UNKNOWN, PIECE]) => Field::new(text.as_str()),
+        _ => Field::unknown(),
+    };
+    let fields: Vec<Field> = std::iter::once(Field::new(name)).chain(words.iter().map(word)).collect();
+    walk.program(&fields, Feed::Nothing);
     walk.out
 }
 

@@ -31,6 +31,8 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use verdict::{Effect, TableTarget, Target};
 
+use crate::place;
+
 /// The longest text that is parsed, in bytes; of a longer one, only the leading words are read.
 pub const LONGEST: usize = 128 * 1024;
 /// How many different effects are listed before the rest is unknown.
@@ -253,7 +255,15 @@ impl Batch {
         }
     }
 
+    /// What a command line does that the server runs.
+    fn runs(&mut self, line: Option<&str>) {
+        place::program(line).into_iter().for_each(|effect| self.push(effect));
+    }
+
     fn push(&mut self, effect: Effect) {
+        if let Some(secret) = place::secret(&effect) {
+            self.push(secret);
+        }
         self.changes |= effect.kind != "sql.read";
         if self.is_full || self.found.contains(&effect) {
             return;

@@ -328,6 +328,10 @@ fn is_plain(text: &str) -> bool {
 
 /// User input, escaped and short enough to be read in a message.
 pub fn short(text: &str) -> String {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\'' | b'\\');
+    if text.len() <= 60 && text.bytes().all(plain) {
+        return text.to_owned();
+    }
     let cut: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() { format!("{cut}…") } else { cut }
 }

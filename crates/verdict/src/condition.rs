@@ -28,7 +28,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use crate::json::{Json, Map};
 use compile::{Compiler, conjuncts};
@@ -47,9 +47,13 @@ struct Compiled {
     places: Vec<Range<usize>>,
 }
 
-/// What conditions read, each path once.
+/// The conditions of one policy, each text once, and what they read, each path once: agents are many and are mostly
+/// given the same rules, and what all use stays near.
 #[derive(Debug, Default)]
-pub(crate) struct Paths(HashSet<Arc<Path>>);
+pub(crate) struct Shared {
+    conditions: HashMap<String, Condition>,
+    paths: HashSet<Arc<Path>>,
+}
 
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,12 +133,18 @@ impl Condition {
         Ok(Self(Arc::new(Compiled { source: source.to_owned(), tree, places })))
     }
 
-    /// Shares what it reads with the conditions that were told the same `paths` before.
-    pub(crate) fn share(&mut self, paths: &mut Paths) {
+    /// Becomes the condition of the same text that `shared` was told of before, or else shares what it reads. All of
+    /// them have the same roots.
+    pub(crate) fn share(&mut self, shared: &mut Shared) {
+        if let Some(same) = shared.conditions.get(self.source()) {
+            *self = same.clone();
+            return;
+        }
         // One that is cloned is shared as a whole.
         if let Some(compiled) = Arc::get_mut(&mut self.0) {
-            compiled.tree.share(&mut paths.0);
+            compiled.tree.share(&mut shared.paths);
         }
+        shared.conditions.insert(self.source().to_owned(), self.clone());
     }
 
     /// The expression as it was written.
@@ -196,5 +206,27 @@ impl Condition {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Condition, Shared};
+    use std::sync::Arc;
+
+    fn of(source: &str) -> Condition {
+        Condition::compile(source, &["args", "user"]).expect("it is an expression")
+    }
+
+    #[test]
+    fn conditions_of_the_same_text_are_one_and_others_are_not() {
+        let mut shared = Shared::default();
+        let mut all = ["args.n <= 200", "args.n <= 201", "args.n <= 200", "args.n  <= 200"].map(of);
+        all.iter_mut().for_each(|condition| condition.share(&mut shared));
+        let [first, other, same, spaced] = &all;
+        assert!(Arc::ptr_eq(&first.0, &same.0));
+        assert!(!Arc::ptr_eq(&first.0, &other.0) && !Arc::ptr_eq(&first.0, &spaced.0));
+        let sources: Vec<&str> = all.iter().map(Condition::source).collect();
+        assert_eq!(sources, ["args.n <= 200", "args.n <= 201", "args.n <= 200", "args.n  <= 200"]);
     }
 }

@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::boundary::{Boundaries, Hazards};
-use crate::condition::{Condition, Paths};
+use crate::condition::{Condition, Shared};
 use crate::effect::Effect;
 use crate::endpoint::{Endpoint, Strain};
 use crate::limit::Limit;
@@ -313,9 +313,11 @@ impl Policy {
                 }
             }
         }
-        let mut paths = Paths::default();
-        let rules = parts.agents.iter_mut().flat_map(|agent| &mut agent.rules);
-        rules.filter_map(|rule| rule.when.as_mut()).for_each(|condition| condition.share(&mut paths));
+        let (mut shared, mut names) = (Shared::default(), HashSet::new());
+        for rule in parts.agents.iter_mut().flat_map(|agent| &mut agent.rules) {
+            rule.name = Arc::clone(names.get_or_insert_with(&rule.name, Arc::clone));
+            rule.when.iter_mut().for_each(|condition| condition.share(&mut shared));
+        }
         let agents = parts
             .agents
             .into_iter()

@@ -162,7 +162,11 @@ fn blind(text: &str) -> Hit {
 fn step<R>(place: &mut String, key: &str, within: impl FnOnce(&mut String) -> R) -> R {
     let before = place.len();
     place.push('/');
-    place.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    if key.contains(['~', '/']) {
+        place.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    } else {
+        place.push_str(key);
+    }
     let result = within(place);
     place.truncate(before);
     result

@@ -42,7 +42,7 @@ pub(super) async fn many(call: Call) -> Result<Reply, Problem> {
     let start = Instant::now();
     super::query::Query::read(&call.query, &[])?;
     let BatchRequest { checks } =
-        wire::read(&call.body).map_err(|why| Problem::unreadable("invalid_request", why))?;
+        wire::read_parts(&call.body).map_err(|why| Problem::unreadable("invalid_request", why))?;
     if checks.is_empty() || checks.len() > MOST {
         let detail = format!("`checks` has {} items; it must have 1 to {MOST}", checks.len());
         return Err(Problem::unreadable("invalid_request", wire::Unreadable::Shape(detail)));

@@ -159,6 +159,7 @@ pub struct BatchItem(Box<RawValue>);
 impl BatchItem {
     /// The check, or what is wrong with it.
     pub fn read(&self) -> Result<CheckRequest, String> {
+        super::bound_depth(self.0.get().as_bytes())?;
         serde_json::from_str(self.0.get()).map_err(|error| error.to_string())
     }
 }

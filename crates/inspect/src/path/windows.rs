@@ -150,7 +150,7 @@ impl Place {
         match (self.root.is_empty(), self.below.is_empty()) {
             (true, true) => ".".to_owned(),
             (true, false) => self.below,
-            (false, true) if self.root.ends_with(':') => self.root + "/",
+            (false, true) if self.root.ends_with(':') && !self.root.starts_with('/') => self.root + "/",
             (false, true) => self.root,
             (false, false) => format!("{}/{}", self.root, self.below),
         }

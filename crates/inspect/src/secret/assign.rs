@@ -10,6 +10,8 @@ pub(super) mod worth;
 
 use std::ops::Range;
 
+use super::judge::makeup;
+
 /// Words that secrets go by.
 pub const WORDS: [&str; 28] = [
     "secret",
@@ -114,6 +116,9 @@ pub fn read(text: &str, at: usize) -> Option<Pair> {
     let join = join(&mut cursor, text, &key, (opened, closed, gap > 0))?;
     cursor.skip(40, |byte| is_gap(byte) || join != Join::Space && matches!(byte, b'\r' | b'\n'));
     prefixes(&mut cursor);
+    if join == Join::Tag {
+        in_braces(&mut cursor);
+    }
     let (value, quoted) = value(&mut cursor)?;
     // `password: str = "..."`: what stood there was its type.
     if !quoted && join == Join::Sign {
@@ -177,8 +182,12 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
     for word in ["is ", "is: ", "= ", "value ", "value: ", "was "] {
         if cursor.bytes.get(cursor.at..)?.starts_with(word.as_bytes()) {
             cursor.at += word.len();
-            return matches!(cursor.peek(0), b'"' | b'\'' | b'`').then_some(Join::Space);
+            let is_told = matches!(cursor.peek(0), b'"' | b'\'' | b'`') || is_said(cursor, text, key);
+            return is_told.then_some(Join::Space);
         }
+    }
+    if is_said(cursor, text, key) {
+        return Some(Join::Space);
     }
     if let Some(join) = described(cursor, text) {
         return Some(join);
@@ -193,6 +202,43 @@ fn join(cursor: &mut Cursor<'_>, text: &str, key: &Range<usize>, around: (u8, bo
         || line.contains("#define")
         || line.trim().is_empty();
     spoken.then_some(Join::Space)
+}
+
+/// What is somebody's own, where a sentence says `key`.
+const OWNED: [&str; 9] =
+    ["api", "access", "secret", "private", "auth", "license", "encryption", "signing", "account"];
+
+/// `api key 7480f36b...`: what follows the words is too long and too random to be another word.
+fn is_said(cursor: &Cursor<'_>, text: &str, key: &Range<usize>) -> bool {
+    let rest = cursor.bytes.get(cursor.at..).unwrap_or_default();
+    let is_token = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let token = rest.get(..rest.iter().take(129).take_while(is_token).count()).unwrap_or_default();
+    let ends =
+        rest.get(token.len()).is_none_or(|byte| byte.is_ascii_whitespace() || b",;.'\"`)<".contains(byte));
+    if token.len() < 20 || token.len() > 128 || !ends {
+        return false;
+    }
+    let made = makeup(token);
+    let word = text.get(key.clone()).unwrap_or_default();
+    let before = text.get(key.start.saturating_sub(16)..key.start).unwrap_or_default().trim_end();
+    let owner = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let is_owned = !word.eq_ignore_ascii_case("key") || OWNED.iter().any(|it| owner.eq_ignore_ascii_case(it));
+    is_owned && made.digits >= 3 && made.is_random()
+}
+
+/// `<secret>{AQAAABAAA x7f...}</secret>`: the last word between braces.
+fn in_braces(cursor: &mut Cursor<'_>) {
+    let rest = cursor.bytes.get(cursor.at..).unwrap_or_default();
+    if cursor.peek(0) != b'{' || cursor.peek(1) == b'{' {
+        return;
+    }
+    let Some(end) = rest.iter().take(VALUE).position(|byte| matches!(byte, b'}' | b'\n' | b'<')) else {
+        return;
+    };
+    if rest.get(end) == Some(&b'}') {
+        let inner = rest.get(..end).unwrap_or_default();
+        cursor.at += inner.iter().rposition(|byte| matches!(byte, b' ' | b'{')).map_or(0, |at| at + 1);
+    }
 }
 
 /// `password for user "x" is "y"`, `use this password:` with the value on a line of its own, and

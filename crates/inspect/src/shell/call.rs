@@ -105,6 +105,7 @@ impl Walk<'_> {
             if is_special { under(name, rest) } else { found.map_or(Some(Words::Any), |it| it.words) };
         if let Some(words) = under {
             self.unsaid(rest, &said, words);
+            self.handed(rest, &said, (is_special || found.is_some(), &feed));
         } else if COPIES.contains(&name) {
             let options: Vec<Field> = rest.iter().filter(|it| it.text.starts_with('-')).cloned().collect();
             self.unsaid(&options, &said, Words::Any);

@@ -127,6 +127,11 @@ const NAMES: &[&str] = &[
     "COR_PROFILER",
     "CORECLR_PROFILER",
     "GTK_PATH",
+    "PERL5DB",
+    "GROFF_BIN_PATH",
+    "AUTOM4TE",
+    "FACTERLIB",
+    "PUPPETLIB",
     "VIMINIT",
     "EXINIT",
     "EMACSLOADPATH",
@@ -167,8 +172,11 @@ const PREFIXES: &[&str] = &[
     "COMPOSER_",
     "BUNDLE_",
 ];
-const SUFFIXES: &[&str] =
-    &["_PAGER", "_EDITOR", "_BASE_URL", "_API_BASE", "_ENDPOINT", "_ENDPOINT_URL", "_PROXY", "_WRAPPER"];
+const SUFFIXES: &[&str] = &["_BASE_URL", "_API_BASE", "_ENDPOINT", "_ENDPOINT_URL", "_PROXY"];
+
+/// How those end whose value is a command: `RESTIC_PASSWORD_COMMAND`, `BORG_RSH`, `CRASHPAGER`.
+const COMMAND_SUFFIXES: &[&str] =
+    &["PAGER", "EDITOR", "_COMMAND", "PASSCOMMAND", "_ASKPASS", "_RSH", "_SSH", "_BROWSER", "_WRAPPER"];
 
 /// Harmless ones that begin like the others.
 const PLAIN: &[&str] = &[
@@ -224,6 +232,7 @@ const COMMANDS: &[&str] = &[
     "SYSTEMD_PAGER",
     "FCEDIT",
     "KUBECTL_EXTERNAL_DIFF",
+    "AUTOM4TE",
 ];
 
 /// True if setting it changes what other programs do.
@@ -231,10 +240,10 @@ pub fn matters(name: &str) -> bool {
     !PLAIN.contains(&name)
         && (NAMES.contains(&name)
             || PREFIXES.iter().any(|it| name.starts_with(it))
-            || SUFFIXES.iter().any(|it| name.ends_with(it)))
+            || SUFFIXES.iter().chain(COMMAND_SUFFIXES).any(|it| name.ends_with(it)))
 }
 
 /// True if its value is a command.
 pub fn is_command(name: &str) -> bool {
-    COMMANDS.contains(&name)
+    COMMANDS.contains(&name) || COMMAND_SUFFIXES.iter().any(|it| name.ends_with(it))
 }

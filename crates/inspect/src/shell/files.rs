@@ -6,6 +6,7 @@ use super::field::{Feed, Field, PIECE, UNKNOWN};
 use super::tree::{Op, Redirect};
 use super::walk::Walk;
 use super::{judge, reach};
+use crate::place::is_secret;
 
 /// What the redirections of a command make of its input and output.
 #[derive(Default)]
@@ -46,7 +47,7 @@ impl Walk<'_> {
         }
         let Ok(target) = self.path(field) else { return };
         if let Target::Path(path) = &target
-            && judge::is_secret(&path.path)
+            && is_secret(&path.path)
         {
             self.effect(Effect::new("secret.read", target.clone()));
         }
@@ -127,7 +128,8 @@ impl Walk<'_> {
 
     pub fn connects(&mut self, text: &str) {
         let target = if text.contains([UNKNOWN, PIECE]) { None } else { reach::host(text) };
-        self.effect(Effect::new("net.connect", target.map_or(Target::Unknown, Target::Host)));
+        let unknown = || Effect::new("net.connect", Target::Unknown);
+        self.effect(target.map_or_else(unknown, crate::net::connect));
     }
 
     fn socket(&mut self, field: &Field) {

@@ -138,8 +138,18 @@ impl Walk<'_> {
     }
 }
 
+/// The options of this verb that take a value: `-t` takes none where it is for tracking.
+fn values_of(verb: &str) -> Vec<&'static str> {
+    let branches = matches!(verb, "checkout" | "switch");
+    let mut values: Vec<&str> = VALUES.iter().copied().filter(|it| !branches || *it != "-t").collect();
+    if verb == "switch" {
+        values.extend(["-c", "-C", "--create", "--force-create", "--orphan"]);
+    }
+    values
+}
+
 fn subcommand(walk: &mut Walk<'_>, verb: &str, fields: &[Field], feed: &Feed) {
-    let args = options::split(fields, VALUES, CUT);
+    let args = options::split(fields, &values_of(verb), CUT);
     if programs::is_question(&args) || args.has(&["-h"]) {
         return;
     }

@@ -287,23 +287,3 @@ pub fn is_nowhere(path: &str) -> bool {
     ) || path.starts_with("/dev/fd/")
         || path.starts_with("/dev/pts/")
 }
-
-/// Why reading this is reading a secret.
-pub fn is_secret(path: &str) -> bool {
-    let last = name(path);
-    let is_key = last.starts_with("id_") && !last.ends_with(".pub") && path.contains(".ssh/");
-    is_key
-        || matches!(path, "/etc/shadow" | "/etc/gshadow")
-        || matches!(
-            last,
-            ".env" | ".netrc" | ".pgpass" | ".npmrc" | ".pypirc" | ".git-credentials" | ".vault-token"
-        )
-        || path.ends_with(".aws/credentials")
-        || path.ends_with(".kube/config")
-        || path.ends_with(".docker/config.json")
-        || (last.starts_with(".env.")
-            && !last.ends_with("example")
-            && !last.ends_with("sample")
-            && !last.ends_with("template"))
-        || (path.starts_with("/proc/") && last == "environ")
-}

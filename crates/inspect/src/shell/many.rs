@@ -16,12 +16,10 @@ const XARGS: &[&str] = &[
     "-E",
     "-L",
     "-s",
-    "--replace",
     "--max-args",
     "--max-procs",
     "--delimiter",
     "--arg-file",
-    "--max-lines",
     "--max-chars",
 ];
 const PARALLEL: &[&str] = &[
@@ -80,8 +78,10 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) {
     } else {
         given.iter().filter(|it| !it.text.starts_with(":::")).cloned().collect()
     };
+    // `--replace` takes its value only behind an `=`, and does without one.
+    let places = args.values(&["-I", "--replace"]);
     let place =
-        args.values(&["-I", "--replace"]).first().map_or_else(|| "{}".to_owned(), |it| it.text.clone());
+        places.first().filter(|it| !it.text.is_empty()).map_or_else(|| "{}".to_owned(), |it| it.text.clone());
     if name == "parallel" {
         return in_parallel(walk, command, &more);
     }

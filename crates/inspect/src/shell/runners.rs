@@ -23,7 +23,8 @@ const RUNNERS: &[Runner] = &[
     ("pnpm", &["exec"], &["-C", "--filter"], 0, false),
     ("pnpx", &[], &["--package"], 0, true),
     ("bunx", &[], &["-p", "--package"], 0, true),
-    ("bun", &["x"], &["-p", "--package"], 0, true),
+    // A program behind `-e` is code, whatever it is called.
+    ("bun", &["x"], &["-p", "--package", "-e", "--eval", "--print", "-r", "--preload", "--cwd"], 0, true),
     ("uvx", &[], &["--from", "--with", "-p", "--python", "--index-url"], 0, true),
     ("uv", &["tool", "run"], &["--from", "--with", "-p", "--python"], 0, true),
     (

@@ -94,6 +94,20 @@ fn awk(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     }
 }
 
+/// True if the statement that these pieces end in prints: `print "x" > ` is in two of them.
+fn is_printed(pieces: &[&str]) -> bool {
+    for code in pieces.iter().rev().step_by(2) {
+        let start = code.rfind(['{', '}', ';', '\n']).map_or(0, |at| at + 1);
+        if code.get(start..).is_some_and(|it| it.contains("print")) {
+            return true;
+        }
+        if start > 0 {
+            return false;
+        }
+    }
+    false
+}
+
 fn awk_program(walk: &mut Walk<'_>, text: &str, _feed: &Feed) {
     if text.contains("system") {
         calls::scan(walk, text);
@@ -106,7 +120,7 @@ fn awk_program(walk: &mut Walk<'_>, text: &str, _feed: &Feed) {
         let is_piped = before.ends_with('|') && !before.ends_with("||") || before.ends_with("|&");
         if is_piped || (after.starts_with('|') && !after.starts_with("||")) {
             walk.apart(|walk| walk.text(piece, Feed::Unknown));
-        } else if before.ends_with('>') && before.contains("print") {
+        } else if before.ends_with('>') && is_printed(pieces.get(..at).unwrap_or_default()) {
             walk.writes(&Field::new(*piece));
         } else if before.ends_with('<') && before.contains("getline") {
             walk.reads(&Field::new(*piece));

@@ -76,6 +76,18 @@ const PLAIN: &[(&str, &[&str], usize)] = &[
     ("envdir", &[], 1),
     ("chpst", &["-u", "-U", "-e", "-/", "-n", "-m", "-d", "-o", "-p", "-f", "-c"], 0),
     ("perf", &["-e", "-o", "-p", "-F", "-g"], 1),
+    ("aa-exec", &["-p", "-n", "--profile", "--namespace"], 0),
+    ("choom", &["-n", "-p", "--adjust", "--pid"], 0),
+    ("runcon", &["-u", "-r", "-t", "-l", "--user", "--role", "--type", "--range"], 0),
+    ("pexec", &["-n", "-o", "-e", "-p", "-f"], 0),
+    ("multitime", &["-f", "-i", "-I", "-n", "-o", "-r", "-s"], 0),
+    ("logsave", &[], 1),
+    ("openvt", &["-c"], 0),
+    ("aoss", &[], 0),
+    ("grc", &["-c", "--config"], 0),
+    ("distcc", &[], 0),
+    ("ccache", &["-F", "-M", "-o", "--max-files", "--max-size", "--set-config"], 0),
+    ("ssh-agent", &["-a", "-t", "-E", "-P", "-O"], 0),
     ("doppler", &["-p", "-c", "-t", "--project", "--config", "--token"], 1),
 ];
 
@@ -174,6 +186,8 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
         {
             return false;
         }
+        "ip" => return namespace(walk, fields, feed),
+        "ssh-agent" if fields.iter().all(|it| it.text.starts_with('-')) => return false,
         "machinectl" if fields.first().is_none_or(|it| it.text != "shell") => return false,
         _ => return listed(walk, name, fields, feed),
     }
@@ -223,7 +237,11 @@ fn listed(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> boo
         let args = options::split(fields, &[values, *files].concat(), FIRST);
         args.values(files).iter().for_each(|file| walk.writes(file));
     }
-    inner(walk, fields, values, *skip, feed);
+    let args = options::split(fields, values, FIRST);
+    // `setarch -3 program`: the machine may be left out.
+    let is_program = name == "setarch" && args.rest.first().is_some_and(|it| it.text.contains('/'));
+    let skip = if is_program { 0 } else { *skip };
+    started(walk, args.rest.get(skip..).unwrap_or_default(), feed);
     true
 }
 
@@ -371,6 +389,20 @@ fn each_text(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {
     let args = options::split(fields, &values, Style::default());
     texts_of(walk, &args.values(&["-p", "-c", "-s", "--prepare", "--setup", "--cleanup"]), feed);
     texts_of(walk, &args.rest, feed);
+}
+
+/// `ip netns exec NAME program`: what runs there runs here, with other interfaces.
+fn namespace(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) -> bool {
+    let words = options::split(fields, &["-n", "-netns", "-b", "-batch"], FIRST).rest;
+    let text = |at: usize| words.get(at).map_or("", |it| it.text.as_str());
+    let rest = match (text(0), text(1)) {
+        ("netns", "exec") => words.get(3..),
+        ("vrf", "exec") => words.get(3..),
+        _ => return false,
+    };
+    walk.effect(Effect::new("privilege.raise", Target::None));
+    started(walk, rest.unwrap_or_default(), feed);
+    true
 }
 
 fn after_dashes(walk: &mut Walk<'_>, fields: &[Field], feed: &Feed) {

@@ -139,7 +139,7 @@ fn act(batch: &mut Batch, entry: &Entry, args: &[Option<String>]) {
                 batch.push(effect);
             }
         }
-        "process.exec" => batch.push(place::program(text)),
+        "process.exec" => batch.runs(text),
         "sql" => batch.dynamic(text),
         "dblink" => dblink(batch, args, note),
         "openrowset" => openrowset(batch, args),

@@ -449,7 +449,7 @@ fn assign(batch: &mut Batch, rest: &[Token<'_>]) {
 /// `COPY` as others than the parser have it.
 fn copy(batch: &mut Batch, rest: &[Token<'_>]) {
     if let Some(at) = rest.iter().position(|token| token.is("program")) {
-        batch.push(place::program(rest.get(at + 1).and_then(unquote).as_deref()));
+        batch.runs(rest.get(at + 1).and_then(unquote).as_deref());
     }
     batch.unknown("could not be read");
 }

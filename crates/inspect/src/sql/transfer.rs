@@ -107,6 +107,6 @@ fn copy(batch: &mut Batch, source: &CopySource, is_to: bool, target: &CopyTarget
         CopyTarget::Stdin | CopyTarget::Stdout => {}
         CopyTarget::File { filename } if is_to => batch.push(place::write(Some(filename))),
         CopyTarget::File { filename } => batch.push(place::read(Some(filename))),
-        CopyTarget::Program { command } => batch.push(place::program(Some(command))),
+        CopyTarget::Program { command } => batch.runs(Some(command)),
     }
 }

@@ -47,6 +47,10 @@ fn begins(c: char) -> bool {
     if c.is_ascii() {
         return true;
     }
+    // Marks, without the joiner among them: none of them begins anything, and texts may hold nothing else.
+    if matches!(c, '\u{300}'..='\u{34E}' | '\u{350}'..='\u{36F}') {
+        return false;
+    }
     let mut first = None;
     decompose_compatible(c, |part| {
         first.get_or_insert(part);
@@ -84,6 +88,10 @@ fn unfold(text: &str) -> Option<(String, Map)> {
 
 fn piece(part: &str, at: usize, writer: &mut Writer) {
     if part.len() == 1 && part.is_ascii() {
+        return writer.same(at, part);
+    }
+    // Whole sentences in one character: a text of them would be many times as long, and hide nothing.
+    if part.starts_with(['\u{FDFA}', '\u{FDFB}']) {
         return writer.same(at, part);
     }
     let seen = part.chars().filter(|c| !is_invisible(*c));

@@ -54,14 +54,57 @@ pub fn judge<'n>(text: &str, pair: &Pair, table: &'n Table) -> Option<Found<'n>>
         Promise::Nothing => None,
         Promise::Password => password(value, pair),
         Promise::Secret => secret(value, pair, 10, 70),
+        Promise::Key if is_uuid(value) => is_of_someone(&parts).then_some(35),
         Promise::Key => secret(value, pair, 16, 55).filter(|_| {
             let made = makeup(value.as_bytes());
-            made.digits >= 2 && (made.jumps * 3 >= made.len || made.is_hex)
+            let jumps = if made.len >= 20 && made.digits >= 3 { made.jumps * 4 } else { made.jumps * 3 };
+            made.digits >= 2 && (jumps >= made.len || made.is_hex)
         }),
     }?;
     let name = if promise == Promise::Password { "password" } else { "generic_secret" };
     Some(Found { name, span: pair.value.clone(), confidence, verified: None })
 }
+
+/// `kylas_key`: the key of somebody, and none of a table, a map or a message.
+fn is_of_someone(parts: &[String]) -> bool {
+    let before = parts.len().checked_sub(2).and_then(|at| parts.get(at));
+    parts.last().is_some_and(|last| last == "key")
+        && before.is_some_and(|it| it.len() >= 4 && !OF_THINGS.contains(&it.as_str()))
+}
+
+/// What has keys that name things.
+const OF_THINGS: [&str; 30] = [
+    "primary",
+    "foreign",
+    "partition",
+    "sort",
+    "cache",
+    "object",
+    "public",
+    "idempotency",
+    "dedup",
+    "group",
+    "hash",
+    "routing",
+    "index",
+    "item",
+    "resource",
+    "unique",
+    "lookup",
+    "shard",
+    "file",
+    "session",
+    "event",
+    "message",
+    "request",
+    "task",
+    "host",
+    "storage",
+    "natural",
+    "composite",
+    "range",
+    "record",
+];
 
 /// True for `KEY=value` and nothing else on its line, as in a file of settings.
 fn is_whole_line(text: &str, pair: &Pair) -> bool {
