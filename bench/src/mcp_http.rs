@@ -99,7 +99,7 @@ impl Client {
             body.len()
         );
         self.stream.get_mut().write_all(head.as_bytes()).expect("the server reads");
-        let (mut length, mut session, mut line) = (0, None, String::new());
+        let (mut length, mut session, mut line, mut chunked) = (0, None, String::new(), false);
         loop {
             line.clear();
             let read = self.stream.read_line(&mut line).expect("the server writes");
@@ -111,13 +111,35 @@ impl Client {
             if let Some(text) = lower.strip_prefix("mcp-session-id:") {
                 session = Some(text.trim().to_owned());
             }
+            chunked |= lower.trim_end() == "transfer-encoding: chunked";
             if line == "\r\n" {
                 break;
             }
         }
-        self.body.resize(length, 0);
-        self.stream.read_exact(&mut self.body).expect("the server writes it all");
+        self.body.clear();
+        if chunked {
+            self.read_chunks();
+        } else {
+            self.body.resize(length, 0);
+            self.stream.read_exact(&mut self.body).expect("the server writes it all");
+        }
         session
+    }
+
+    fn read_chunks(&mut self) {
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).expect("the server writes");
+            let length = usize::from_str_radix(line.trim(), 16).expect("a chunk says its length");
+            let start = self.body.len();
+            // With the end of its line.
+            self.body.resize(start + length + 2, 0);
+            self.stream.read_exact(&mut self.body[start..]).expect("the server writes it all");
+            self.body.truncate(start + length);
+            if length == 0 {
+                return;
+            }
+        }
     }
 
     fn ask(&mut self, method: &str, params: &str) -> Option<String> {

@@ -368,7 +368,7 @@ class AsyncPortcullis:
         return cast(Data, await self._send(Calls.own_key()))
 
     async def hook(self, product: str, agent_id: str, event: Mapping[str, Any], **fields: Any) -> Data:
-        """What the hook of a coding agent (`claude-code`, `codex`, `cursor`, `gemini-cli`) is told of an event.
+        """What the hook of a coding agent (`claude-code`, `codex`, `cursor`, `gemini-cli`, ...) is told of an event.
         `fields`: `user`, `folder`, `home`, `grant`."""
         return cast(Data, await self._send(Calls.hook(product, agent_id, event, fields)))
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from conftest import RESERVES
+
 Lib = ModuleType
 CASES: dict[str, Callable[[Lib, Path], bool]] = {}
 
@@ -561,6 +563,8 @@ def test_there_is_a_case_for_each() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_ours_is_safe(name: str, tmp_path: Path) -> None:
+    if name.startswith("W29") and RESERVES:
+        pytest.skip("it fits into what a free-threaded interpreter has reserved")
     assert safe(name, "portcullis", tmp_path)
 
 

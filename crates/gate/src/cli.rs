@@ -184,7 +184,7 @@ pub fn command() -> clap::Command {
 }
 
 fn run(args: Vec<OsString>) -> ExitCode {
-    let unsaid = hook::misused_code(&args);
+    let meant = hook::Meant::by(&args);
     let done = match Cli::try_parse_from(args) {
         Ok(cli) => {
             logging::start(&cli.log, cli.command.runs_long());
@@ -193,9 +193,8 @@ fn run(args: Vec<OsString>) -> ExitCode {
         Err(error) => {
             let done = misused(&error);
             // What an agent's hook cannot be asked is not allowed.
-            if let (Err(Failure::Said(why)), Some(code)) = (&done, unsaid) {
-                print::complain(why);
-                return code;
+            if let (Err(Failure::Said(why)), Some(hook)) = (&done, meant) {
+                return hook.denied(why);
             }
             done
         }

@@ -385,7 +385,7 @@ impl Writer {
         }
         self.expired_at = Instant::now();
         let now = self.clock.now();
-        let over = self.journal.books().approvals().filter(|(_, it)| it.ended.is_none());
+        let over = self.journal.books().awaited().filter(|(_, it)| it.ended.is_none());
         let due: Vec<Petition> = over
             .filter(|(_, it)| it.standing(now) == Standing::Expired)
             .map(|(of, _)| Petition::Obey(Command::Close { of, cancelled: false }))
@@ -413,8 +413,7 @@ impl Writer {
 
     /// How long to sleep if nothing arrives.
     fn patience(&self) -> Duration {
-        let waited_for =
-            self.journal.books().approvals().any(|(_, it)| it.ended.is_none() || it.used.is_none());
+        let waited_for = self.journal.books().awaited().next().is_some();
         if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE }
     }
 }

@@ -1,10 +1,12 @@
 //! The hooks of coding agents: what each of them says before and after it uses a tool, and how it is answered.
 //!
 //! Answerable for reading every event strictly, and for a denial being one that the agent obeys: with exit code 2,
-//! which every one of them takes for a denial, even where it does not read the words. Decides nothing and opens
-//! nothing. Sources: the hook references of Claude Code, Codex CLI, Gemini CLI and Cursor (2026).
+//! which nearly every one of them takes for a denial, even where it does not read the words; Copilot CLI passes over a
+//! hook that fails, and is denied in words alone. Decides nothing and opens nothing. Sources: the hook references of
+//! Claude Code, Codex CLI, Gemini CLI, Cursor, Copilot CLI and Windsurf (2026).
 
 pub mod settings;
+mod windsurf;
 pub mod word;
 
 use schemars::JsonSchema;
@@ -24,6 +26,10 @@ pub enum Product {
     GeminiCli,
     /// Cursor (preToolUse, beforeShellExecution, beforeMCPExecution, beforeReadFile)
     Cursor,
+    /// GitHub Copilot CLI (PreToolUse, PostToolUse)
+    CopilotCli,
+    /// Windsurf (pre_run_command, pre_read_code, pre_write_code, pre_mcp_tool_use, and post_...)
+    Windsurf,
 }
 
 /// What an agent tells.
@@ -64,7 +70,7 @@ pub enum Say {
     Deny(String),
 }
 
-/// The exit code that every agent takes for a denial.
+/// The exit code that an agent takes for a denial.
 pub const DENIED: u8 = 2;
 
 /// The names of events, as the products call them.
@@ -87,7 +93,14 @@ impl Product {
             Self::Codex => "codex",
             Self::GeminiCli => "gemini-cli",
             Self::Cursor => "cursor",
+            Self::CopilotCli => "copilot-cli",
+            Self::Windsurf => "windsurf",
         }
+    }
+
+    /// The exit code with which its hook denies. Copilot CLI takes any but 0 for a hook that is broken, and goes on.
+    pub fn denied(self) -> u8 {
+        if self == Self::CopilotCli { 0 } else { DENIED }
     }
 
     /// Reads an event. The error is a sentence.
@@ -106,6 +119,9 @@ impl Product {
             Some(Json::Str(text)) => Ok(Some(text.clone())),
             Some(other) => Err(format!("`{key}` must be a string, not {}", other.kind())),
         };
+        if let Some(name) = text("agent_action_name")? {
+            return windsurf::event(&name, map);
+        }
         let name = text("hook_event_name")?.ok_or("the event has no `hook_event_name`")?;
         let is_before = BEFORE.contains(&name.as_str());
         if !is_before && !AFTER.contains(&name.as_str()) {
@@ -125,7 +141,7 @@ impl Product {
                 (text("tool_name")?.ok_or("the event has no `tool_name`")?, arguments(map.get("tool_input"))?)
             }
         };
-        let said = ["tool_response", "result_json", "tool_output", "output"];
+        let said = ["tool_response", "result_json", "tool_output", "tool_result", "output"];
         let when = match is_before {
             true => When::Before,
             false => When::After(said.iter().find_map(|key| map.get(key)).cloned().unwrap_or(Json::Null)),
@@ -144,9 +160,18 @@ impl Product {
 
     /// What goes to standard output, if anything, and the exit code. What denies is also said on standard error.
     pub fn answer(self, event: &str, say: &Say) -> (Option<String>, u8) {
-        let before = BEFORE.contains(&event);
+        // What cannot be read may be about a tool that is not used yet.
+        let before = BEFORE.contains(&event) || event.is_empty();
         let said = match (self, say) {
             (_, Say::Nothing) => json!({}),
+            // It has no words: the exit code, and what is on standard error.
+            (Self::Windsurf, _) => json!({}),
+            (Self::CopilotCli, Say::Allow(_)) if before => json!({"permissionDecision": "allow"}),
+            (Self::CopilotCli, Say::Deny(why)) if before => {
+                json!({"permissionDecision": "deny", "permissionDecisionReason": why})
+            }
+            // What its tools bring cannot be taken back.
+            (Self::CopilotCli, _) => json!({}),
             (Self::ClaudeCode | Self::Codex, Say::Allow(why)) if before => json!({
                 "hookSpecificOutput": {
                     "hookEventName": event, "permissionDecision": "allow", "permissionDecisionReason": why,
@@ -168,7 +193,7 @@ impl Product {
             }
             (Self::ClaudeCode | Self::Codex, Say::Allow(_)) => json!({}),
         };
-        let code = if matches!(say, Say::Deny(_)) { DENIED } else { 0 };
+        let code = if matches!(say, Say::Deny(_)) { self.denied() } else { 0 };
         (Some(said.to_string()), code)
     }
 }
@@ -242,10 +267,27 @@ mod tests {
         assert_eq!(Product::Cursor.read(mcp).unwrap().args, object([("amount", Json::Int(7))]));
         let (said, _) = Product::GeminiCli.answer("BeforeTool", &Say::Deny("no".to_owned()));
         assert_eq!(said.unwrap(), r#"{"decision":"deny","reason":"no"}"#);
-        for product in [Product::ClaudeCode, Product::Codex, Product::GeminiCli, Product::Cursor] {
+        for product in
+            [Product::ClaudeCode, Product::Codex, Product::GeminiCli, Product::Cursor, Product::Windsurf]
+        {
             assert_eq!(product.answer("PreToolUse", &Say::Nothing), (Some("{}".to_owned()), 0));
             assert_eq!(product.answer("PreToolUse", &Say::Deny(String::new())).1, DENIED);
         }
+    }
+
+    #[test]
+    fn copilot_is_denied_in_words_and_never_by_the_exit_code() {
+        let event = br#"{"hook_event_name":"PreToolUse","session_id":"s","timestamp":"2026-11-01T10:00:00Z","cwd":"/w","tool_name":"bash","tool_input":{"command":"ls"}}"#;
+        let read = Product::CopilotCli.read(event).unwrap();
+        assert_eq!((read.tool.as_str(), &read.when), ("bash", &When::Before));
+        let after = br#"{"hook_event_name":"PostToolUse","session_id":"s","cwd":"/w","tool_name":"bash","tool_input":{"command":"ls"},"tool_result":{"result_type":"success","text_result_for_llm":"a"}}"#;
+        assert!(matches!(Product::CopilotCli.read(after).unwrap().when, When::After(Json::Map(_))));
+        let no = Say::Deny("no".to_owned());
+        let denied = r#"{"permissionDecision":"deny","permissionDecisionReason":"no"}"#.to_owned();
+        for event in ["PreToolUse", ""] {
+            assert_eq!(Product::CopilotCli.answer(event, &no), (Some(denied.clone()), 0));
+        }
+        assert_eq!(Product::CopilotCli.answer("PostToolUse", &no), (Some("{}".to_owned()), 0));
     }
 
     #[test]

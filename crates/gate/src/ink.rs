@@ -11,7 +11,7 @@ use verdict::{Books, Halt, Index, Ink, Line, NotWritten, Policy, Record};
 /// How many records one read takes in.
 const READ_AT_ONCE: usize = 4_096;
 /// Says in which form a snapshot is; another form is no snapshot.
-const SNAPSHOT_FORM: u8 = 4;
+const SNAPSHOT_FORM: u8 = 5;
 
 /// Ink on a ledger in one SQLite file.
 pub struct LedgerInk {

@@ -119,9 +119,10 @@ impl Run {
         let stdin = if input.is_empty() { Stdin::Empty } else { Stdin::Bytes(input) };
         let mut watching = Watching::new(cancelled, proxy.as_ref());
         let ended = sandbox::run(&spec, helper, stdin, &mut watching);
+        let begun = watching.has_begun();
         let printed = watching.printed();
         let requests = proxy.map(Proxy::end).unwrap_or_default();
-        Ran::new(ended, printed, requests, (&spec, &own))
+        Ran::new(ended, printed, requests, (&spec, &own)).writing(begun && !spec.write.is_empty())
     }
 }
 

@@ -40,7 +40,7 @@ pub use errand::{Errand, Told};
 pub use fault::{Fault, Why};
 pub use fetch::{Unasked, ask, fetch};
 pub use hand::{Ground, Offered};
-pub use lost::{Lost, takes};
+pub use lost::{Lost, takes, takes_as_run, takes_at_server};
 pub use notice::{Notice, address as notice_address};
 pub use sealed::{KEY_VARIABLE, NotStored, SealingKey, Store};
 pub use stream::Sink;

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use inspect::Surroundings;
 use inspect::sql::Dialect;
+use memchr::{memchr, memchr2};
 use verdict::{Effect, Target};
 
 use crate::glance::glance;
@@ -27,8 +28,8 @@ struct Found {
 }
 
 /// Other spellings of what `text` would do, if it were run and that could not be had back; and the text without
-/// what hides in it, if anything does.
-pub fn meanings(text: &str) -> Vec<String> {
+/// what hides in it, if anything does. `bare`: also without quotes around words, where that is all there is to it.
+pub fn meanings(text: &str, bare: bool) -> Vec<String> {
     let mut found = Found::default();
     let normal = inspect::text::normal(text);
     if let Cow::Owned(normal) = &normal {
@@ -40,8 +41,10 @@ pub fn meanings(text: &str) -> Vec<String> {
         for piece in pieces(&normal) {
             commands(piece, &mut found);
         }
-    } else if let Some(bare) = unquoted(&normal) {
-        found.push(bare, text);
+    } else if (bare || matches!(normal, Cow::Owned(_)))
+        && let Some(bare) = unquoted(&normal)
+    {
+        found.lines.push(bare);
     }
     if seen.statement {
         statements(&normal, &mut found);
@@ -70,17 +73,15 @@ fn unquoted(text: &str) -> Option<String> {
     let mut out = String::new();
     let (mut from, mut at) = (0_usize, 0_usize);
     let bytes = text.as_bytes();
-    while let Some(step) = bytes.get(at..).and_then(|it| it.iter().position(|it| matches!(it, b'\'' | b'"')))
-    {
+    while let Some(step) = bytes.get(at..).and_then(|rest| memchr2(b'\'', b'"', rest)) {
         let start = at.saturating_add(step);
         at = start.saturating_add(1);
         let before = start.checked_sub(1).and_then(|at| bytes.get(at));
         if !before.is_none_or(|it| is_apart(*it)) {
             continue;
         }
-        let quote = bytes.get(start);
-        let inside = bytes.get(at..).unwrap_or_default();
-        let Some(length) = inside.iter().position(|it| Some(it) == quote) else { continue };
+        let (Some(quote), Some(inside)) = (bytes.get(start), bytes.get(at..)) else { break };
+        let Some(length) = memchr(*quote, inside) else { continue };
         let end = at.saturating_add(length);
         if length == 0 || !bytes.get(end.saturating_add(1)).is_none_or(|it| is_apart(*it)) {
             continue;
@@ -94,7 +95,7 @@ fn unquoted(text: &str) -> Option<String> {
 }
 
 /// What parts the words of a command.
-const fn is_apart(byte: u8) -> bool {
+pub const fn is_apart(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' | b'=')
 }
 

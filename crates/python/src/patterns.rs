@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use regex::{RegexSet, RegexSetBuilder};
 
-use crate::meaning::meanings;
+use crate::meaning::{is_apart, meanings};
+use crate::needed::fold;
 use crate::sieve::{Sieve, sieve};
 
 /// How large one set may become, in bytes of compiled program.
@@ -36,6 +37,8 @@ struct Sifted {
     /// Speaks for all of the set but `rest`.
     sieve: Sieve,
     rest: RegexSet,
+    /// True if it speaks for all of them, and looks for nothing that words could be parted by.
+    of_words: bool,
     /// Which pattern each member of `rest` is.
     members: Vec<usize>,
 }
@@ -60,7 +63,12 @@ impl Patterns {
     fn find_many(&self, py: Python<'_>, texts: Vec<PyBackedStr>, meaning: bool) -> Vec<usize> {
         py.detach(|| {
             let has = |text: &str| {
-                self.has(text) || (meaning && meanings(text).iter().any(|other| self.has(other)))
+                let passed = self.lets_through(text);
+                self.has(text, passed)
+                    || (meaning
+                        && meanings(text, self.may_have_bare(passed))
+                            .iter()
+                            .any(|other| self.has(other, self.lets_through(other))))
             };
             texts.iter().enumerate().filter(|(_, text)| has(text)).map(|(n, _)| n).collect()
         })
@@ -97,10 +105,11 @@ impl Patterns {
 
     fn search(&self, text: &str, meaning: bool) -> Vec<usize> {
         let mut found = Vec::new();
-        self.one(text, &mut found);
+        let passed = self.lets_through(text);
+        self.one(text, passed, &mut found);
         if meaning {
-            for other in meanings(text) {
-                self.one(&other, &mut found);
+            for other in meanings(text, self.may_have_bare(passed)) {
+                self.one(&other, self.lets_through(&other), &mut found);
             }
         }
         found.sort_unstable();
@@ -108,22 +117,33 @@ impl Patterns {
         found
     }
 
-    fn has(&self, text: &str) -> bool {
-        let (set, _) = self.asked(text);
+    /// False if the sieve keeps the text back.
+    fn lets_through(&self, text: &str) -> bool {
+        self.sifted.as_ref().is_none_or(|it| it.sieve.lets_through(text))
+    }
+
+    /// Whether a text may match without the quotes around its words though it does not with them: not where the sieve
+    /// keeps it back and looks for whole words, as those are there with quotes and without.
+    fn may_have_bare(&self, passed: bool) -> bool {
+        passed || !self.odd.is_empty() || !self.sifted.as_ref().is_some_and(|it| it.of_words)
+    }
+
+    fn has(&self, text: &str, passed: bool) -> bool {
+        let (set, _) = self.asked(passed);
         (!set.is_empty() && set.is_match(text))
             || self.odd.iter().any(|(_, pattern)| pattern.is_match(text).unwrap_or(true))
     }
 
     /// The patterns that may match, and which each of them is.
-    fn asked(&self, text: &str) -> (&RegexSet, &[usize]) {
+    fn asked(&self, passed: bool) -> (&RegexSet, &[usize]) {
         match &self.sifted {
-            Some(it) if !it.sieve.lets_through(text) => (&it.rest, &it.members),
+            Some(it) if !passed => (&it.rest, &it.members),
             _ => (&self.set, &self.members),
         }
     }
 
-    fn one(&self, text: &str, found: &mut Vec<usize>) {
-        let (set, members) = self.asked(text);
+    fn one(&self, text: &str, passed: bool, found: &mut Vec<usize>) {
+        let (set, members) = self.asked(passed);
         if !set.is_empty() && set.is_match(text) {
             found.extend(set.matches(text).iter().filter_map(|at| members.get(at)));
         }
@@ -138,9 +158,12 @@ impl Patterns {
 impl Sifted {
     fn new(patterns: &[String], members: &[usize]) -> Option<Self> {
         let (sieve, others) = sieve(patterns)?;
+        let parting =
+            |byte| (0..=u8::MAX).any(|it| fold(it) == byte && (is_apart(it) || matches!(it, b'\'' | b'"')));
+        let of_words = others.is_empty() && !sieve.has(parting);
         let rest: Vec<String> = others.iter().filter_map(|at| patterns.get(*at)).cloned().collect();
         let members = others.iter().filter_map(|at| members.get(*at)).copied().collect();
-        Some(Self { sieve, rest: build(&rest).ok()?, members })
+        Some(Self { sieve, rest: build(&rest).ok()?, of_words, members })
     }
 }
 

@@ -56,6 +56,12 @@ pub fn sieve(patterns: &[String]) -> Option<(Sieve, Vec<usize>)> {
 }
 
 impl Sieve {
+    /// True if a word that it looks for has such a byte, [`fold`]ed.
+    pub fn has(&self, is: impl Fn(u8) -> bool) -> bool {
+        let mut words = self.rows.iter().flat_map(|row| row.words.iter().map(|word| (row.length, *word)));
+        words.any(|(length, word)| word != 0 && word.to_le_bytes().iter().take(length).any(|byte| is(*byte)))
+    }
+
     /// False if no pattern that it speaks for matches the text.
     pub fn lets_through(&self, text: &str) -> bool {
         self.rows.iter().any(|row| row.has_any(text.as_bytes()))

@@ -6,7 +6,7 @@
 
 mod approval;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct Books {
     /// Those of them that a gate carries out, and when their end must be known.
     carried: BTreeMap<Index, Micro>,
     approvals: HashMap<Index, Approval>,
+    /// Those of them that an action may still come to: open, or agreed to and not used.
+    awaited: BTreeSet<Index>,
     agents: HashMap<String, AgentSet>,
     tools: HashMap<(String, String), Pin>,
     keys: HashMap<String, KeyMade>,
@@ -191,6 +193,10 @@ impl Books {
     pub fn approvals(&self) -> impl Iterator<Item = (Index, &Approval)> {
         self.approvals.iter().map(|(id, it)| (*id, it))
     }
+    /// Those that an action may still come to: open, or agreed to and not used.
+    pub fn awaited(&self) -> impl Iterator<Item = (Index, &Approval)> {
+        self.awaited.iter().filter_map(|id| Some((*id, self.approvals.get(id)?)))
+    }
     /// The question about exactly this action under `policy` that was agreed to and not used, else the one that is
     /// open at `now`, the newest of several: for who comes back with the same call and does not name it.
     pub fn question_about(
@@ -199,8 +205,8 @@ impl Books {
         policy: &PolicyVersion,
         now: Micro,
     ) -> Option<(Index, Standing)> {
-        let ours = self.approvals.iter().filter(|(_, it)| it.is_about(action) && it.policy == *policy);
-        let standing = ours.filter(|(_, it)| it.used.is_none()).map(|(at, it)| (*at, it.standing(now)));
+        let ours = self.awaited().filter(|(_, it)| it.is_about(action) && it.policy == *policy);
+        let standing = ours.map(|(at, it)| (at, it.standing(now)));
         standing
             .filter(|(_, it)| matches!(it, Standing::Pending | Standing::Approved))
             .max_by_key(|(at, it)| (*it == Standing::Approved, *at))
@@ -266,8 +272,11 @@ impl Books {
                 }
                 self.open.insert(index, it.t);
                 self.carried.extend(it.until.map(|until| (index, until)));
-                if let Some(approval) = it.approval.and_then(|id| self.approvals.get_mut(&id)) {
+                if let Some((id, approval)) =
+                    it.approval.and_then(|id| Some((id, self.approvals.get_mut(&id)?)))
+                {
                     approval.used = Some(index);
+                    self.awaited.remove(&id);
                 }
             }
         }
@@ -300,6 +309,7 @@ impl Books {
             key: it.key.clone(),
         };
         self.approvals.insert(index, approval);
+        self.awaited.insert(index);
     }
 
     fn settled(&mut self, it: &Settled) {
@@ -368,6 +378,7 @@ impl Books {
         if ended == Ended::Approved {
             return;
         }
+        self.awaited.remove(&id);
         // Nothing will be carried out under this question: its key is free again.
         if let Some(key) = &approval.key {
             let lock = lock_id(approval.realm, &approval.agent, key);
@@ -424,6 +435,7 @@ impl Books {
         self.approvals.retain(|id, it| {
             it.ended.is_none() || waited_for.contains(id) || within(it.expires, APPROVAL_MEMORY)
         });
+        self.awaited.retain(|id| self.approvals.contains_key(id));
         let sizes = [
             self.counters.len(),
             self.locks.len(),

@@ -341,8 +341,30 @@ fn difference(now: &str, then: &str) -> Vec<String> {
     lines
 }
 
-/// The exit code of a command line that makes no sense, where it was meant to be a hook: a denial.
-pub fn misused_code(args: &[std::ffi::OsString]) -> Option<ExitCode> {
-    let is_hook = args.get(1).is_some_and(|word| word == "hook");
-    is_hook.then(|| ExitCode::from(DENIED))
+/// Whether a command line was meant to be a hook, and if so whether one that wants words.
+#[derive(Clone, Copy)]
+pub struct Meant {
+    product: Option<Product>,
+}
+
+impl Meant {
+    /// Looks at a command line that nobody has read yet.
+    pub fn by(args: &[std::ffi::OsString]) -> Option<Self> {
+        args.get(1).filter(|word| *word == "hook")?;
+        let product = args.get(2).and_then(|word| word.to_str());
+        Some(Self {
+            product: product.and_then(|word| <Product as clap::ValueEnum>::from_str(word, false).ok()),
+        })
+    }
+
+    /// A command line that makes no sense is a denial.
+    pub fn denied(self, why: &str) -> ExitCode {
+        print::complain(why);
+        let say = Say::Deny(format!("nothing is allowed: {why}"));
+        let Some((said, code)) = self.product.map(|product| product.answer("", &say)) else {
+            return ExitCode::from(DENIED);
+        };
+        let _unread = said.map(|said| print::line(&said));
+        ExitCode::from(code)
+    }
 }

@@ -10,7 +10,7 @@ use super::{Done, Failure, StoreArg};
 use crate::mcp::{self, Options, OwnTools, Server};
 use crate::policy_watch::PolicyWatch;
 use crate::store::StorePath;
-use crate::tool::{SealingKey, Tools};
+use crate::tool::{Lost, SealingKey, Tools};
 use crate::views::Reading;
 
 /// `portcullis mcp`
@@ -66,6 +66,8 @@ pub fn run(args: McpArgs) -> Done {
     };
     // The watch goes on beside the messages, which have threads of their own.
     let watch = threads.spawn(PolicyWatch::of(&opened).run());
+    let reading = Reading::open(store.0.clone()).map_err(|fault| Failure::said(fault.to_string()))?;
+    let lost = threads.spawn(Lost { desk: opened.gate.desk.clone(), reading }.run());
     let ended = mcp::run(Options {
         gate: opened.gate,
         store: store.0,
@@ -78,6 +80,7 @@ pub fn run(args: McpArgs) -> Done {
         longest_message: mcp::LONGEST_MESSAGE,
     });
     watch.abort();
+    lost.abort();
     threads.shutdown_background();
     let code = ended.map_err(Failure::Said)?;
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))

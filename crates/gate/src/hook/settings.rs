@@ -20,6 +20,21 @@ fn events(product: Product) -> (&'static [&'static str], bool) {
         // These are for every tool. With those for one kind of tool beside them each call would be decided, and
         // counted, twice.
         Product::Cursor => (&["preToolUse", "postToolUse"], false),
+        // By these names of its events, and not by those in camel case, Copilot CLI says which event it is.
+        Product::CopilotCli => (&["PreToolUse", "PostToolUse"], false),
+        Product::Windsurf => (
+            &[
+                "pre_read_code",
+                "pre_write_code",
+                "pre_run_command",
+                "pre_mcp_tool_use",
+                "post_read_code",
+                "post_write_code",
+                "post_run_command",
+                "post_mcp_tool_use",
+            ],
+            false,
+        ),
     }
 }
 
@@ -41,22 +56,29 @@ pub fn file(product: Product, home: &Path, project: Option<&Path>) -> PathBuf {
         Product::Codex => base.join(".codex/hooks.json"),
         Product::GeminiCli => base.join(".gemini/settings.json"),
         Product::Cursor => base.join(".cursor/hooks.json"),
+        // It reads every file in the folder.
+        Product::CopilotCli if project.is_some() => base.join(".github/hooks/portcullis.json"),
+        Product::CopilotCli => base.join(".copilot/hooks/portcullis.json"),
+        Product::Windsurf if project.is_some() => base.join(".windsurf/hooks.json"),
+        Product::Windsurf => base.join(".codeium/windsurf/hooks.json"),
     }
 }
 
 /// The settings with our hook, which runs `command`. An earlier one of ours is replaced. The error is a sentence.
 pub fn with_ours(product: Product, text: &str, command: &str) -> Result<String, String> {
     let mut settings = without(product, text)?;
-    if product == Product::Cursor {
+    if matches!(product, Product::Cursor | Product::CopilotCli) {
         settings.entry("version").or_insert(json!(1));
     }
     let hooks = settings.entry("hooks").or_insert_with(|| json!({}));
     let hooks = hooks.as_object_mut().ok_or("`hooks` is no object; it was left as it is")?;
     let (names, nested) = events(product);
     for name in names {
-        let entry = match nested {
-            true => json!({"matcher": "*", "hooks": [{"type": "command", "command": command}]}),
-            false => json!({"command": command, "failClosed": true}),
+        let entry = match product {
+            _ if nested => json!({"matcher": "*", "hooks": [{"type": "command", "command": command}]}),
+            Product::CopilotCli => json!({"type": "command", "bash": command, "timeoutSec": 30}),
+            Product::Windsurf => json!({"command": command, "show_output": true}),
+            _ => json!({"command": command, "failClosed": true}),
         };
         let list = hooks.entry(*name).or_insert_with(|| json!([]));
         list.as_array_mut()
@@ -118,7 +140,8 @@ fn without(product: Product, text: &str) -> Result<Map<String, Value>, String> {
 }
 
 fn is_ours(hook: &Value, product: Product) -> bool {
-    let command = hook.get("command").and_then(Value::as_str).unwrap_or_default();
+    let command =
+        hook.get("command").or_else(|| hook.get("bash")).and_then(Value::as_str).unwrap_or_default();
     command.contains(OURS) && command.contains(&format!("hook {}", product.name()))
 }
 
@@ -129,7 +152,14 @@ mod tests {
     #[test]
     fn installing_twice_is_installing_once_and_uninstalling_undoes_it() {
         let theirs = "{\n  \"model\": \"x\",\n  \"hooks\": {\n    \"PreToolUse\": [\n      {\n        \"matcher\": \"Bash\",\n        \"hooks\": [\n          {\n            \"type\": \"command\",\n            \"command\": \"mine.sh\"\n          }\n        ]\n      }\n    ]\n  }\n}\n";
-        for product in [Product::ClaudeCode, Product::Codex, Product::GeminiCli, Product::Cursor] {
+        for product in [
+            Product::ClaudeCode,
+            Product::Codex,
+            Product::GeminiCli,
+            Product::Cursor,
+            Product::CopilotCli,
+            Product::Windsurf,
+        ] {
             let command = format!("/usr/bin/portcullis hook {} --policy p", product.name());
             let once = with_ours(product, theirs, &command).unwrap();
             assert!(once.contains(&command) && once.contains("mine.sh"), "{once}");

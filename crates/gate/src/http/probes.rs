@@ -83,7 +83,7 @@ fn has_room(app: &App) -> bool {
 pub(super) async fn metrics(call: Call) -> Result<Reply, Problem> {
     let desk = &call.app.gate.desk;
     let standings = desk.ask(|books| Standings {
-        pending: books.approvals().filter(|(_, it)| it.ended.is_none()).count(),
+        pending: books.awaited().filter(|(_, it)| it.ended.is_none()).count(),
         position: books.next(),
         entries: books.sizes().to_vec(),
         halted: false,

@@ -21,6 +21,7 @@ use super::reply;
 use super::request::{Call, misnamed};
 use super::session::Session;
 use crate::path::{Carried, World};
+use crate::tool::takes_at_server;
 
 /// How often a question is looked at while it is open: what other processes answer is noticed after this.
 const LOOK: Duration = Duration::from_millis(40);
@@ -120,7 +121,7 @@ impl Errand {
     fn draft(&self, offer: Option<Offer>) -> Draft {
         let (session, call) = (&self.session, &self.call);
         let fixed = session.names.run.clone();
-        Draft {
+        let draft = Draft {
             agent: session.names.agent.clone(),
             tool: call.tool.clone(),
             args: call.args.clone(),
@@ -136,7 +137,10 @@ impl Errand {
                 text: offer.map(|offer| offer.text),
             }),
             ..Draft::default()
-        }
+        };
+        let own = session.names.own.is_some();
+        let takes = session.gate.desk.with_policy(|policy| takes_at_server(policy, &draft, own));
+        Draft { takes: Some(takes), ..draft }
     }
 
     /// Where nobody waits for people, the same call made again is the one that was asked about.

@@ -255,3 +255,73 @@ fn greet(params: &Value) -> Value {
         "serverInfo": {"name": "portcullis-builtin", "version": env!("CARGO_PKG_VERSION")},
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use verdict::{Command, PolicyVersion, Status};
+
+    use super::OwnTools;
+    use crate::clock::Clock;
+    use crate::desk::Desk;
+    use crate::ink::LedgerInk;
+    use crate::tool::{Ground, Tools};
+    use crate::views::Reading;
+
+    /// The policy in force, with one more note in it.
+    async fn put(desk: &Desk, note: &str) -> PolicyVersion {
+        let text = format!(
+            "version: 1\ntools:\n  fs.write: {{builtin: fs.write}}\nagents:\n  bot: {{purpose: {note}, rules: [{{name: may, allow: '*'}}]}}\n"
+        );
+        let text = crate::policy_text::of_text("p.yaml", &text).unwrap();
+        let policy = Arc::new(text.loaded.policy);
+        let version = policy.version().clone();
+        let (line, text) = ("main".to_owned(), text.packed);
+        let command = Command::Policy { line, policy, text, file: true, by: None, only_after: None };
+        desk.obey(command).await.unwrap().unwrap();
+        version
+    }
+
+    #[tokio::test]
+    async fn what_another_policy_decided_is_not_done() {
+        let folder = std::env::temp_dir().join(format!("portcullis-own-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("ws")).unwrap();
+        let store = folder.join("ledger.db");
+        let first = crate::policy_text::of_text("p.yaml", "version: 1\nagents: {}\n").unwrap().loaded.policy;
+        let ink = LedgerInk::open(&store).unwrap();
+        let desk = Desk::open(ink, "main", Arc::new(first), Clock::start()).unwrap();
+        let before = put(&desk, "before").await;
+        let reading = Reading::open(store).unwrap();
+        let ground = Ground { folder: Some(folder.join("ws")), ..Ground::default() };
+        let own =
+            OwnTools::new(desk.clone(), Tools::new(desk.clone(), reading, None, ground), "bot".to_owned());
+        let params = json!({"name": "fs.write", "arguments": {"path": "made", "content": "x"}});
+        let made = folder.join("ws/made");
+
+        own.ends.expect("7", &before);
+        let now = put(&desk, "now").await;
+        let told = own.called(&json!(7), &params).await;
+        assert!(
+            told["structuredContent"]["error"].as_str().unwrap().contains("the policy changed"),
+            "{told}"
+        );
+        assert_eq!((&told["isError"], made.exists()), (&json!(true), false));
+        // Nothing was begun, so what it held is given back.
+        assert_eq!(own.ends.take("7").unwrap().status, Status::Cancelled);
+
+        own.ends.expect("8", &now);
+        let told = own.called(&json!(8), &params).await;
+        assert_eq!((&told["isError"], made.exists()), (&json!(false), true), "{told}");
+        // And one that nobody decided on is not done either, nor one twice.
+        for id in [8, 9] {
+            let told = own.called(&json!(id), &params).await;
+            assert!(
+                told["structuredContent"]["error"].as_str().unwrap().contains("nobody has decided"),
+                "{told}"
+            );
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

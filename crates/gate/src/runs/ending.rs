@@ -1,7 +1,9 @@
 //! The end of a run, as it is recorded and told.
 //!
 //! Answerable for what held, what was used, what was asked of the network and what changed standing beside what
-//! the program printed; and for a run that did not take place giving back all that it held.
+//! the program printed; for a run that did not take place giving back all that it held; and for one that was ended
+//! half-way doing so only if it cannot have had an effect: its changes in an overlay are dropped, and what it wrote
+//! in place or sent is not.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -20,11 +22,13 @@ pub struct Ran {
     changes: Option<Changes>,
     /// What it asked of the network.
     did: Vec<EffectFact>,
+    /// True if it sent something, or could write where nothing is taken back.
+    lasting: bool,
 }
 
 impl Ran {
     pub(super) fn broken(why: String) -> Self {
-        Self { told: Err(why), well: false, changes: None, did: Vec::new() }
+        Self { told: Err(why), well: false, changes: None, did: Vec::new(), lasting: false }
     }
 
     pub(super) fn new(
@@ -34,10 +38,11 @@ impl Ran {
         (spec, own): (&Spec, &[PathBuf]),
     ) -> Self {
         let did = requests.iter().map(Request::effect).collect();
+        let lasting = requests.iter().any(|it| it.allowed);
         let ended = match ended {
             Ok(ended) => ended,
             // What it asked of the network until it was ended stays on record.
-            Err(not_run) => return Self { did, ..Self::broken(not_run.to_string()) },
+            Err(not_run) => return Self { did, lasting, ..Self::broken(not_run.to_string()) },
         };
         let Ended { ended: end, report, cut, printed, undone, upper } = ended;
         let told = json!({
@@ -57,11 +62,16 @@ impl Ran {
             "sandbox": held(&report),
         });
         let well = end.code == Some(0) && !end.timed_out;
-        let mut ran = Self { told: Ok(told), well, changes: None, did };
+        let mut ran = Self { told: Ok(told), well, changes: None, did, lasting };
         if let (Some(upper), Some(workspace)) = (upper, &spec.workspace) {
             ran.read(upper, &workspace.path, own);
         }
         ran
+    }
+
+    /// True: it was started, and could write in place.
+    pub(super) fn writing(self, wrote: bool) -> Self {
+        Self { lasting: self.lasting || wrote, ..self }
     }
 
     fn read(&mut self, upper: OwnedFd, workspace: &Path, own: &[PathBuf]) {
@@ -101,9 +111,14 @@ impl Ran {
         self.tell("held_back", json!(left));
     }
 
-    /// As the journal wants it. A run that did not take place gives back what it held.
+    /// As the journal wants it. A run that did not take place gives back what it held, and so does one that was ended
+    /// before it could have an effect. Of another that was ended nobody knows how far it came.
     pub fn into_outcome(self) -> Outcome {
         match self.told {
+            Err(why) if self.lasting => {
+                let error = Some(format!("{why}; nobody knows how much of it was done"));
+                Outcome { error, did: self.did, ..Outcome::plain(Status::Unknown) }
+            }
             Err(why) => Outcome { error: Some(why), did: self.did, ..Outcome::plain(Status::Cancelled) },
             Ok(told) => {
                 let status = if self.well { Status::Success } else { Status::Failed };

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::atomic::AtomicBool;
 
-use sandbox::{Sink, Stream};
+use sandbox::{Report, Sink, Stream};
 
 use super::is_set;
 use crate::proxy::Proxy;
@@ -14,11 +14,17 @@ pub(super) struct Watching<'w> {
     proxy: Option<&'w Proxy>,
     out: Vec<u8>,
     err: Vec<u8>,
+    begun: bool,
 }
 
 impl<'w> Watching<'w> {
     pub(super) fn new(cancelled: &'w AtomicBool, proxy: Option<&'w Proxy>) -> Self {
-        Self { cancelled, proxy, out: Vec::new(), err: Vec::new() }
+        Self { cancelled, proxy, out: Vec::new(), err: Vec::new(), begun: false }
+    }
+
+    /// True if the program was started.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// What it printed: on stdout, on stderr.
@@ -33,6 +39,10 @@ impl Sink for Watching<'_> {
             Stream::Out => self.out.extend(bytes),
             Stream::Err => self.err.extend(bytes),
         }
+    }
+
+    fn started(&mut self, _: &Report) {
+        self.begun = true;
     }
 
     fn listener(&mut self, listener: TcpListener) {

@@ -24,19 +24,32 @@ const SLACK: i64 = 5_000_000;
 const RUN_MS: u64 = 30_000;
 const TURN_MS: u64 = 20_000;
 
+/// How long nobody wonders about a call that an MCP server has, in microseconds. The protocol gives it no time, and its
+/// clients rarely wait a minute. An answer that comes later still becomes its end.
+const AT_SERVER: i64 = 300_000_000;
+
 /// Microseconds in which the end of this call is on record, whatever happens to it but for the end of the gate.
 pub fn takes(policy: &Policy, draft: &Draft) -> Option<i64> {
     let tool = policy.tool_of(&draft.agent, &draft.tool)?;
     let ms = match (tool.endpoint.as_deref(), tool.hand.as_deref()) {
         (Some(endpoint), _) => endpoint.timeout_ms,
-        (None, Some(hand)) if hand.runs() => {
-            let bound = policy.bounds(&draft.agent, &draft.tool).timeout_ms;
-            bound.unwrap_or(RUN_MS).saturating_add(TURN_MS)
-        }
+        (None, Some(hand)) if hand.runs() => return Some(takes_as_run(policy, draft)),
         (None, Some(hand)) => hand.timeout_ms.saturating_add(TURN_MS),
         (None, None) => return None,
     };
     i64::try_from(ms).ok()?.saturating_mul(1_000).checked_add(SLACK)
+}
+
+/// The same for a program that the gate runs, whatever the policy says its tool is.
+pub fn takes_as_run(policy: &Policy, draft: &Draft) -> i64 {
+    let bound = policy.bounds(&draft.agent, &draft.tool).timeout_ms.unwrap_or(RUN_MS);
+    let ms = i64::try_from(bound.saturating_add(TURN_MS)).unwrap_or(i64::MAX);
+    ms.saturating_mul(1_000).saturating_add(SLACK)
+}
+
+/// The same for a call that goes to an MCP server; `own`: to the gate's own tools as one.
+pub fn takes_at_server(policy: &Policy, draft: &Draft, own: bool) -> i64 {
+    takes(policy, draft).filter(|_| own).unwrap_or(AT_SERVER)
 }
 
 /// Looks for them, and records them.

@@ -145,18 +145,19 @@ read_by_fields!(CheckRequest);
 /// Many checks at once.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BatchRequest {
+pub struct BatchRequest<'b> {
     /// In the order in which they count.
     #[schemars(with = "Vec<CheckRequest>", length(min = 1, max = 1000))]
-    pub checks: Vec<BatchItem>,
+    #[serde(borrow)]
+    pub checks: Vec<BatchItem<'b>>,
 }
 
 /// One of many checks: text until its turn comes, so that one that is no action does not spoil the others.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub struct BatchItem(Box<RawValue>);
+pub struct BatchItem<'b>(#[serde(borrow)] &'b RawValue);
 
-impl BatchItem {
+impl BatchItem<'_> {
     /// The check, or what is wrong with it.
     pub fn read(&self) -> Result<CheckRequest, String> {
         super::bound_depth(self.0.get().as_bytes())?;

@@ -309,13 +309,17 @@ fn installing_works_for_every_product_and_is_undone_to_the_byte() {
         ("codex", ".codex/hooks.json"),
         ("gemini-cli", ".gemini/settings.json"),
         ("cursor", ".cursor/hooks.json"),
+        ("copilot-cli", ".copilot/hooks/portcullis.json .github/hooks/portcullis.json"),
+        ("windsurf", ".codeium/windsurf/hooks.json .windsurf/hooks.json"),
     ] {
-        let file = desk.path(settings);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        // In the home folder, and in a project, which are one folder here.
+        let (home, project) = settings.split_once(' ').unwrap_or((settings, settings));
         // Four blanks, and an order of their own: what people wrote is theirs.
         let theirs = "{\n    \"zebra\": [1, 2.50],\n    \"apple\": {\"b\": 1, \"a\": 2}\n}\n";
-        std::fs::write(&file, theirs).unwrap();
-        for more in [&["--project"][..], &[]] {
+        for (more, settings) in [(&["--project"][..], project), (&[], home)] {
+            let file = desk.path(settings);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, theirs).unwrap();
             let mut install =
                 vec!["install", product, "--gate", "http://127.0.0.1:8787", "--key-file", "key"];
             install.extend(more);
@@ -334,4 +338,42 @@ fn installing_works_for_every_product_and_is_undone_to_the_byte() {
             assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs, "{product}");
         }
     }
+}
+
+#[test]
+fn copilot_and_windsurf_are_denied_as_each_obeys_it() {
+    let desk = desk();
+    let policy =
+        POLICY.replace("Bash: {args: {command: shell}}", "run_command: {args: {command_line: shell}}");
+    let policy = policy.replace("Bash, Write", "run_command, Write");
+    desk.write("policy.yaml", &policy);
+    let told = |product: &str, event: &Value| {
+        let args = [product, "--policy", "policy.yaml", "--agent", "claude-code"];
+        let said = hook(&desk, &args, &event.to_string());
+        let out: Value = serde_json::from_slice(&said.stdout).unwrap();
+        (said.status.code().unwrap(), out, String::from_utf8(said.stderr).unwrap())
+    };
+    let run = |command: &str| {
+        json!({"agent_action_name": "pre_run_command", "trajectory_id": "t", "execution_id": "e", "timestamp": "2026-11-01T10:00:00Z",
+            "tool_info": {"command_line": command, "cwd": folder(&desk)}})
+    };
+    assert_eq!(told("windsurf", &run("echo hi > made")).0, 0);
+    let (code, out, err) = told("windsurf", &run("echo hi > /etc/made"));
+    assert!(code == 2 && out == json!({}) && err.contains("/etc/made"), "{code} {out} {err}");
+
+    let write = |path: &str| {
+        json!({"hook_event_name": "PreToolUse", "session_id": "s", "timestamp": "2026-11-01T10:00:00Z", "cwd": folder(&desk),
+            "tool_name": "Write", "tool_input": {"file_path": path, "content": "x"}})
+    };
+    assert_eq!(told("copilot-cli", &write("made")).1, json!({}));
+    let (code, out, _) = told("copilot-cli", &write("/etc/made"));
+    assert!(code == 0 && out["permissionDecision"] == "deny", "{code} {out}");
+    // So is whatever goes wrong: it would go on with any other exit code.
+    for odd in [json!([]), json!({"hook_event_name": "Other"})] {
+        let (code, out, _) = told("copilot-cli", &odd);
+        assert!(code == 0 && out["permissionDecision"] == "deny", "{code} {out}");
+    }
+    let misused = hook(&desk, &["copilot-cli", "--no-such-flag"], "");
+    assert_eq!(misused.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&misused.stdout).contains(r#""permissionDecision":"deny""#));
 }

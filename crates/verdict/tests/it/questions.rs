@@ -114,3 +114,39 @@ fn a_question_about_anything_else_is_not_found() {
         assert_eq!(found(other.clone(), "v"), None, "{other:?}");
     }
 }
+
+/// A decision that used the approval at `of`.
+fn used(action: &Action, of: Index, t: Micro) -> Record {
+    let Record::Decided(mut it) = asked(action, t, "v") else { panic!("a decision") };
+    (it.decision, it.code, it.asks, it.approval) = (Answer::Allow, Code::Allowed, None, Some(of));
+    Record::Decided(it)
+}
+
+#[test]
+fn a_question_is_awaited_until_it_is_denied_closed_or_used() {
+    let action = about(draft());
+    // Two questions, and then every order of four events about them, sensible or not.
+    for order in 0..10_usize.pow(4) {
+        let mut records = vec![asked(&action, 0, "v"), asked(&action, 1, "v")];
+        let mut live = [true, true];
+        for n in 0..4 {
+            let (event, t) = (order / 10_usize.pow(n) % 10, Micro::from(n) + 2);
+            let of = event % 2;
+            records.push(match event {
+                0..2 => answered(of as Index, true, t),
+                2..4 => answered(of as Index, false, t),
+                4..6 => used(&action, of as Index, t),
+                _ => Record::Closed(Closed { t, of: of as Index, cancelled: event < 8 }),
+            });
+            live[of] &= event < 2;
+        }
+        let books = books(&records);
+        let expected: Vec<Index> = (0..2).filter(|at| live[*at as usize]).collect();
+        assert_eq!(books.awaited().map(|(at, _)| at).collect::<Vec<_>>(), expected, "{order:04}");
+        for (at, approval) in books.awaited() {
+            let may_come =
+                approval.ended.is_none_or(|ended| ended == Ended::Approved) && approval.used.is_none();
+            assert!(may_come, "{order:04}: {at}");
+        }
+    }
+}

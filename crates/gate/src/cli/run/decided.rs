@@ -22,6 +22,7 @@ use crate::cli::{Done, Failure, person};
 use crate::path::{Carried, Gate, World};
 use crate::runs::{Ran, Run, quoted};
 use crate::store::StorePath;
+use crate::tool::takes_as_run;
 
 /// The action by which changes are carried over after a review.
 pub const COMMIT: &str = "workspace.commit";
@@ -72,7 +73,8 @@ async fn decide(wanted: &Wanted) -> Done {
 }
 
 async fn call<W: World>(gate: &Gate, draft: Draft, world: &W, wanted: &Wanted) -> Result<Carried, Failure> {
-    let called = gate.call(draft, world).await;
+    let takes = gate.desk.with_policy(|policy| takes_as_run(policy, &draft));
+    let called = gate.call(Draft { takes: Some(takes), ..draft }, world).await;
     called
         .map_err(|malformed| Failure::said(clean(&malformed.to_string())))?
         .map_err(|halt| halted(&wanted.store, &halt))

@@ -126,6 +126,9 @@ async fn run(job: &Job<'_>, argv: Vec<String>, input: &[u8]) -> Result<Ended, Fa
         (Status::Cancelled, error) => {
             return Err(not_ready(error.clone().unwrap_or_else(|| "it was not run".to_owned())));
         }
+        (Status::Unknown, error) => {
+            Some(Fault::new(Why::NoAnswer, error.clone().unwrap_or_else(|| "the run was ended".to_owned())))
+        }
         (Status::Failed, _) => Some(Fault::new(Why::ToolError, said(outcome.result.as_ref()))),
         _ => None,
     };

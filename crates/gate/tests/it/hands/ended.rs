@@ -45,8 +45,11 @@ fn ended(served: &Served, tool: &str) -> Value {
 fn a_call_that_a_client_takes_back_ends_its_program() {
     // Deaf to SIGTERM, and with a process that left its session.
     let mark = format!("sleep 71.{}", std::process::id());
+    let (ws, other) = (workspace("taken-back"), format!("sleep 72.{}", std::process::id()));
+    let place = ws.display();
     let tools = format!(
-        "  nap: {{exec: [/bin/sh, -c, \"trap '' TERM; (setsid {mark} &); {mark}\"]}}\n  say: {{exec: [/bin/echo, '{{word}}']}}\n"
+        "  nap: {{exec: [/bin/sh, -c, \"trap '' TERM; (setsid {mark} &); {mark}\"]}}\n  \
+         write: {{exec: [/bin/sh, -c, 'echo half > {place}/half; {other}'], sandbox: {{write: [{place}]}}}}\n  say: {{exec: [/bin/echo, '{{word}}']}}\n"
     );
     let servers = json!({"mcpServers": {"own": {"builtin": true}}}).to_string();
     let servers = Servers::parse(servers.as_bytes(), &|_| None).unwrap();
@@ -62,15 +65,20 @@ fn a_call_that_a_client_takes_back_ends_its_program() {
     let greeted = post("", json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}));
     let session = format!("Mcp-Session-Id: {}\r\n", greeted.header("mcp-session-id").unwrap());
     post(&session, json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-    let asked = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "nap", "arguments": {}}});
-    let mut line = Line::open(served.address);
-    line.send("POST", "/mcp", &format!("{plain}{session}"), asked.to_string().as_bytes());
-    assert!(until(true, &mark), "it was not started");
-    let back = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7, "reason": "enough"}});
-    assert_eq!(post(&session, back).status, 202);
-    assert!(until(false, &mark), "it goes on");
-    let seen = ended(&served, "nap");
-    assert_eq!(seen["outcome"]["status"], "cancelled", "{seen}");
+    // What has nothing outside of itself to change did nothing, and gives back what it held. Of what was half-way in
+    // writing nobody knows how far it came.
+    for (id, tool, mark, end) in [(7, "nap", &mark, "cancelled"), (17, "write", &other, "unknown")] {
+        let asked = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": {}}});
+        let mut line = Line::open(served.address);
+        line.send("POST", "/mcp", &format!("{plain}{session}"), asked.to_string().as_bytes());
+        assert!(until(true, mark), "it was not started");
+        let back = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id, "reason": "enough"}});
+        assert_eq!(post(&session, back).status, 202);
+        assert!(until(false, mark), "it goes on");
+        let seen = ended(&served, tool);
+        assert_eq!(seen["outcome"]["status"], end, "{seen}");
+    }
+    assert_eq!(std::fs::read_to_string(ws.join("half")).unwrap(), "half\n");
     // The session goes on, and so does its next call.
     let next = json!({"jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": {"name": "say", "arguments": {"word": "x"}}});
     assert_eq!(post(&session, next).json()["result"]["structuredContent"]["stdout"], "x\n");
