@@ -42,6 +42,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::Body;
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
 use tokio::sync::watch;
 use verdict::{Halt, Realm, Refusal};
@@ -183,6 +184,34 @@ where
     B::Error: std::fmt::Display,
 {
     let (head, body) = request.into_parts();
+    let (route, params, caller) = match enter(app, &head).await {
+        Ok(entered) => entered,
+        Err(problem) => {
+            body::pass_over(body).await;
+            return Err(problem);
+        }
+    };
+    let body = match route.takes.limit() {
+        0 => {
+            body::pass_over(body).await;
+            Bytes::new()
+        }
+        limit => body::read(&head.headers, body, route.takes, limit).await?,
+    };
+    let query = head.uri.query().unwrap_or("").to_owned();
+    let call = Call { app: Arc::clone(app), caller, params, query, headers: head.headers, body };
+    if route.waits {
+        // The longest is a tool's own time limit, after a wait for people.
+        watch.answer_within(PATIENCE.saturating_mul(7));
+    }
+    (route.handler)(call).await
+}
+
+/// Where a request goes, and who calls; before anything of its body is read.
+async fn enter(
+    app: &App,
+    head: &Parts,
+) -> Result<(&'static Route, Vec<String>, Option<Arc<Caller>>), Problem> {
     let (route, params) = match routes::find(&head.method, head.uri.path()) {
         Found::Route(route, params) => (route, params),
         Found::OtherMethods(allowed) => return Err(Problem::method(&allowed)),
@@ -198,17 +227,7 @@ where
         }
         admitted => admitted?,
     };
-    let body = match route.takes.limit() {
-        0 => Bytes::new(),
-        limit => body::read(&head.headers, body, route.takes, limit).await?,
-    };
-    let query = head.uri.query().unwrap_or("").to_owned();
-    let call = Call { app: Arc::clone(app), caller, params, query, headers: head.headers, body };
-    if route.waits {
-        // The longest is a tool's own time limit, after a wait for people.
-        watch.answer_within(PATIENCE.saturating_mul(7));
-    }
-    (route.handler)(call).await
+    Ok((route, params, caller))
 }
 
 /// Who calls, if the route is not open to everyone; or why they may not.

@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Of a body that is too long, so much is read and thrown away: a client that still writes when the connection
 /// closes never sees why.
 const THROWN_AWAY: usize = 16 << 20;
+/// Of a body that is refused unseen, so much is, and for so long.
+const UNSEEN: (usize, Duration) = (256 << 10, Duration::from_secs(2));
 
 /// The body of a request, no longer than `limit` bytes.
 pub(super) async fn read<B>(
@@ -31,7 +33,10 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    kind(headers, takes)?;
+    if let Err(problem) = kind(headers, takes) {
+        pass_over(body).await;
+        return Err(problem);
+    }
     let late = || Problem::request("the body did not arrive in time".to_owned());
     let mut collected = pin!(collect(body, limit));
     // Most bodies are there already, and need no timer.
@@ -56,7 +61,7 @@ where
         let Ok(data) = frame.into_data() else { continue };
         length = length.saturating_add(data.len());
         if length > limit {
-            throw_away(body).await;
+            throw_away(body, THROWN_AWAY).await;
             return Err(Problem::too_large(limit));
         }
         // Most bodies come in one piece, which is then used as it is.
@@ -75,11 +80,21 @@ where
     Ok(whole.freeze())
 }
 
-async fn throw_away<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+/// Takes in what nobody will look at. A connection whose request was not read to its end is closed behind the answer,
+/// and a client that keeps connections would find that out with its next request.
+pub(super) async fn pass_over<B: Body<Data = Bytes> + Unpin>(body: B) {
+    if !body.is_end_stream() {
+        let (most, time) = UNSEEN;
+        // Too long or too late: then the connection is closed.
+        let _late = tokio::time::timeout(time, throw_away(body, most)).await;
+    }
+}
+
+async fn throw_away<B: Body<Data = Bytes> + Unpin>(mut body: B, most: usize) {
     let mut thrown = 0_usize;
     while let Some(Ok(frame)) = body.frame().await {
         thrown = thrown.saturating_add(frame.data_ref().map_or(0, Bytes::len));
-        if thrown > THROWN_AWAY {
+        if thrown > most {
             return;
         }
     }

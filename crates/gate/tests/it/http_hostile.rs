@@ -227,6 +227,30 @@ fn a_client_that_hangs_up_leaves_a_consistent_record() {
 }
 
 #[test]
+fn a_connection_outlives_what_was_refused_before_its_body_came() {
+    let served = Served::start();
+    let (agent, auditor) = (served.key("app", KeyRole::Agent), served.key("eve", KeyRole::Auditor));
+    let body = json!({"agent_id": "support-bot", "tool": "crm.read"}).to_string();
+    let mut line = Line::open(served.address);
+    let refused = [
+        ("POST", "/v1/check", "X-API-Key: pk_live_wrong\r\n".to_owned(), 401),
+        ("POST", "/v1/check", format!("X-API-Key: {auditor}\r\n"), 403),
+        ("POST", "/v1/nothing", format!("X-API-Key: {agent}\r\n"), 404),
+        ("DELETE", "/v1/check", format!("X-API-Key: {agent}\r\n"), 405),
+        ("POST", "/v1/check", format!("X-API-Key: {agent}\r\nContent-Type: text/html\r\n"), 415),
+    ];
+    for (method, path, headers, status) in refused {
+        // The body comes well after its head, as many clients send it.
+        line.send(method, path, &format!("{headers}Content-Length: {}\r\n", body.len()), b"");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        line.stream.write_all(body.as_bytes()).unwrap();
+        assert_eq!(line.receive().status, status, "{method} {path}");
+    }
+    let answer = line.call("POST", "/v1/check", &format!("X-API-Key: {agent}\r\n"), body.as_bytes());
+    assert_eq!(answer.status, 200, "the connection is still of use");
+}
+
+#[test]
 fn a_stopped_gate_answers_what_it_had_begun_and_then_nothing() {
     let served = Served::start();
     let key = served.key("app", KeyRole::Agent);
