@@ -53,7 +53,7 @@ pub(crate) fn secret(effect: &Effect) -> Option<Effect> {
 }
 
 /// True for files that hold keys, tokens and hashes of passwords.
-pub(crate) fn is_secret(path: &str) -> bool {
+fn is_secret(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     let is_key = last.starts_with("id_") && !last.ends_with(".pub") && path.contains(".ssh/");
     is_key

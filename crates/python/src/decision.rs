@@ -49,9 +49,7 @@ impl Decision {
     pub(crate) fn malformed(malformed: &Malformed, policy_version: String) -> Self {
         Self::odd(malformed.to_string(), policy_version)
     }
-}
 
-impl Decision {
     /// A field as the server's JSON has it; `None` where it has none.
     fn field<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         self.to_dict(py)?.call_method1("get", (name,))

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use gate::views::{Reading, original};
 use gate::wire::{Original, decision_id};
-use verdict::{Answer, Code, Decided, Index, Outcome, Receipt};
+use verdict::{Answer, Decided, Index, Outcome, Receipt};
 
 /// How many ends are kept without a store; the oldest go first.
 const MOST: usize = 1_024;
@@ -34,9 +34,7 @@ impl Ends {
 
     /// What became of the decision that this one repeats, if it is the same action.
     pub fn of(&self, receipt: &Receipt) -> Option<Original> {
-        let it = receipt.decided();
-        let repeats = matches!(it.code, Code::Duplicate | Code::InProgress) && !receipt.is_conflict();
-        let of = it.duplicate_of.filter(|_| repeats)?;
+        let of = receipt.repeats()?;
         match self {
             // What cannot be read is left out: the decision stands without it.
             Self::Stored(reading) => reading.with(|reader| original(reader, of)).ok().flatten(),

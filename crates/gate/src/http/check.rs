@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use verdict::{Action, Code, Draft, Halt, Index, Malformed, Receipt};
+use verdict::{Action, Draft, Halt, Index, Malformed, Receipt};
 
 use super::problem::Problem;
 use super::reply::{self, Reply};
@@ -26,7 +26,7 @@ pub(super) async fn one(call: Call) -> Result<Reply, Problem> {
     let checked = gate.check(draft).await.map_err(|malformed| odd(no_action(&malformed)))?;
     let receipt = checked.map_err(|halt| halted(&halt))?;
     count(&call, start, std::slice::from_ref(&receipt));
-    let original = match repeats(&receipt) {
+    let original = match receipt.repeats() {
         Some(of) => originals(&call, vec![of]).await.pop().flatten(),
         None => None,
     };
@@ -62,7 +62,7 @@ pub(super) async fn many(call: Call) -> Result<Reply, Problem> {
     let receipts = call.app.gate.check_all(drafts).await.map_err(|halt| halted(&halt))?;
     let good: Vec<&Receipt> = receipts.iter().filter_map(|it| it.as_ref().ok()).collect();
     count(&call, start, good.iter().copied());
-    let asked: Vec<Index> = good.iter().filter_map(|receipt| repeats(receipt)).collect();
+    let asked: Vec<Index> = good.iter().filter_map(|receipt| receipt.repeats()).collect();
     let mut originals = if asked.is_empty() { Vec::new() } else { originals(&call, asked).await }.into_iter();
     let mut receipts = receipts.into_iter();
     let mut bytes = Vec::with_capacity(problems.len().saturating_mul(USUAL));
@@ -89,7 +89,7 @@ fn answer(
     originals: &mut impl Iterator<Item = Option<Original>>,
     out: &mut Vec<u8>,
 ) -> Result<(), serde_json::Error> {
-    let original = if repeats(receipt).is_some() { originals.next().flatten() } else { None };
+    let original = if receipt.repeats().is_some() { originals.next().flatten() } else { None };
     if receipt.is_conflict() {
         return odd_answer(Problem::other_action(&CheckReply::of(receipt, original)), out);
     }
@@ -134,13 +134,6 @@ pub(super) fn count<'r>(call: &Call, start: Instant, receipts: impl IntoIterator
         }
     });
     call.app.metrics.took(start.elapsed());
-}
-
-/// The decision that this one repeats, if it is the same action.
-pub(super) fn repeats(receipt: &Receipt) -> Option<Index> {
-    let it = receipt.decided();
-    let repeated = matches!(it.code, Code::Duplicate | Code::InProgress) && !receipt.is_conflict();
-    it.duplicate_of.filter(|_| repeated)
 }
 
 /// What became of earlier decisions, in the order asked. What cannot be read is left out: the decision stands

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use verdict::{Code, Draft, Halt, Index, Malformed, Receipt, Status, short};
 
-use super::check::{count, draft_of, repeats};
+use super::check::{count, draft_of};
 use super::problem::Problem;
 use super::reply::{self, Reply};
 use super::unstoppable::Unstoppable;
@@ -61,7 +61,7 @@ pub(super) async fn call(call: Call) -> Result<Reply, Problem> {
         if receipt.is_conflict() {
             return Err(Problem::other_action(&CheckReply::of(&receipt, None)));
         }
-        let Some(of) = repeats(&receipt) else { return reply::json(&ToolCallReply::refused(&receipt, None)) };
+        let Some(of) = receipt.repeats() else { return reply::json(&ToolCallReply::refused(&receipt, None)) };
         let original = original(&call, of).await?;
         if receipt.decided().code != Code::InProgress {
             return reply::json(&ToolCallReply::refused(&receipt, original));

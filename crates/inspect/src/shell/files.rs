@@ -6,7 +6,7 @@ use super::field::{Feed, Field, PIECE, UNKNOWN};
 use super::tree::{Op, Redirect};
 use super::walk::Walk;
 use super::{judge, reach};
-use crate::place::is_secret;
+use crate::place;
 
 /// What the redirections of a command make of its input and output.
 #[derive(Default)]
@@ -46,12 +46,11 @@ impl Walk<'_> {
             return self.socket(field);
         }
         let Ok(target) = self.path(field) else { return };
-        if let Target::Path(path) = &target
-            && is_secret(&path.path)
-        {
-            self.effect(Effect::new("secret.read", target.clone()));
+        let read = Effect::new("fs.read", target);
+        if let Some(secret) = place::secret(&read) {
+            self.effect(secret);
         }
-        self.effect(Effect::new("fs.read", target));
+        self.effect(read);
     }
 
     /// A file with code in it that is run, and that the script did not put there as far as is known.

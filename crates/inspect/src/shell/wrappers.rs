@@ -177,7 +177,7 @@ pub fn apply(walk: &mut Walk<'_>, name: &str, fields: &[Field], feed: &Feed) -> 
         "hyperfine" => each_text(walk, fields, feed),
         "at" | "batch" => schedule::later(walk, fields, feed),
         "crontab" => schedule::crontab(walk, fields, feed),
-        "entr" => inner(walk, fields, &[], 0, feed),
+        "entr" => started(walk, &options::split(fields, &[], FIRST).rest, feed),
         "capsh" => after_dashes(walk, fields, feed),
         "su" | "runuser" | "sg" => user(walk, name, fields, feed),
         "doppler" if fields.first().is_none_or(|it| it.text != "run") => return false,
@@ -262,13 +262,6 @@ fn raise(walk: &mut Walk<'_>, name: &str, fields: &[Field]) {
     let user = users.first().map_or_else(|| "root".to_owned(), |it| it.text.clone());
     let target = if name == "unshare" || name == "systemd-run" { Target::None } else { Target::Named(user) };
     walk.effect(Effect::new("privilege.raise", target));
-}
-
-/// The program after the wrapper's own words.
-fn inner(walk: &mut Walk<'_>, fields: &[Field], values: &[&str], skip: usize, feed: &Feed) {
-    let args = options::split(fields, values, FIRST);
-    let rest = args.rest.get(skip..).unwrap_or_default();
-    started(walk, rest, feed);
 }
 
 /// A program with assignments before it, as `env` and `sudo` take them.

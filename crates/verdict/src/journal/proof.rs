@@ -3,7 +3,7 @@
 //! Their fields are the journal's alone; everyone else can read them, consume them, and make none.
 
 use crate::admit::Remaining;
-use crate::decide::Case;
+use crate::decide::{Case, Code};
 use crate::record::{Decided, Index, Settled};
 use crate::settle::Outcome;
 
@@ -115,6 +115,11 @@ impl Receipt {
     /// True if the idempotency key belongs to another action.
     pub fn is_conflict(&self) -> bool {
         self.conflict
+    }
+    /// The decision that this one repeats, if it is the same action.
+    pub fn repeats(&self) -> Option<Index> {
+        let repeated = matches!(self.decided.code, Code::Duplicate | Code::InProgress) && !self.conflict;
+        self.decided.duplicate_of.filter(|_| repeated)
     }
 }
 

@@ -9,7 +9,7 @@ use verdict::{
 };
 
 use super::{SECOND, leases, read_fields, work};
-use crate::http::check::{count, draft_of, question_for, repeats};
+use crate::http::check::{count, draft_of, question_for};
 use crate::http::dialect::invalid;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
@@ -62,7 +62,7 @@ pub(super) async fn carried(call: &Call, mut draft: Draft) -> Result<Value, Prob
         return match carried {
             Carried::Refused(receipt) => {
                 count(call, start, std::slice::from_ref(&receipt));
-                let first = match repeats(&receipt) {
+                let first = match receipt.repeats() {
                     Some(of) => tool::original(call, of).await?,
                     None => None,
                 };
