@@ -126,7 +126,7 @@ enum Command {
     Sandbox(SandboxCommand),
     /// Stand in front of an MCP server (stdio)
     Mcp(mcp::McpArgs),
-    /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor
+    /// Stand in the hooks of a coding agent: Claude Code, Codex, Gemini CLI, Cursor and others
     Hook(hook::HookArgs),
     /// See and answer what waits for a person
     #[command(subcommand)]

@@ -3,6 +3,7 @@
 //! Whatever goes wrong here is a denial: exit code 2, which every agent obeys. Exit code 1 would let the tool run.
 
 mod served;
+mod watch;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,13 @@ use verdict::Draft;
 
 use super::opening::{halted, open_gate_inline};
 use super::{Done, Failure, StoreArg, person, print};
+use crate::hook::answer::DENIED;
 use crate::hook::word::{self, Wordless};
-use crate::hook::{DENIED, Event, Product, Say, When, settings};
+use crate::hook::{Event, Product, Say, When, settings};
 use crate::store::StorePath;
 use crate::views::Reading;
 use served::{Heard, Question, Served};
+use watch::Watch;
 
 /// The largest event, in bytes.
 const LARGEST: u64 = 8 << 20;
@@ -37,7 +40,7 @@ const USUAL: &str = "portcullis.yaml";
 
 The event is read from stdin and answered on stdout as the agent wants it. What the policy allows is left to the
 agent's own permissions, unless --grant is given. What needs a person is denied with the question's id; once it is
-approved, the same call passes. Any failure is a denial (exit code 2)."
+approved, the same call passes. Any failure is a denial (exit code 2), and so is what takes 20 seconds."
 )]
 pub struct HookArgs {
     #[command(subcommand)]
@@ -127,8 +130,9 @@ pub fn run(args: HookArgs) -> Done {
     }
 }
 
-/// Answers one event. Nothing that goes wrong lets the tool run.
+/// Answers one event. Nothing that goes wrong lets the tool run, nor does what takes too long.
 fn answer(product: Product, with: &With) -> ExitCode {
+    let watch = Watch::start(product);
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(LARGEST.saturating_add(1)).read_to_end(&mut bytes);
     let event = match read {
@@ -136,26 +140,18 @@ fn answer(product: Product, with: &With) -> ExitCode {
         Ok(_) => Err(format!("the event has more than {LARGEST} bytes")),
         Err(error) => Err(format!("stdin cannot be read: {error}")),
     };
-    let (name, say) = match event {
-        Err(why) => (String::new(), Say::Deny(format!("the hook's event is refused: {why}"))),
+    let say = match event {
+        Err(why) => Say::Deny(format!("the hook's event is refused: {why}")),
         Ok(event) => {
-            let say = match decide(product, with, &bytes, &event) {
+            watch.event(&event.name);
+            match decide(product, with, &bytes, &event) {
                 Ok(say) => say,
                 Err(Failure::Said(why)) => Say::Deny(format!("nothing is allowed: {why}")),
                 Err(_) => Say::Deny("nothing is allowed: the policy or the store cannot be used".to_owned()),
-            };
-            (event.name, say)
+            }
         }
     };
-    let (said, code) = product.answer(&name, &say);
-    if let Some(said) = said {
-        // Where nobody reads it, the exit code is the answer.
-        let _unread = print::line(&said);
-    }
-    if let Say::Deny(why) = &say {
-        print::complain(why);
-    }
-    ExitCode::from(code)
+    watch.answer(&say)
 }
 
 fn decide(product: Product, with: &With, bytes: &[u8], event: &Event) -> Result<Say, Failure> {
@@ -199,9 +195,9 @@ async fn embedded(
     let opened = open_gate_inline(store, policy, &line).await?;
     let word = match &event.when {
         When::Before => word::before(&opened.gate, draft, grant).await,
-        When::After(result) => {
+        When::After(status, said) => {
             let reading = Reading::open(store.0.clone()).map_err(Failure::said)?;
-            word::after(&opened.gate, &reading, &draft, result.clone()).await
+            word::after(&opened.gate, &reading, &draft, (*status, said.clone())).await
         }
     };
     opened.gate.desk.close();

@@ -3,10 +3,11 @@
 //! Answerable for one name for a use before and after it, with the same arguments. Source: "Cascade Hooks" of
 //! docs.windsurf.com (2026).
 
-use verdict::Json;
 use verdict::json::Map;
+use verdict::{Json, Status};
 
-use super::{Event, When, object};
+use super::read::{arguments, object};
+use super::{Event, When};
 
 pub(super) fn event(name: &str, map: &Map) -> Result<Event, String> {
     let odd = || format!("`{}` is no event about a tool", verdict::short(name));
@@ -36,14 +37,14 @@ pub(super) fn event(name: &str, map: &Map) -> Result<Event, String> {
         }
         "mcp_tool_use" => {
             let (server, tool) = (text(info, "mcp_server_name")?, text(info, "mcp_tool_name")?);
-            let args = super::arguments(info.get("mcp_tool_arguments"))?;
+            let args = arguments(info.get("mcp_tool_arguments"))?;
             (format!("mcp__{server}__{tool}"), args)
         }
         _ => return Err(odd()),
     };
     let when = match is_before {
         true => When::Before,
-        false => When::After(info.get("mcp_result").cloned().unwrap_or(Json::Null)),
+        false => When::After(Status::Success, info.get("mcp_result").cloned().unwrap_or(Json::Null)),
     };
     let session = text(map, "trajectory_id").ok();
     let cwd = text(info, "cwd").ok().filter(|cwd| !cwd.is_empty());
@@ -52,7 +53,8 @@ pub(super) fn event(name: &str, map: &Map) -> Result<Event, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DENIED, Product, Say};
+    use super::super::answer::DENIED;
+    use super::super::{Product, Say};
     use super::*;
 
     fn read(action: &str, info: &str) -> Result<Event, String> {
@@ -71,14 +73,17 @@ mod tests {
         let after = read("post_run_command", run).unwrap();
         assert_eq!(
             (&after.tool, &after.args, after.when),
-            (&before.tool, &before.args, When::After(Json::Null))
+            (&before.tool, &before.args, When::After(Status::Success, Json::Null))
         );
         let path = r#"{"file_path":"/Users/yourname/project/file.py","edits":[{"old_string":"a","new_string":"b"}]}"#;
         assert_eq!(read("pre_read_code", path).unwrap().tool, "read_code");
         assert_eq!(read("pre_write_code", path).unwrap().args, read("post_write_code", path).unwrap().args);
         let mcp = r#"{"mcp_server_name":"github","mcp_tool_arguments":{"owner":"o","repo":"r"},"mcp_tool_name":"create_issue","mcp_result":"..."}"#;
         assert_eq!(read("pre_mcp_tool_use", mcp).unwrap().tool, "mcp__github__create_issue");
-        assert_eq!(read("post_mcp_tool_use", mcp).unwrap().when, When::After(Json::Str("...".to_owned())));
+        assert_eq!(
+            read("post_mcp_tool_use", mcp).unwrap().when,
+            When::After(Status::Success, Json::Str("...".to_owned()))
+        );
         let no = Say::Deny("no".to_owned());
         assert_eq!(Product::Windsurf.answer("pre_run_command", &no).1, DENIED);
     }

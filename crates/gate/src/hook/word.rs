@@ -76,7 +76,12 @@ fn waits(at: Index, why: &str) -> String {
 }
 
 /// After a tool was used: settles the decision that let it run, and says if what came back should not be used.
-pub async fn after(gate: &Gate, reading: &Reading, draft: &Draft, result: Json) -> Result<Word, Wordless> {
+pub async fn after(
+    gate: &Gate,
+    reading: &Reading,
+    draft: &Draft,
+    (status, said): (Status, Json),
+) -> Result<Word, Wordless> {
     let action = Action::new(draft.clone())?;
     let (digest, agent, session) = (action.digest().hex(), draft.agent.clone(), draft.session.clone());
     let realm = draft.realm;
@@ -98,11 +103,23 @@ pub async fn after(gate: &Gate, reading: &Reading, draft: &Draft, result: Json) 
     let Some((at, decided)) = found.await.map_err(Wordless::Unread)? else {
         return Ok(Word { say: Say::Nothing, receipt: None });
     };
-    let outcome = Outcome { result: Some(result), ..Outcome::plain(Status::Success) };
+    let outcome = match status {
+        Status::Success => Outcome { result: Some(said), ..Outcome::plain(status) },
+        _ => Outcome { error: Some(text_of(said)), ..Outcome::plain(status) },
+    };
     let outcome = gate.screen(&decided, outcome).await;
     let withheld = outcome.screened.as_ref().and_then(|it| it.withheld.clone());
     let settling = Settling::reported(at, decided, outcome, draft.by.clone());
     let _closing = gate.desk.settle(settling).await?.map_err(Wordless::Refused)?;
     let say = withheld.map_or(Say::Nothing, |why| Say::Deny(format!("do not use this result: {why}")));
     Ok(Word { say, receipt: None })
+}
+
+/// What went wrong, as a text.
+fn text_of(said: Json) -> String {
+    match said {
+        Json::Str(text) => text,
+        Json::Null => "it did not work".to_owned(),
+        other => other.canonical(),
+    }
 }

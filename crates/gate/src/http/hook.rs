@@ -25,7 +25,7 @@ pub(super) async fn tell(call: Call) -> Result<Reply, Problem> {
         .map_err(|_| Problem::not_found(format!("there is no hook for `{}`", short(call.param(0)))))?;
     let odd = |why: Unreadable| Problem::unreadable("invalid_request", why);
     let HookRequest { agent_id, event, user, folder, home, grant } = wire::read(&call.body).map_err(odd)?;
-    let event = Product::event(&event).map_err(|why| odd(Unreadable::Shape(why)))?;
+    let event = product.event(&event).map_err(|why| odd(Unreadable::Shape(why)))?;
     let cwd = event.cwd.clone().filter(|cwd| !cwd.is_empty()).or(folder);
     let request = CheckRequest {
         agent_id,
@@ -40,7 +40,7 @@ pub(super) async fn tell(call: Call) -> Result<Reply, Problem> {
     let gate = Gate { eyes: call.app.gate.eyes.at(call.app.alone, cwd, home), ..call.app.gate.clone() };
     let word = match event.when {
         When::Before => word::before(&gate, draft, grant).await,
-        When::After(result) => word::after(&gate, &call.app.reading, &draft, result).await,
+        When::After(status, said) => word::after(&gate, &call.app.reading, &draft, (status, said)).await,
     };
     let word = word.map_err(wordless)?;
     count(&call, start, word.receipt.iter());

@@ -311,6 +311,10 @@ fn installing_works_for_every_product_and_is_undone_to_the_byte() {
         ("cursor", ".cursor/hooks.json"),
         ("copilot-cli", ".copilot/hooks/portcullis.json .github/hooks/portcullis.json"),
         ("windsurf", ".codeium/windsurf/hooks.json .windsurf/hooks.json"),
+        ("qwen-code", ".qwen/settings.json"),
+        ("droid", ".factory/hooks.json"),
+        ("goose", ".agents/plugins/portcullis/hooks/hooks.json"),
+        ("kiro", ".kiro/hooks/portcullis.json"),
     ] {
         // In the home folder, and in a project, which are one folder here.
         let (home, project) = settings.split_once(' ').unwrap_or((settings, settings));
@@ -337,6 +341,74 @@ fn installing_works_for_every_product_and_is_undone_to_the_byte() {
             assert!(hook(&desk, &undo, "").status.success());
             assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs, "{product}");
         }
+    }
+}
+
+#[test]
+fn a_use_that_did_not_work_is_settled_as_it_ended() {
+    let desk = desk();
+    let write = json!({"file_path": "notes.txt"});
+    for (interrupted, status) in [(false, "failed"), (true, "unknown")] {
+        assert_eq!(claude(&desk, &event(&desk, "Write", &write)).0, 0);
+        let mut event = event(&desk, "Write", &write);
+        event["hook_event_name"] = json!("PostToolUseFailure");
+        event["error"] = json!("the disk is full");
+        event["is_interrupt"] = json!(interrupted);
+        assert_eq!(claude(&desk, &event).0, 0);
+        let tail = desk.run(&["ledger", "tail", "--json"]).ok().out;
+        assert!(tail.contains(&format!(r#""status":"{status}""#)), "{tail}");
+    }
+}
+
+#[test]
+fn every_product_is_told_yes_and_no_as_it_obeys_it() {
+    let desk = desk();
+    let policy = POLICY.replace("  Bash: {args", "  Shell: {args: {command: shell}}\n  Bash: {args");
+    desk.write("policy.yaml", &policy.replace("allow: [Bash, Write]", "allow: [Bash, Write, Shell]"));
+    let told = |product: &str, event: &Value| {
+        let args = [product, "--policy", "policy.yaml", "--agent", "claude-code"];
+        let said = hook(&desk, &args, &event.to_string());
+        (said.status.code().unwrap(), String::from_utf8(said.stdout).unwrap())
+    };
+    for (product, called, tool, yes) in [
+        ("codex", "PreToolUse", "Bash", "{}\n"),
+        ("cursor", "preToolUse", "Shell", "{\"permission\":\"allow\"}\n"),
+        ("copilot-cli", "PreToolUse", "bash", "{}\n"),
+        ("qwen-code", "PreToolUse", "Bash", "{}\n"),
+        ("droid", "PreToolUse", "Bash", "{}\n"),
+        ("goose", "PreToolUse", "Bash", ""),
+        ("kiro", "preToolUse", "Bash", ""),
+    ] {
+        let asked = |command: &str| {
+            json!({"session_id": "s", "hook_event_name": called, "event": called, "cwd": folder(&desk),
+                "working_dir": folder(&desk), "tool_name": tool, "tool_input": {"command": command}})
+        };
+        assert_eq!(told(product, &asked("ls")), (0, yes.to_owned()), "{product}");
+        let (code, said) = told(product, &asked("rm -rf /usr"));
+        let expected = if product == "copilot-cli" { 0 } else { 2 };
+        assert!(code == expected && !said.contains("allow\""), "{product}: {code} {said}");
+    }
+}
+
+/// Coding agents go on without a hook that takes too long: it denies before that.
+#[test]
+fn a_hook_that_cannot_decide_in_time_denies() {
+    let desk = desk();
+    let start = std::time::Instant::now();
+    let held = [("copilot-cli", 0), ("goose", 2)].map(|(product, code)| {
+        let mut command = desk.command(&["hook", product, "--policy", "policy.yaml"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = command.spawn().unwrap();
+        // It never hears what it is about.
+        (product, code, running.stdin.take(), running)
+    });
+    for (product, code, stdin, running) in held {
+        let said = running.wait_with_output().unwrap();
+        drop(stdin);
+        let out = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert_eq!(said.status.code(), Some(code), "{product}: {out}");
+        assert!(out.contains("deny") || out.contains("block"), "{product}: {out}");
+        assert!(start.elapsed().as_secs() < 28, "before any of them gives up");
     }
 }
 
