@@ -1,33 +1,25 @@
-//! The desk: the one thread that writes, and how everyone else reaches it.
+//! The desk: the one writer, and how everyone else reaches it.
 //!
 //! Petitions that arrive while a batch is being written wait for the next one, so that one trip to the disk
-//! serves all who wait. Answerable for batching, for noticing what other processes wrote, and for never
+//! serves all who wait; a thread of the writer's own makes it. Who comes while nobody else is there, with what needs
+//! no slow trip, does the writer's work at once: going to another thread and back takes longer than the work.
+//! Answerable for batching, for noticing what other processes wrote, and for never
 //! answering before the batch is on record. Knows nothing of what petitions mean.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+mod writer;
+
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 use verdict::{
-    Action, Books, Closing, Command, Halt, Hold, Index, Ink, Journal, LeaseOrder, Leased, Petition, Policy,
-    Receipt, Refusal, Ruling, Settling, Standing, Verdict,
+    Action, Books, Closing, Command, Halt, Hold, Index, Ink, LeaseOrder, Leased, Petition, Policy, Receipt,
+    Refusal, Ruling, Settling, Standing, Verdict,
 };
 
 use crate::clock::Clock;
-
-/// How many petitions share one trip to the disk at most. A larger batch is written alone.
-const BATCH: usize = 1_024;
-/// How often the ledger is looked at for what others wrote, while somebody waits for that.
-const LOOK: Duration = Duration::from_millis(25);
-/// And while nobody does.
-const LOOK_IDLE: Duration = Duration::from_millis(500);
-/// How often questions are looked through for those whose time is over.
-const EXPIRE: Duration = Duration::from_secs(1);
-/// A shutdown keeps a snapshot if at least so many records came since the last.
-const WORTH_SAVING: Index = 5_000;
+use writer::{Letter, Question, Shared, Writer};
 
 /// A decision on record.
 #[derive(Debug)]
@@ -51,25 +43,10 @@ pub struct Desk {
 /// Where letters go.
 #[derive(Clone)]
 enum Road {
-    /// To a thread of the writer's own, where those that wait share a trip to the disk.
-    Thread(Sender<Letter>, Arc<Mutex<Option<JoinHandle<()>>>>),
+    /// To a thread of the writer's own, where those that wait share a trip to the disk; or past it.
+    Thread(Sender<Letter>, Arc<Shared>),
     /// To the writer at once, on the sender's thread: for a single client, and for simulations.
     Inline(Arc<Mutex<Writer>>),
-}
-
-/// To whom the rulings on how many petitions go.
-enum Reply {
-    One(oneshot::Sender<Result<Ruling, Halt>>),
-    Many(usize, oneshot::Sender<Result<Vec<Ruling>, Halt>>),
-}
-
-type Question = Box<dyn FnOnce(Result<&Books, &Halt>) + Send>;
-
-enum Letter {
-    Petition(Petition, oneshot::Sender<Result<Ruling, Halt>>),
-    Petitions(Vec<Petition>, oneshot::Sender<Result<Vec<Ruling>, Halt>>),
-    Question(Question),
-    Close,
 }
 
 impl Desk {
@@ -82,11 +59,14 @@ impl Desk {
     ) -> Result<Self, Halt> {
         let (letters, inbox) = channel();
         let (writer, desk) = Writer::open(Box::new(ink), line, policy, clock)?;
+        let shared = Arc::new(Shared::of(writer));
+        let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
-            .spawn(move || writer.run(&inbox))
+            .spawn(move || of_thread.run(&inbox))
             .map_err(|error| Halt(format!("the writer cannot be started: {error}")))?;
-        Ok(desk(Road::Thread(letters, Arc::new(Mutex::new(Some(thread))))))
+        shared.keep(thread);
+        Ok(desk(Road::Thread(letters, shared)))
     }
 
     /// The same without a thread: whoever sends a letter does the writer's work. Nothing happens in between, so
@@ -190,8 +170,8 @@ impl Desk {
     pub fn close(&self) {
         // If the writer is gone already there is nothing to wait for.
         let _gone = self.post(Letter::Close);
-        if let Road::Thread(_, thread) = &self.road
-            && let Some(thread) = thread.lock().ok().and_then(|mut slot| slot.take())
+        if let Road::Thread(_, shared) = &self.road
+            && let Some(thread) = shared.thread()
         {
             let _panicked = thread.join();
         }
@@ -205,7 +185,11 @@ impl Desk {
 
     fn post(&self, letter: Letter) -> Result<(), Halt> {
         match &self.road {
-            Road::Thread(letters, _) => letters.send(letter).map_err(|_| gone()),
+            Road::Thread(letters, shared) => {
+                let Some(letter) = shared.at_once(letter)? else { return Ok(()) };
+                shared.announce();
+                letters.send(letter).map_err(|_| gone())
+            }
             Road::Inline(writer) => {
                 // A writer that panicked may have left the books half entered: it is not asked again.
                 let mut writer = writer.lock().map_err(|_| gone())?;
@@ -225,195 +209,7 @@ fn admission(ruling: Ruling) -> Option<Admission> {
     }
 }
 
-impl Reply {
-    /// Takes its share of the rulings. Whoever asked may have hung up: what was recorded stays recorded.
-    fn send(self, rulings: &mut impl Iterator<Item = Ruling>) {
-        match self {
-            Self::One(to) => {
-                let _gone = to.send(rulings.next().ok_or_else(gone));
-            }
-            Self::Many(count, to) => {
-                let _gone = to.send(Ok(rulings.by_ref().take(count).collect()));
-            }
-        }
-    }
-
-    fn fail(self, halt: &Halt) {
-        match self {
-            Self::One(to) => {
-                let _gone = to.send(Err(halt.clone()));
-            }
-            Self::Many(_, to) => {
-                let _gone = to.send(Err(halt.clone()));
-            }
-        }
-    }
-}
-
 /// The writer has stopped: the gate is shutting down.
 fn gone() -> Halt {
     Halt("the gate is shutting down".to_owned())
-}
-
-struct Writer {
-    journal: Journal<Box<dyn Ink>>,
-    policy: Arc<ArcSwap<Policy>>,
-    moved: watch::Sender<Index>,
-    halted: watch::Sender<Option<Halt>>,
-    clock: Clock,
-    expired_at: Instant,
-}
-
-impl Writer {
-    /// A writer, and how to make the desk in front of it.
-    fn open(
-        ink: Box<dyn Ink>,
-        line: &str,
-        policy: Arc<Policy>,
-        clock: Clock,
-    ) -> Result<(Self, impl FnOnce(Road) -> Desk), Halt> {
-        let journal = Journal::open(ink, line, policy)?;
-        let policy = Arc::new(ArcSwap::new(Arc::clone(journal.policy())));
-        let (moved_tx, moved) = watch::channel(journal.books().next());
-        let (halted_tx, halted) = watch::channel(None);
-        let shared = Arc::clone(&policy);
-        let kept = clock.clone();
-        let writer =
-            Self { journal, policy, moved: moved_tx, halted: halted_tx, clock, expired_at: Instant::now() };
-        Ok((writer, move |road| Desk { road, policy: shared, moved, halted, clock: kept }))
-    }
-
-    fn run(mut self, inbox: &Receiver<Letter>) {
-        loop {
-            match inbox.recv_timeout(self.patience()) {
-                Ok(letter) => {
-                    if self.work(std::iter::once(letter).chain(inbox.try_iter())) {
-                        break;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.look_around(),
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            self.tidy();
-        }
-        if let Err(halt) = self.journal.save_if_due(Some(WORTH_SAVING)) {
-            tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
-        }
-    }
-
-    /// Takes what has arrived: one batch of petitions, and the questions in between. True: stop.
-    fn work(&mut self, letters: impl Iterator<Item = Letter>) -> bool {
-        let mut petitions = Vec::new();
-        let mut replies: Vec<Reply> = Vec::new();
-        let mut questions = Vec::new();
-        let mut closing = false;
-        for letter in letters {
-            match letter {
-                Letter::Petition(petition, reply) => {
-                    replies.push(Reply::One(reply));
-                    petitions.push(petition);
-                }
-                Letter::Petitions(more, reply) => {
-                    replies.push(Reply::Many(more.len(), reply));
-                    petitions.extend(more);
-                }
-                Letter::Question(question) => questions.push(question),
-                Letter::Close => closing = true,
-            }
-            if closing || petitions.len() >= BATCH {
-                break;
-            }
-        }
-        if !petitions.is_empty() {
-            self.sit(petitions, replies);
-        }
-        if !questions.is_empty() {
-            self.answer(questions);
-        }
-        if let Err(halt) = self.journal.save_if_due(None) {
-            tracing::warn!(reason = %halt, "no snapshot was kept; the next start takes longer");
-        }
-        closing
-    }
-
-    /// What is due besides letters.
-    fn tidy(&mut self) {
-        self.expire();
-        self.publish();
-    }
-
-    fn sit(&mut self, petitions: Vec<Petition>, replies: Vec<Reply>) {
-        let sat = self.journal.sit(self.clock.now(), petitions);
-        // Waiters may act the moment they are answered: what they look at must be up to date before.
-        self.publish();
-        match sat {
-            Ok(rulings) => {
-                let mut rulings = rulings.into_iter();
-                for reply in replies {
-                    reply.send(&mut rulings);
-                }
-            }
-            Err(halt) => {
-                tracing::error!(reason = %halt, "nothing is admitted: the ledger cannot be written");
-                for reply in replies {
-                    reply.fail(&halt);
-                }
-            }
-        }
-    }
-
-    fn answer(&mut self, questions: Vec<Question>) {
-        let caught = self.journal.catch_up();
-        for question in questions {
-            match &caught {
-                Ok(()) => question(Ok(self.journal.books())),
-                Err(halt) => question(Err(halt)),
-            }
-        }
-    }
-
-    fn look_around(&mut self) {
-        if let Err(halt) = self.journal.catch_up() {
-            tracing::error!(reason = %halt, "the ledger cannot be read");
-        }
-    }
-
-    /// Ends the questions whose time is over, so that their end is on record.
-    fn expire(&mut self) {
-        if self.expired_at.elapsed() < EXPIRE {
-            return;
-        }
-        self.expired_at = Instant::now();
-        let now = self.clock.now();
-        let over = self.journal.books().awaited().filter(|(_, it)| it.ended.is_none());
-        let due: Vec<Petition> = over
-            .filter(|(_, it)| it.standing(now) == Standing::Expired)
-            .map(|(of, _)| Petition::Obey(Command::Close { of, cancelled: false }))
-            .collect();
-        if !due.is_empty()
-            && let Err(halt) = self.journal.sit(now, due)
-        {
-            tracing::error!(reason = %halt, "expired approvals could not be recorded");
-        }
-    }
-
-    fn publish(&mut self) {
-        if !Arc::ptr_eq(&self.policy.load(), self.journal.policy()) {
-            self.policy.store(Arc::clone(self.journal.policy()));
-        }
-        let next = self.journal.books().next();
-        self.moved.send_if_modified(|seen| std::mem::replace(seen, next) != next);
-        let halted = self.journal.halted().cloned();
-        self.halted.send_if_modified(|seen| {
-            let changed = *seen != halted;
-            seen.clone_from(&halted);
-            changed
-        });
-    }
-
-    /// How long to sleep if nothing arrives.
-    fn patience(&self) -> Duration {
-        let waited_for = self.journal.books().awaited().next().is_some();
-        if waited_for || self.moved.receiver_count() > 1 { LOOK } else { LOOK_IDLE }
-    }
 }

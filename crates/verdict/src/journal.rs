@@ -185,14 +185,22 @@ impl<I: Ink> Journal<I> {
         self.note(sat)
     }
 
+    /// True if a snapshot is due.
+    pub fn is_save_due(&self) -> bool {
+        self.is_due(SAVE_EVERY)
+    }
+
     /// Keeps a snapshot if one is due.
     pub fn save_if_due(&mut self, at_least: Option<Index>) -> Result<(), Halt> {
-        let due = self.saved_at.saturating_add(at_least.unwrap_or(SAVE_EVERY));
-        if self.halted.is_none() && self.books.next() >= due {
+        if self.is_due(at_least.unwrap_or(SAVE_EVERY)) {
             self.ink.save(&self.books)?;
             self.saved_at = self.books.next();
         }
         Ok(())
+    }
+
+    fn is_due(&self, after: Index) -> bool {
+        self.halted.is_none() && self.books.next() >= self.saved_at.saturating_add(after)
     }
 
     fn sit_until_written(&mut self, now: Micro, petitions: Vec<Petition>) -> Result<Vec<Ruling>, Halt> {
@@ -382,7 +390,8 @@ impl<I: Ink> Journal<I> {
 }
 
 impl Petition {
-    fn is_durable(&self) -> bool {
+    /// True if its answer waits until it would survive a power cut.
+    pub fn is_durable(&self) -> bool {
         match self {
             // An outcome of the gate's own that a power cut takes back leaves its action held: nothing is lost
             // that limits or keys rest on.

@@ -19,6 +19,7 @@ mod cli_ledger;
 mod cli_people;
 mod cli_policy;
 mod cli_serve;
+mod desk;
 mod hands;
 mod hook;
 mod http_client;
