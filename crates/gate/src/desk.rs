@@ -2,12 +2,14 @@
 //!
 //! Petitions that arrive while a batch is being written wait for the next one, so that one trip to the disk
 //! serves all who wait; a thread of the writer's own makes it. Who comes while nobody else is there, with what needs
-//! no slow trip, does the writer's work at once: going to another thread and back takes longer than the work.
+//! no slow trip, does the writer's work at once: going to another thread and back takes longer than the work. Among many
+//! it is the other way round, for one trip then serves them all.
 //! Answerable for batching, for noticing what other processes wrote, and for never
 //! answering before the batch is on record. Knows nothing of what petitions mean.
 
 mod writer;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +40,18 @@ pub struct Desk {
     moved: watch::Receiver<Index>,
     halted: watch::Receiver<Option<Halt>>,
     clock: Clock,
+    /// How many actions are on their way.
+    inside: Arc<AtomicUsize>,
+}
+
+/// An action on its way, for as long as it is.
+#[derive(Debug)]
+pub struct Inside(Arc<AtomicUsize>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Where letters go.
@@ -100,6 +114,12 @@ impl Desk {
     /// Why nothing is admitted, if so.
     pub fn halted(&self) -> Option<Halt> {
         self.halted.borrow().clone()
+    }
+
+    /// Begins an action: while others are on their way, what is written is written together.
+    pub fn enter(&self) -> Inside {
+        self.inside.fetch_add(1, Ordering::Relaxed);
+        Inside(Arc::clone(&self.inside))
     }
 
     /// Records a decision.
@@ -186,7 +206,9 @@ impl Desk {
     fn post(&self, letter: Letter) -> Result<(), Halt> {
         match &self.road {
             Road::Thread(letters, shared) => {
-                let Some(letter) = shared.at_once(letter)? else { return Ok(()) };
+                let is_alone = self.inside.load(Ordering::Relaxed) <= 1;
+                let left = if is_alone { shared.at_once(letter)? } else { Some(letter) };
+                let Some(letter) = left else { return Ok(()) };
                 shared.announce();
                 letters.send(letter).map_err(|_| gone())
             }

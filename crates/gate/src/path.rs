@@ -49,6 +49,7 @@ pub enum Carried {
 impl Gate {
     /// Decides, for a caller who carries the action out and reports: `POST /v1/check` and its kin.
     pub async fn check(&self, draft: Draft) -> Result<Result<Receipt, Halt>, Malformed> {
+        let _inside = self.desk.enter();
         let verdict = self.consider(draft).await?;
         Ok(self.desk.decide(verdict).await.map(Receipt::from))
     }
@@ -77,6 +78,7 @@ impl Gate {
 
     /// Decides, waits for people, carries out, settles: the whole path, for ways in where the gate acts itself.
     pub async fn call<W: World>(&self, draft: Draft, world: &W) -> Result<Result<Carried, Halt>, Malformed> {
+        let _inside = self.desk.enter();
         let verdict = self.consider(draft).await?;
         Ok(self.carry(verdict, world).await)
     }

@@ -211,7 +211,14 @@ impl Writer {
             asleep: LOOK,
             closed: false,
         };
-        Ok((writer, move |road| Desk { road, policy: shared, moved, halted, clock: kept }))
+        Ok((writer, move |road| Desk {
+            road,
+            policy: shared,
+            moved,
+            halted,
+            clock: kept,
+            inside: Arc::default(),
+        }))
     }
 
     /// Takes what has arrived: one batch of petitions, and the questions in between. True: stop.

@@ -107,19 +107,22 @@ fn what_waits_for_a_slow_disk_is_written_by_the_writers_thread_and_all_else_at_o
         for _ in 0..20 {
             called(&gate, "s").await;
         }
-        let made = std::mem::take(&mut *trips.lock().unwrap());
+        let made = trips.lock().unwrap().clone();
         assert_eq!(made.len(), 40);
         assert!(made.iter().all(|(durable, of_writer)| !durable || *of_writer), "{made:?}");
-        let ends = made.iter().filter(|(durable, of_writer)| !durable && !of_writer).count();
-        assert!(ends >= 10, "of 20 ends {ends} were written where they came about: {made:?}");
-        // The disk has become quick: that is noticed.
+        // The disk has become quick. That is noticed, sooner or later: how quick it is is measured, on this machine.
         durable.store(0, Ordering::Relaxed);
-        for _ in 0..60 {
+        let start = Instant::now();
+        let by_caller =
+            |kind: bool| move |(durable, of_writer): &(bool, bool)| *durable == kind && !of_writer;
+        loop {
             called(&gate, "s").await;
+            let made = trips.lock().unwrap();
+            if made.iter().any(by_caller(true)) && made.iter().any(by_caller(false)) {
+                break;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "nothing is written by who brings it");
         }
-        let made = std::mem::take(&mut *trips.lock().unwrap());
-        let inline = made.iter().filter(|(durable, of_writer)| *durable && !of_writer).count();
-        assert!(inline >= 1, "no decision was written where it was made: {made:?}");
     });
     gate.desk.close();
 }
