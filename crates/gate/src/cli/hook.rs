@@ -295,6 +295,9 @@ fn change(product: Product, project: bool, yes: bool, command: Option<&str>) -> 
     }
     write(&file, &then).map_err(unwritten)?;
     print::line("written")?;
+    if let Some(besides) = settings::besides(product).filter(|_| command.is_some()) {
+        print::line(besides)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

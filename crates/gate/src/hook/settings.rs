@@ -148,6 +148,18 @@ fn entry(product: Product, event: &str, command: &str) -> Value {
     }
 }
 
+/// What its user has to do besides, for the hook to be run at all.
+pub fn besides(product: Product) -> Option<&'static str> {
+    match product {
+        Product::Codex => {
+            Some("Codex skips a hook that nobody has reviewed: open `/hooks` in it, and trust this one")
+        }
+        Product::Kiro => Some("Kiro's IDE reads it from 1.0 on, its command line from 3.0 on"),
+        Product::Droid => Some("Droid reads it when it starts"),
+        _ => None,
+    }
+}
+
 /// The settings without our hook.
 pub fn without_ours(product: Product, text: &str) -> Result<String, String> {
     written(&without(product, text)?)

@@ -333,7 +333,11 @@ fn installing_works_for_every_product_and_is_undone_to_the_byte() {
             assert!(text.contains("+ ") && text.contains(&format!("hook {product}")), "{text}");
             assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs, "nothing is written before that");
             install.push("--yes");
-            assert!(hook(&desk, &install, "").status.success());
+            let said = hook(&desk, &install, "");
+            assert!(said.status.success());
+            // It would be skipped, and nothing would say so.
+            let told = String::from_utf8_lossy(&said.stdout).contains("trust");
+            assert_eq!(told, product == "codex");
             let written = std::fs::read_to_string(&file).unwrap();
             assert!(written.contains("--gate http://127.0.0.1:8787 --key-file /"), "{written}");
             let mut undo = vec!["uninstall", product, "--yes"];
