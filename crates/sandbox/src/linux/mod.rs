@@ -26,6 +26,7 @@ mod light;
 mod mounts;
 mod probe;
 mod protected;
+mod slim;
 mod spawn;
 mod starter;
 pub mod sys;
@@ -53,7 +54,7 @@ pub fn take_over() {
     let mut args = std::env::args();
     let name = args.next().unwrap_or_default();
     match name.rsplit('/').next() {
-        Some(crate::HELPER) => (),
+        Some(crate::HELPER) => slim::told(args.next().as_deref()),
         Some(attack::ATTACKER) => sys::leave(attack::run(args)),
         Some(attack::VICTIM) => {
             // Until whoever started us is gone.

@@ -178,8 +178,9 @@ fn can_be_shown(at: &Path) -> Result<(), Failed> {
 
 /// A small file of the system; none if there is none that can be read. Links are followed: the host made them.
 fn small(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
     let file = fs::File::open(path).ok()?;
+    let length = file.metadata().ok()?.len().min(LARGEST);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?.saturating_add(1));
     io::Read::read_to_end(&mut io::Read::take(file, LARGEST + 1), &mut bytes).ok()?;
     u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST).then_some(bytes)
 }

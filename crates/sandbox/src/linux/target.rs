@@ -13,7 +13,7 @@ use super::channel;
 use super::fence::{self, Fence, Paths, View};
 use super::init::Inside;
 use super::mounts::Tree;
-use super::{fail_if, filter, sys};
+use super::{fail_if, filter, slim, sys};
 use crate::spec::{Limits, Spec};
 use crate::step::{During, Failed, Step};
 
@@ -58,6 +58,7 @@ fn become_program(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> Res
     }
     fail_if(spec, Step::Capabilities)?;
     no_capabilities().during(Step::Capabilities, "")?;
+    slim::as_the_gate();
     fail_if(spec, Step::Rlimits)?;
     limits(&spec.limits, given.held).during(Step::Rlimits, "")?;
     fail_if(spec, Step::Folder)?;
