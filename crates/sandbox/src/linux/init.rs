@@ -11,7 +11,7 @@ use libc::{pid_t, sock_filter};
 use super::channel::{self, Ended, Said};
 use super::fence::View;
 use super::identity::Identity;
-use super::mounts::{self, Ground, Owner};
+use super::mounts::{self, Ground, Owner, Tree};
 use super::{carry, fail_if, filter, sys, target};
 use crate::spec::{Network, PROXY_PORT, Spec};
 use crate::step::{During, Failed, Step};
@@ -147,33 +147,28 @@ fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t
     if spec.network == Network::Proxy {
         sys::loopback_up().during(Step::Network, "lo")?;
     }
-    let Some(word) = told(&mut link).during(Step::Handshake, "")? else { sys::leave(1) };
-    drop(link);
-    if spec.network == Network::Proxy {
-        fail_if(spec, Step::Listener)?;
-        listener(control).during(Step::Listener, "")?;
-    }
-    if let Some(upper) = &tree.upper {
-        channel::send(control, &Said::Upper, Some(upper.as_fd())).during(Step::Handshake, "")?;
-    }
+    // The group for the processor is only made now, and holds what is started by those who are in it.
+    let early = if spec.limits.cpu.is_some() { Some(word(&mut link)?) } else { None };
     fail_if(spec, Step::Fork)?;
     let (fault, fault_write) = sys::pipe().during(Step::Fork, "")?;
     let (go, go_write) = sys::pipe().during(Step::Fork, "")?;
     let pid = sys::fork_into(0).during(Step::Fork, "")?;
     if pid == 0 {
-        drop((fault, go_write));
-        let held = word == MEMORY_IS_HELD;
-        target::run(inside, target::Given { tree: &tree, filter: &filter, held, go }, &fault_write);
+        drop((fault, go_write, link));
+        target::run(inside, target::Given { tree: &tree, filter: &filter, go }, &fault_write);
     }
-    drop((fault_write, go, tree));
-    // The kernel waits for all processors to leave the old root. Meanwhile the program's process gets ready, and waits
-    // for our word before it gives anything up.
+    drop((fault_write, go));
+    // The kernel waits for all processors to leave the old root. Meanwhile the helper sets the limits, and the program's
+    // process gets ready: it waits for our word before it gives anything up.
     fail_if(spec, Step::Pivot)?;
     mounts::leave_old().during(Step::Pivot, "")?;
+    let word = early.map_or_else(|| word(&mut link), Ok)?;
+    drop(link);
+    hand_out(inside, tree)?;
     fail_if(spec, Step::DropInit)?;
     give_up(inside.identity).during(Step::DropInit, "")?;
     // If nobody reads it, the program's process has failed at something and says at what.
-    let _gone = io::Write::write_all(&mut io::PipeWriter::from(go_write), &[1]);
+    let _gone = io::Write::write_all(&mut io::PipeWriter::from(go_write), &[word]);
     // The pipe is closed by exec; whatever comes out of it is why there was none.
     match channel::receive_pipe::<Failed>(fault.as_fd()).during(Step::Exec, "")? {
         Some(failed) => Err(failed),
@@ -182,6 +177,24 @@ fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t
             Ok(pid)
         }
     }
+}
+
+/// The helper's word that the program may start. Without it nothing goes on.
+fn word(link: &mut OwnedFd) -> Result<u8, Failed> {
+    match told(link).during(Step::Handshake, "")? {
+        Some(word) => Ok(word),
+        None => sys::leave(1),
+    }
+}
+
+/// What the gate gets of the inside: the proxy's listener, and the layer that takes the workspace's changes.
+fn hand_out(inside: &Inside<'_>, tree: Tree) -> Result<(), Failed> {
+    if inside.spec.network == Network::Proxy {
+        fail_if(inside.spec, Step::Listener)?;
+        listener(inside.control).during(Step::Listener, "")?;
+    }
+    let Some(upper) = tree.upper else { return Ok(()) };
+    channel::send(inside.control, &Said::Upper, Some(upper.as_fd())).during(Step::Handshake, "")
 }
 
 pub(super) fn die_with_parent() -> io::Result<()> {

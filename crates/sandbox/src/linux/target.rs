@@ -11,7 +11,7 @@ use libc::sock_filter;
 
 use super::channel;
 use super::fence::{self, Fence, Paths, View};
-use super::init::Inside;
+use super::init::{self, Inside};
 use super::mounts::Tree;
 use super::{fail_if, filter, slim, sys};
 use crate::spec::{Limits, Spec};
@@ -26,9 +26,8 @@ pub struct Given<'g> {
     pub tree: &'g Tree,
     /// The system call filter.
     pub filter: &'g [sock_filter],
-    /// True if a control group holds the memory of the whole run.
-    pub held: bool,
-    /// The first process's word that the old root is left, and that the program may be started.
+    /// The first process's word that the old root is left and the limits are set, and that the program may be started:
+    /// the helper's own, which says who holds the memory.
     pub go: OwnedFd,
 }
 
@@ -49,7 +48,8 @@ fn become_program(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> Res
     sys::new_session();
     let fence = fence(inside, given.tree).during(Step::Landlock, "")?;
     // Before the old root is left the kernel makes no user namespace: the root would be another than ours.
-    if io::Read::read(&mut io::PipeReader::from(given.go), &mut [0]).during(Step::Handshake, "")? == 0 {
+    let mut word = [0];
+    if io::Read::read(&mut io::PipeReader::from(given.go), &mut word).during(Step::Handshake, "")? == 0 {
         sys::leave(1);
     }
     fail_if(spec, Step::User)?;
@@ -60,7 +60,7 @@ fn become_program(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> Res
     no_capabilities().during(Step::Capabilities, "")?;
     slim::as_the_gate();
     fail_if(spec, Step::Rlimits)?;
-    limits(&spec.limits, given.held).during(Step::Rlimits, "")?;
+    limits(&spec.limits, word == [init::MEMORY_IS_HELD]).during(Step::Rlimits, "")?;
     fail_if(spec, Step::Folder)?;
     std::env::set_current_dir(&spec.cwd).during(Step::Folder, &spec.cwd.display().to_string())?;
     let (program, argv, env) =
