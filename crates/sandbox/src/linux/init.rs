@@ -138,8 +138,8 @@ fn prepared(alone: &Alone) -> Result<Ready, Failed> {
     Ok(Ready { ground: mounts::prepare(alone.identity.uid, alone.identity.gid)?, filters })
 }
 
-fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t, Failed> {
-    let (spec, control) = (inside.spec, inside.control);
+fn started(inside: &Inside<'_>, ready: Ready, link: OwnedFd) -> Result<pid_t, Failed> {
+    let spec = inside.spec;
     let Ready { ground, filters: [proxied, closed] } = ready;
     let filter = if spec.network == Network::Proxy { proxied } else { closed };
     let tree = mounts::furnish(spec, ground, inside.owner)?;
@@ -147,6 +147,26 @@ fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t
     if spec.network == Network::Proxy {
         sys::loopback_up().during(Step::Network, "lo")?;
     }
+    let begin = Begin { tree, filter: &filter, link, leave: mounts::leave_old };
+    begun(inside, begin)
+}
+
+/// What is there when the program can be begun.
+pub struct Begin<'b> {
+    /// The file tree.
+    pub tree: Tree,
+    /// The system call filter.
+    pub filter: &'b [sock_filter],
+    /// The socket to the helper.
+    pub link: OwnedFd,
+    /// Leaves what is still there of the host's tree.
+    pub leave: fn() -> io::Result<()>,
+}
+
+/// Starts the program, whoever has made the inside.
+pub fn begun(inside: &Inside<'_>, begin: Begin<'_>) -> Result<pid_t, Failed> {
+    let (spec, control) = (inside.spec, inside.control);
+    let Begin { tree, filter, mut link, leave } = begin;
     // The group for the processor is only made now, and holds what is started by those who are in it.
     let early = if spec.limits.cpu.is_some() { Some(word(&mut link)?) } else { None };
     fail_if(spec, Step::Fork)?;
@@ -155,13 +175,13 @@ fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t
     let pid = sys::fork_into(0).during(Step::Fork, "")?;
     if pid == 0 {
         drop((fault, go_write, link));
-        target::run(inside, target::Given { tree: &tree, filter: &filter, go }, &fault_write);
+        target::run(inside, target::Given { tree: &tree, filter, go }, &fault_write);
     }
     drop((fault_write, go));
     // The kernel waits for all processors to leave the old root. Meanwhile the helper sets the limits, and the program's
     // process gets ready: it waits for our word before it gives anything up.
     fail_if(spec, Step::Pivot)?;
-    mounts::leave_old().during(Step::Pivot, "")?;
+    leave().during(Step::Pivot, "")?;
     let word = early.map_or_else(|| word(&mut link), Ok)?;
     drop(link);
     hand_out(inside, tree)?;
@@ -220,7 +240,7 @@ fn give_up(identity: Identity) -> io::Result<()> {
 }
 
 /// Waits for the program, ends what it left, and waits for that too.
-fn wait_for(pid: pid_t) -> io::Result<Ended> {
+pub(super) fn wait_for(pid: pid_t) -> io::Result<Ended> {
     let mut status = None;
     loop {
         match sys::wait(-1) {

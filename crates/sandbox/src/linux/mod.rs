@@ -9,6 +9,7 @@ pub mod attack;
 mod basis;
 pub mod beneath;
 mod bpf;
+mod bubblewrap;
 mod carry;
 pub mod cgroup;
 pub mod changes;
@@ -55,6 +56,7 @@ pub fn take_over() {
     let name = args.next().unwrap_or_default();
     match name.rsplit('/').next() {
         Some(crate::HELPER) => slim::told(args.next().as_deref()),
+        Some(bubblewrap::INSIDE) => sys::leave(bubblewrap::inside()),
         Some(attack::ATTACKER) => sys::leave(attack::run(args)),
         Some(attack::VICTIM) => {
             // Until whoever started us is gone.
