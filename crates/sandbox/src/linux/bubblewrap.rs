@@ -191,7 +191,9 @@ fn is_up(spec: &Spec, child: &mut Child, control: &OwnedFd, complaint: OwnedFd) 
         let mut said = [0; COMPLAINT];
         let length = io::PipeReader::from(complaint).read(&mut said).unwrap_or(0);
         let said = String::from_utf8_lossy(said.get(..length).unwrap_or_default()).trim().to_owned();
-        return Err(failed(if said.is_empty() { "bubblewrap says nothing".to_owned() } else { said }));
+        let step = if said.contains("source path") { Step::Sources } else { Step::Namespaces };
+        let about = if said.is_empty() { "bubblewrap says nothing".to_owned() } else { said };
+        return Err(Failed { step, ..failed(about) });
     }
     // It is our child's only child, and becomes ours when that is gone.
     let first = children::of(child.pid.unsigned_abs());

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::INSIDE;
@@ -45,9 +46,8 @@ impl Arguments {
         named(&home, &mut all).during(Step::Binds, "")?;
         all.written().during(Step::Devices, "/etc")?;
         all.own(spec)?;
-        let program = fs::read_link("/proc/self/exe").during(Step::Sources, "/proc/self/exe")?;
         let ours = Path::new(OURS).join(INSIDE);
-        all.shown("--ro-bind-fd", &program, &ours)?;
+        all.program(&ours).during(Step::Sources, "/proc/self/exe")?;
         let sealed = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"];
         named(&sealed, &mut all).during(Step::Root, "")?;
         all.word(ours.as_os_str().as_bytes()).during(Step::Root, "")?;
@@ -88,6 +88,23 @@ impl Arguments {
         let resolve = libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
         let opened = sys::open(None, path, libc::O_PATH, resolve);
         opened.and_then(|fd| self.file(option, fd, at)).during(Step::Sources, &path.display().to_string())
+    }
+
+    /// Our own program. bubblewrap is nobody if we are root, and finds no file in a folder that nobody may enter: there it
+    /// is copied, which takes longer.
+    fn program(&mut self, at: &Path) -> io::Result<()> {
+        let path = fs::read_link("/proc/self/exe")?;
+        let open = |path: &Path| fs::metadata(path).is_ok_and(|about| about.mode() & 0o001 != 0);
+        if sys::euid() != 0 || path.ancestors().all(open) {
+            return self.file(
+                "--ro-bind-fd",
+                sys::open(None, &path, libc::O_PATH, libc::RESOLVE_NO_SYMLINKS)?,
+                at,
+            );
+        }
+        self.word(b"--perms")?;
+        self.word(b"0555")?;
+        self.file("--ro-bind-data", File::open("/proc/self/exe")?.into(), at)
     }
 
     /// The system's programs and libraries.
