@@ -28,13 +28,13 @@ unit: rust ## Rust tests: units, corpora, simulation, races, crashes, and progra
 	RUSTDOC=$(CURDIR)/tests/rustdoc-with-codes $(CARGO) test --locked --workspace --doc
 
 SECONDS ?= 3600
-FUZZ = FUZZ_TIMED=1 $(CARGO) test --profile fuzz --locked -p inspect --test it -- --nocapture fuzz::
+FUZZ = $(CARGO) test --profile fuzz --locked -p inspect --test it -- --nocapture fuzz::
 
 minutes: rust ## Gives every reader of hostile text texts that nobody wrote, a minute each and two or more at once.
-	FUZZ_SECONDS=60 $(FUZZ)
+	FUZZ_DICE=1 FUZZ_SECONDS=60 $(FUZZ)
 
-fuzz: rust ## The same for SECONDS each (3600); FUZZ_TARGET=shell for one.
-	FUZZ_SECONDS=$(SECONDS) $(FUZZ)
+fuzz: rust ## The same for SECONDS each (3600), with new dice and a limit of time; FUZZ_TARGET=shell for one.
+	FUZZ_DICE=$${FUZZ_DICE:-$$(date +%s)} FUZZ_TIMED=1 FUZZ_SECONDS=$(SECONDS) $(FUZZ)
 
 e2e: rust ## The real MCP client and server, through the gate.
 	$(CARGO) build --locked --bin portcullis

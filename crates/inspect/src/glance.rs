@@ -13,8 +13,8 @@ use crate::personal::TITLES;
 use crate::secret;
 use crate::trace::ANCHORS;
 
-/// Where words of one detector stand: the place and the word's number.
-pub(crate) type Places = Vec<(usize, u16)>;
+/// Where words of one detector stand: the place and the word's number. Small, for there may be one at every byte.
+pub(crate) type Places = Vec<(u32, u16)>;
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ pub(crate) fn glance(text: &str) -> Glance {
             None => (TITLES, &mut glance.titles, other),
             Some(number) => (ANCHORS, &mut glance.anchors, number),
         };
-        let here = bytes.get(at..).unwrap_or_default();
+        let here = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
         if list.get(number).is_some_and(|word| here.starts_with(word.as_bytes())) {
             places.push((at, u16::try_from(number).unwrap_or(u16::MAX)));
         }

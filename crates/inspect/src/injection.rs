@@ -100,7 +100,10 @@ pub fn features(text: &str, mut each: impl FnMut([u16; 2])) {
 #[cold]
 #[inline(never)]
 fn wake(text: &str, word: walk::Word, table: &Table, stretches: &mut stretch::Stretches) {
-    if table.marks(text, word) || (table.triggers(word) && is_phrase(text, word.at)) {
+    // Where a stretch is read anyway, it costs less to read on than to find out whether one has to.
+    if table.marks(text, word)
+        || (table.triggers(word) && (stretches.reach(word.at) || is_phrase(text, word.at)))
+    {
         stretches.around(word.at, text.len());
     }
 }

@@ -20,6 +20,7 @@ mod labelled;
 mod network;
 mod person;
 mod phone;
+mod phrases;
 mod place;
 mod plan;
 mod shape;
@@ -36,6 +37,7 @@ use crate::bits::{WIDTH, blocks, mask, rest};
 use crate::glance::{Places, glance};
 use clues::{Classes, Clues};
 use judge::{Found, surer};
+use shape::SHORTEST;
 pub(crate) use spots::TITLES;
 use strip::Strip;
 
@@ -238,10 +240,13 @@ impl Reader<'_, '_> {
         let mut best = self.address_of_machine(start, end);
         if best.as_ref().is_none_or(|it| it.confidence < 80) {
             best = surer(best, self.wallet(start, end));
-            let strip = Strip::read(self.bytes, start);
-            best = surer(best, self.account(&strip));
-            best = surer(best, self.numbers(&strip));
-            best = surer(best, self.led(start));
+            // No number of the tables is shorter.
+            if end - start >= SHORTEST || self.leads_on(end) {
+                let strip = Strip::read(self.bytes, start);
+                best = surer(best, self.account(&strip));
+                best = surer(best, self.numbers(&strip));
+            }
+            best = surer(best, self.led(start, end));
             // A number that is called has seven digits, and a part of it that stands alone is followed by more.
             if end - start > 6 || self.goes_on(end) {
                 best = surer(best, self.phone(start));
@@ -266,6 +271,12 @@ impl Reader<'_, '_> {
         more.next().is_some_and(|byte| byte.is_ascii_digit() || *byte > 0x7F)
     }
 
+    /// Whether the word that ends at `end` may be the first of a number in parts.
+    fn leads_on(&self, end: usize) -> bool {
+        strip::separator(self.bytes, end)
+            .is_some_and(|(_, length)| self.byte(end + length).is_ascii_alphanumeric())
+    }
+
     /// Whether the word at `start..end` has letters, or capitals right before it.
     fn holds_letter(&self, start: usize, end: usize) -> bool {
         let word = self.bytes.get(start.saturating_sub(2)..end).unwrap_or_default();
@@ -273,11 +284,12 @@ impl Reader<'_, '_> {
     }
 
     /// A number whose first part is letters, which stand before the first digit.
-    fn led(&mut self, start: usize) -> Option<Found> {
+    fn led(&mut self, start: usize, end: usize) -> Option<Found> {
         let gap = start.checked_sub(1).filter(|at| matches!(self.byte(*at), b' ' | b'-' | b'.'))?;
         let letters = self.bytes.get(self.floor..gap)?.iter().rev().take_while(|it| it.is_ascii_alphabetic());
         let count = letters.take(5).count();
-        if count == 0 || count > 4 {
+        let short = count + (end - start) < SHORTEST && !self.leads_on(end);
+        if count == 0 || count > 4 || short {
             return None;
         }
         let strip = Strip::read(self.bytes, gap - count);

@@ -130,7 +130,9 @@ pub(crate) fn find_at(text: &str, places: &Places, hits: &mut Vec<Hit>) {
         hits,
     };
     for (at, word) in places {
-        search.at(*at, *word);
+        if let Ok(at) = usize::try_from(*at) {
+            search.at(at, *word);
+        }
     }
 }
 

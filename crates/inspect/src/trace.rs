@@ -73,7 +73,12 @@ pub fn find(text: &str, hits: &mut Vec<Hit>) {
 pub(crate) fn find_at(text: &str, places: &Places, hits: &mut Vec<Hit>) {
     let mut from = 0;
     for (start, number) in places {
-        let Some(anchor) = ANCHORS.get(usize::from(*number)).filter(|_| *start >= from) else { continue };
+        let (Ok(start), Some(anchor)) = (usize::try_from(*start), ANCHORS.get(usize::from(*number))) else {
+            continue;
+        };
+        if start < from {
+            continue;
+        }
         // An anchor may begin with the end of the line before.
         let at = start + usize::from(anchor.starts_with('\n'));
         let mut trace = Trace::around(text, at, from);

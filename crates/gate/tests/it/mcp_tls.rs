@@ -35,13 +35,6 @@ fn answer(arrived: &Arrived) -> Deed {
     Deed::json(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": result}).to_string())
 }
 
-/// The certificate of a server, as a file.
-fn file_of(folder: &Folder, name: &str, server: &Upstream) -> String {
-    let file = folder.0.join(name);
-    std::fs::write(&file, server.certificate.as_ref().unwrap()).unwrap();
-    file.display().to_string()
-}
-
 fn config(host: &str, server: &Upstream, ca: Option<&str>) -> Value {
     let url = format!("https://{host}:{}/mcp", server.address.port());
     let mut it = json!({"url": url, "prefix": ""});
@@ -55,7 +48,7 @@ fn config(host: &str, server: &Upstream, ca: Option<&str>) -> Value {
 fn a_server_with_a_certificate_of_ones_own_is_called_where_that_is_named() {
     let folder = Arc::new(Folder::new());
     let server = Upstream::with_tls(|_, arrived| answer(arrived));
-    let ca = file_of(&folder, "ca.pem", &server);
+    let ca = server.ca();
     let served = serve_under(&folder, POLICY, &config("localhost", &server, Some(&ca)));
     let mut client = Client::new(&served);
     client.begin(|| (), |()| ());
@@ -71,11 +64,10 @@ fn a_server_with_a_certificate_of_ones_own_is_called_where_that_is_named() {
 
 #[test]
 fn nobody_else_is_sent_anything() {
-    let folder = Arc::new(Folder::new());
     let server = Upstream::with_tls(|_, arrived| answer(arrived));
     let other = Upstream::with_tls_for(&["elsewhere.example"], |_, arrived| answer(arrived));
-    let own = file_of(&folder, "own.pem", &server);
-    let others = file_of(&folder, "others.pem", &other);
+    let own = server.ca();
+    let others = other.ca();
     for (what, host, of, ca) in [
         ("a certificate that nobody vouches for", "localhost", &server, None),
         ("one that another vouches for", "localhost", &server, Some(&others)),

@@ -26,16 +26,10 @@ const fn ends(code: &'static str, status: &'static str, ran: usize) -> Expected 
 
 /// A gate whose tool `t` is this upstream, declared with `extra` besides.
 fn in_front_of(tool: &Upstream, extra: &str) -> Served {
-    let file = std::env::temp_dir().join(format!(
-        "portcullis-ca-{}-{}.pem",
-        std::process::id(),
-        tool.address.port()
-    ));
-    std::fs::write(&file, tool.certificate.as_deref().unwrap()).unwrap();
     gate(
         &format!(
             "{{url: 'https://localhost:{port}/x', allow_private: true, ca: '{0}', auth: {{hmac_sha256: {{file: '{0}'}}}}, timeout_ms: 2000, price_usd: 1{extra}}}",
-            file.display(),
+            tool.ca(),
             port = tool.address.port(),
         ),
         "",
@@ -242,16 +236,12 @@ fn private_addresses_need_leave() {
 fn only_a_trusted_certificate_for_the_right_name_is_talked_to() {
     let trusted = Upstream::with_tls(|_, _| Deed::json("1"));
     let other = Upstream::with_tls_for(&["other.example"], |_, _| Deed::json("1"));
-    let ca = std::env::temp_dir().join(format!("portcullis-ca-{}-trusted.pem", std::process::id()));
-    std::fs::write(&ca, trusted.certificate.as_deref().unwrap()).unwrap();
-    let named = std::env::temp_dir().join(format!("portcullis-ca-{}-named.pem", std::process::id()));
-    std::fs::write(&named, other.certificate.as_deref().unwrap()).unwrap();
     let plain = Upstream::start(|_, _| Deed::json("1"));
     for (port, ca, code) in [
         (trusted.address.port(), String::new(), "untrusted"),
-        (other.address.port(), format!(", ca: '{}'", ca.display()), "untrusted"),
-        (other.address.port(), format!(", ca: '{}'", named.display()), "untrusted"),
-        (plain.address.port(), format!(", ca: '{}'", ca.display()), "unreachable"),
+        (other.address.port(), format!(", ca: '{}'", trusted.ca()), "untrusted"),
+        (other.address.port(), format!(", ca: '{}'", other.ca()), "untrusted"),
+        (plain.address.port(), format!(", ca: '{}'", trusted.ca()), "unreachable"),
         (trusted.address.port(), ", ca: /nowhere/ca.pem".to_owned(), "not_ready"),
     ] {
         let served = gate(

@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::http_client::Folder;
+
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Arrived {
@@ -58,6 +60,8 @@ pub struct Upstream {
     arrived: Arc<Mutex<Vec<Arrived>>>,
     /// The certificate of a server with TLS, in PEM.
     pub certificate: Option<String>,
+    /// Where that is as a file, for as long as the server is held.
+    home: Option<Folder>,
     connections: Arc<Mutex<usize>>,
 }
 
@@ -100,7 +104,17 @@ impl Upstream {
                 });
             }
         });
-        Self { address, arrived, certificate, connections }
+        let home = certificate.as_ref().map(|pem| {
+            let home = Folder::new();
+            std::fs::write(home.0.join("ca.pem"), pem).unwrap();
+            home
+        });
+        Self { address, arrived, certificate, home, connections }
+    }
+
+    /// The certificate's file.
+    pub fn ca(&self) -> String {
+        self.home.as_ref().unwrap().0.join("ca.pem").display().to_string()
     }
 
     pub fn arrived(&self) -> Vec<Arrived> {

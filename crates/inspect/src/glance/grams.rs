@@ -136,8 +136,9 @@ impl Grams {
         }
     }
 
-    /// Every place of every word, in order; of those at one place the word that was added last comes first.
-    pub fn each(&self, text: &[u8], mut found: impl FnMut(usize, u16)) {
+    /// Every place of every word, in order; of those at one place the word that was added last comes first. Looks at
+    /// four gigabytes of a text at most.
+    pub fn each(&self, text: &[u8], mut found: impl FnMut(u32, u16)) {
         let Ok(marks) = <&[u8; SLOTS]>::try_from(self.marks.as_slice()) else { return };
         let mut places = Vec::new();
         let (pairs, _) = text.as_chunks::<2>();
@@ -156,7 +157,7 @@ impl Grams {
     }
 
     #[inline(never)]
-    fn look(&self, text: &[u8], at: usize, bytes: u32, places: &mut Vec<(usize, Reverse<u16>)>) {
+    fn look(&self, text: &[u8], at: usize, bytes: u32, places: &mut Vec<(u32, Reverse<u16>)>) {
         let mut next = self.heads.get(head(bytes)).copied().unwrap_or(NONE);
         while let Some(gram) = self.grams.get(usize::from(next)) {
             next = gram.next;
@@ -166,7 +167,9 @@ impl Grams {
             let Some(start) = at.checked_add_signed(-isize::from(gram.back)) else { continue };
             let Some(word) = self.words.get(usize::from(gram.word)) else { continue };
             let here = text.get(start..start.saturating_add(word.len()));
-            if here.is_some_and(|here| here.eq_ignore_ascii_case(word)) {
+            if here.is_some_and(|here| here.eq_ignore_ascii_case(word))
+                && let Ok(start) = u32::try_from(start)
+            {
                 // What comes out of order does so by less than a word's length: sorting all of it took longer.
                 let new = (start, Reverse(gram.word));
                 let later = places.iter().rev().take_while(|seen| **seen > new).count();
@@ -219,9 +222,9 @@ mod tests {
     fn words_are_found_wherever_they_stand_and_whatever_follows() {
         let mut grams = Grams::default();
         grams.add(b"key", &[]);
-        for before in 0..40 {
+        for before in 0..40_u32 {
             for after in ["é", "…", "=", "\n"] {
-                let text = format!("{}KEY{after}", ".".repeat(before));
+                let text = format!("{}KEY{after}", ".".repeat(before as usize));
                 let mut seen = Vec::new();
                 grams.each(text.as_bytes(), |at, word| seen.push((at, word)));
                 assert_eq!(seen, [(before, 0)], "{text}");

@@ -55,13 +55,23 @@ struct Spelling {
     stem: bool,
 }
 
+/// A word, and the phrases that are looked for by it.
+struct Head {
+    word: Spelling,
+    /// Each with which of its words this is.
+    phrases: Vec<(usize, usize)>,
+    /// Whether one of them wakes the search.
+    wakes: bool,
+}
+
 /// The table, ready to be matched.
 pub(super) struct Grammar {
     /// The patterns, in the order of the table.
     pub patterns: Vec<Pattern>,
     phrases: Vec<Phrase>,
-    /// By a hash of the first four bytes of their rarest word: the phrases, and which of their words that is.
-    by_word: Vec<Vec<(usize, usize)>>,
+    /// What a phrase is looked for by, its rarest word: whole words by a hash of eight bytes, stems by one of four.
+    whole: Vec<Vec<Head>>,
+    stems: Vec<Vec<Head>>,
     /// By class: the patterns and which of their elements it is.
     by_class: Vec<Vec<(usize, usize)>>,
     /// By class: whether it wakes the search.
@@ -77,7 +87,8 @@ impl Grammar {
         let mut grammar = Self {
             patterns: Vec::new(),
             phrases: Vec::new(),
-            by_word: vec![Vec::new(); BUCKETS],
+            whole: empty(),
+            stems: empty(),
             by_class: Vec::new(),
             wakes: Vec::new(),
         };
@@ -149,14 +160,6 @@ impl Grammar {
     }
 
     fn index(&mut self) {
-        for (at, phrase) in self.phrases.iter().enumerate() {
-            let rarest = phrase.words.iter().enumerate().max_by_key(|(_, word)| rarity(word));
-            if let Some((nth, word)) = rarest
-                && let Some(list) = self.by_word.get_mut(bucket(word.text.as_bytes()))
-            {
-                list.push((at, nth));
-            }
-        }
         self.wakes = vec![false; self.by_class.len()];
         for (at, pattern) in self.patterns.iter().enumerate() {
             for (nth, element) in pattern.elements.iter().enumerate().rev() {
@@ -168,6 +171,30 @@ impl Grammar {
                 }
             }
         }
+        for (at, phrase) in self.phrases.iter().enumerate() {
+            let Some((nth, word)) = phrase.words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
+            else {
+                continue;
+            };
+            let heads = if word.stem { &mut self.stems } else { &mut self.whole };
+            let place = if word.stem { bucket::<4>(word.text) } else { bucket::<8>(word.text) };
+            let Some(heads) = heads.get_mut(place) else { continue };
+            let wakes = self.wakes.get(phrase.class) == Some(&true);
+            match heads.iter_mut().find(|head| head.word == *word) {
+                Some(head) => {
+                    head.phrases.push((at, nth));
+                    head.wakes |= wakes;
+                }
+                None => heads.push(Head { word: word.clone(), phrases: vec![(at, nth)], wakes }),
+            }
+        }
+    }
+
+    /// What phrases are looked for by where this word stands.
+    fn heads<'g>(&'g self, form: &'g str) -> impl Iterator<Item = &'g Head> {
+        let whole = self.whole.get(bucket::<8>(form)).into_iter().flatten();
+        let stems = self.stems.get(bucket::<4>(form)).into_iter().flatten();
+        whole.chain(stems).filter(move |head| head.word.fits(form))
     }
 
     /// Everything that wakes the search.
@@ -187,8 +214,8 @@ impl Grammar {
     /// Whether the words hold a whole phrase that wakes the search.
     pub fn is_woken_by(&self, tokens: &Tokens) -> bool {
         let near = |at: usize, token| {
-            let mut here = self.by_word.get(bucket(tokens.form(token).as_bytes())).into_iter().flatten();
-            here.any(|(phrase, nth)| {
+            let heads = self.heads(tokens.form(token)).filter(|head| head.wakes);
+            heads.flat_map(|head| &head.phrases).any(|(phrase, nth)| {
                 let said = self.phrases.get(*phrase).filter(|rule| self.wakes.get(rule.class) == Some(&true));
                 said.is_some_and(|rule| rule.stands_at(at, *nth, tokens).is_some())
             })
@@ -203,18 +230,23 @@ impl Grammar {
     /// Calls `found` for every phrase among the words. `state` is what remains of earlier stretches of the same
     /// text: it saves making a new one, and no phrase spans two stretches.
     pub fn find(&self, tokens: &Tokens, state: &mut State, mut found: impl FnMut(Found)) {
+        let mut here: Vec<(usize, usize)> = Vec::new();
         for (at, token) in tokens.list.iter().enumerate() {
-            for (phrase, nth) in self.by_word.get(bucket(tokens.form(token).as_bytes())).into_iter().flatten()
-            {
-                let Some((rule, start)) = self.phrases.get(*phrase).zip(at.checked_sub(*nth)) else {
+            here.clear();
+            for (nth, head) in self.heads(tokens.form(token)).enumerate() {
+                here.extend_from_slice(&head.phrases);
+                if nth > 0 {
+                    // In the order of the table, whatever they were looked for by.
+                    here.sort_unstable();
+                }
+            }
+            for (phrase, nth) in &here {
+                let said = self.phrases.get(*phrase);
+                let Some((rule, start)) =
+                    said.and_then(|rule| Some((rule, rule.stands_at(at, *nth, tokens)?)))
+                else {
                     continue;
                 };
-                let said = || rule.words.iter().zip(tokens.list.get(start..).unwrap_or_default());
-                if start + rule.words.len() > tokens.list.len()
-                    || !said().all(|(word, token)| word.fits(tokens.form(token)))
-                {
-                    continue;
-                }
                 let end = start + rule.words.len();
                 let words = state.base + start..state.base + end;
                 for (pattern, nth) in self.by_class.get(rule.class).into_iter().flatten() {
@@ -356,14 +388,18 @@ const COMMON: &[&str] = &[
 
 const BUCKETS: usize = 2_048;
 
-/// Where words that begin with the same four bytes are kept.
-fn bucket(word: &[u8]) -> usize {
-    let mut four = [0; 4];
-    for (to, from) in four.iter_mut().zip(word) {
-        *to = *from;
+fn empty() -> Vec<Vec<Head>> {
+    std::iter::repeat_with(Vec::new).take(BUCKETS).collect()
+}
+
+/// Where words that begin with the same `N` bytes are kept, eight at most.
+fn bucket<const N: usize>(word: &str) -> usize {
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(word.bytes().take(N)) {
+        *to = from;
     }
-    let [_, _, low, high] = u32::from_le_bytes(four).wrapping_mul(0x9e37_79b1).to_le_bytes();
-    usize::from(u16::from_le_bytes([low, high])) % BUCKETS
+    let product = u64::from_le_bytes(first).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(product >> 53).unwrap_or_default() % BUCKETS
 }
 
 impl Phrase {

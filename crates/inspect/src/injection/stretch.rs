@@ -30,6 +30,11 @@ impl Stretches {
         }
     }
 
+    /// Whether the last one reaches a byte.
+    pub fn reach(&self, at: usize) -> bool {
+        self.0.last().is_some_and(|last| at < last.end)
+    }
+
     /// The stretches, with borders that are borders of words.
     pub fn within(self, text: &str) -> impl Iterator<Item = Range<usize>> {
         let border =

@@ -15,7 +15,6 @@ pub(super) struct Token {
 }
 
 /// The words of a stretch, in order.
-#[derive(Default)]
 pub(super) struct Tokens {
     /// The words.
     pub list: Vec<Token>,
@@ -25,9 +24,10 @@ pub(super) struct Tokens {
 impl Tokens {
     /// The words of `text` between two bytes, both at borders of characters.
     pub fn of(text: &str, stretch: Range<usize>) -> Self {
-        let mut tokens = Self::default();
-        let mut open: Option<Token> = None;
         let part = text.get(stretch.clone()).unwrap_or_default();
+        let mut tokens =
+            Self { list: Vec::with_capacity(part.len() / 4), forms: String::with_capacity(part.len()) };
+        let mut open: Option<Token> = None;
         for (at, letter) in part.char_indices() {
             let at = at + stretch.start;
             let sort = sort(letter);

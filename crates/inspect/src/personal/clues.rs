@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use super::phrases::Phrases;
 
 const TABLE: &str = include_str!("../../data/personal_clues.tsv");
 const BEFORE: usize = 72;
@@ -52,33 +52,27 @@ impl std::ops::BitOrAssign for Classes {
 
 struct Words {
     classes: HashMap<&'static str, Classes>,
-    finder: Option<AhoCorasick>,
-    /// For each pattern: its class, and whether it may go on before and behind.
-    patterns: Vec<(Classes, bool, bool)>,
+    phrases: Phrases,
+    /// For each phrase: its class, and whether its last word may go on.
+    meanings: Vec<(Classes, bool)>,
 }
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let mut classes = HashMap::new();
     let mut texts: Vec<String> = Vec::new();
-    let mut patterns = Vec::new();
+    let mut meanings = Vec::new();
     for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
         let Some((class, phrases)) = line.split_once('\t') else { continue };
         let bit = Classes::bit(classes.len());
         classes.insert(class, bit);
         for phrase in phrases.split(';').map(str::trim) {
-            let bare = phrase.trim_matches('*');
-            for text in spellings(bare) {
+            for text in spellings(phrase.trim_end_matches('*')) {
                 texts.push(text);
-                patterns.push((bit, phrase.starts_with('*'), phrase.ends_with('*')));
+                meanings.push((bit, phrase.ends_with('*')));
             }
         }
     }
-    let finder = AhoCorasick::builder()
-        .match_kind(MatchKind::Standard)
-        .ascii_case_insensitive(true)
-        .build(&texts)
-        .ok();
-    Words { classes, finder, patterns }
+    Words { classes, phrases: Phrases::of(texts), meanings }
 });
 
 /// A phrase as it is written between words and in names of fields, and with other capitals if not all of it
@@ -220,26 +214,35 @@ impl<'t> Clues<'t> {
         // Where nothing was asked for, nothing is read; what overlaps catches words across the seam.
         let fresh = self.read < from;
         let begin = if fresh { from } else { self.read.saturating_sub(48).max(from) };
-        let Some(finder) = &WORDS.finder else { return };
-        let input = Input::new(self.bytes).span(begin..to);
-        let Ok(state) = finder.try_find_overlapping_iter(input) else { return };
-        for found in state {
-            let (start, end) = (found.start(), found.end());
-            let Some((classes, before, behind)) = WORDS.patterns.get(found.pattern().as_usize()) else {
+        let words = &*WORDS;
+        let known = self.found.len();
+        let text = self.bytes.get(..to).unwrap_or_default();
+        for start in begin..to {
+            if !self.begins(start) || !words.phrases.may_begin(self.byte(start)) {
                 continue;
-            };
-            let seen = !fresh && end <= self.read;
-            if !seen && (*before || self.begins(start)) && (*behind || self.ends(end)) {
-                self.found.push_back(Clue { start, end, classes: *classes });
+            }
+            for (number, length) in words.phrases.begin(text.get(start..).unwrap_or_default()) {
+                let end = start + length;
+                let Some((classes, open)) = words.meanings.get(number) else { continue };
+                let seen = !fresh && end <= self.read;
+                if !seen && (*open || self.ends(end)) {
+                    self.found.push_back(Clue { start, end, classes: *classes });
+                }
             }
         }
+        // Clues are in the order of their ends.
+        self.found.make_contiguous().get_mut(known..).unwrap_or_default().sort_by_key(|clue| clue.end);
         self.read = to;
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or_default()
     }
 
     /// Whether a word begins at `at`: after no letter, or with a capital after a small one.
     fn begins(&self, at: usize) -> bool {
         let Some(before) = at.checked_sub(1).and_then(|at| self.bytes.get(at)) else { return true };
-        let here = self.bytes.get(at).copied().unwrap_or(0);
+        let here = self.byte(at);
         !here.is_ascii()
             || !(before.is_ascii_alphanumeric())
             || (here.is_ascii_uppercase() && before.is_ascii_lowercase())
@@ -249,7 +252,7 @@ impl<'t> Clues<'t> {
     fn ends(&self, at: usize) -> bool {
         let letter = |at: usize| self.bytes.get(at).is_some_and(|it| it.is_ascii_alphabetic());
         let last = at.checked_sub(1).and_then(|at| self.bytes.get(at)).copied().unwrap_or(0);
-        let here = self.bytes.get(at).copied().unwrap_or(0);
+        let here = self.byte(at);
         !last.is_ascii()
             || !letter(at)
             || (here.is_ascii_uppercase() && last.is_ascii_lowercase())

@@ -79,8 +79,11 @@ impl Reader<'_, '_> {
         if !(1..=31).contains(&first) || at - start > 2 {
             return None;
         }
+        // Most figures have no year behind them. Four digits in a row have one at every fourth place.
         let ahead = self.bytes.get(at..(at + 40).min(self.bytes.len())).unwrap_or_default();
-        if !ahead.windows(4).any(|it| it.iter().all(u8::is_ascii_digit)) {
+        let digit = |at: usize| ahead.get(at).is_some_and(u8::is_ascii_digit);
+        let year = |from: usize| (from..from + 4).all(digit);
+        if !(3..ahead.len()).step_by(4).any(|at| digit(at) && (at - 3..=at).any(year)) {
             return None;
         }
         let behind = self.text.get(at..)?;

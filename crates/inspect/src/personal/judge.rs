@@ -47,37 +47,54 @@ enum Parts {
     Odd,
 }
 
+/// What is the same for all forms of one length at one place.
+struct Place {
+    end: usize,
+    joined: bool,
+    in_a_row: bool,
+    /// Whether the text is this and nothing else.
+    alone: bool,
+    /// Whether it looks like a point in time.
+    clock: bool,
+}
+
 impl Reader<'_, '_> {
     /// The surest number of the tables that begins where `strip` does.
     pub(super) fn numbers(&mut self, strip: &Strip) -> Option<Found> {
         let mut best: Option<Found> = None;
-        let mut told: Option<Told> = None;
         let shelves = shape::shelves(strip.digits & 1 == 1);
+        let mut told: Option<Told> = None;
         for (length, end, _) in strip.words() {
             let inner = strip.ends & below(u32::try_from(*length).unwrap_or(64));
             let Some(shelf) = shelves.get(*length).filter(|shelf| shelf.may(inner)) else { continue };
+            let place = Place {
+                end: *end,
+                joined: self.joined(strip.start, *end),
+                in_a_row: self.in_a_row(strip.start, *end),
+                alone: self.alone(strip.start, *end),
+                clock: is_clock(strip.compact(*length)),
+            };
             for form in &shelf.forms {
                 if !form.fits(strip.compact(*length), strip.digits, strip.letters, inner)
                     || !self.settings.locales.allows(form.row.land)
                 {
                     continue;
                 }
-                let found = self.judge(form, strip, *end, &mut told);
+                let found = self.judge(form, strip, &place, &mut told);
                 best = surer(best, found);
             }
         }
         best
     }
 
-    fn judge(&mut self, form: &Form, strip: &Strip, end: usize, told: &mut Option<Told>) -> Option<Found> {
+    fn judge(&mut self, form: &Form, strip: &Strip, place: &Place, told: &mut Option<Told>) -> Option<Found> {
+        let &Place { end, joined, .. } = place;
         let parts = parts(form, strip);
-        let alone = self.alone(strip.start, end);
-        let mut bare = bare(form, strip, parts);
-        if alone && bare > 0 {
+        let mut bare = bare(form, strip, parts, place.clock);
+        if place.alone && bare > 0 {
             bare += 15;
         }
-        let joined = self.joined(strip.start, end);
-        if joined || (parts != Parts::Solid && self.in_a_row(strip.start, end)) {
+        if joined || (parts != Parts::Solid && place.in_a_row) {
             bare = bare.saturating_sub(if joined { 100 } else { 25 });
         }
         let most = form.row.told + 4;
@@ -160,18 +177,17 @@ fn parts(form: &Form, strip: &Strip) -> Parts {
 }
 
 /// How sure it is without any word.
-fn bare(form: &Form, strip: &Strip, parts: Parts) -> u8 {
+fn bare(form: &Form, strip: &Strip, parts: Parts, clock: bool) -> u8 {
     let sure = match parts {
         Parts::Solid => form.row.solid,
         Parts::Usual => form.row.parted,
         Parts::Alike => form.row.parted.saturating_sub(12),
         Parts::Odd => form.row.solid.min(form.row.parted) / 2,
     };
-    let compact = strip.compact(form.length);
     let less = match (form.numeric, parts) {
         // Names of things in programs are written small; papers are not.
         (false, _) if strip.small => 15,
-        (true, Parts::Solid) if is_clock(compact) => 30,
+        (true, Parts::Solid) if clock => 30,
         _ => 0,
     };
     sure.saturating_sub(less)

@@ -2,6 +2,8 @@
 //!
 //! Answerable for which bytes and which words these are. Knows nothing of what stands there.
 
+use crate::glance::Places;
+
 /// Whether something may stand here: a digit, a colon or an `@`. Digits and the colon stand next to each other.
 #[inline(always)]
 pub(super) fn is_spot(byte: u8) -> bool {
@@ -37,13 +39,18 @@ pub(crate) const TITLES: &[&str] = &[
 ];
 
 /// Where titles begin and end, in order and none within another; `places` are those that were seen.
-pub(super) fn titles(places: &[(usize, u16)]) -> Vec<(usize, usize)> {
+pub(super) fn titles(places: &Places) -> Vec<(usize, usize)> {
     let mut free = 0;
     let mut titles = Vec::new();
     for (start, number) in places {
-        let Some(title) = TITLES.get(usize::from(*number)).filter(|_| *start >= free) else { continue };
+        let (Ok(start), Some(title)) = (usize::try_from(*start), TITLES.get(usize::from(*number))) else {
+            continue;
+        };
+        if start < free {
+            continue;
+        }
         free = start + title.len();
-        titles.push((*start, free));
+        titles.push((start, free));
     }
     titles
 }

@@ -33,7 +33,29 @@ pub struct Makeup {
 /// Looks at the first 256 bytes.
 pub fn makeup(value: &[u8]) -> Makeup {
     let value = value.get(..256).unwrap_or(value);
+    let mut made = tally(value);
     let mut counts = [0_u16; 256];
+    // Which bytes there are: most values hold a few of all.
+    let mut seen = [0_u128; 2];
+    for byte in value {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+        let [low, high] = &mut seen;
+        *(if *byte < 128 { low } else { high }) |= 1 << (byte & 127);
+    }
+    let [low, high] = seen;
+    made.different = usize::try_from(low.count_ones() + high.count_ones()).unwrap_or_default();
+    let above = bits(high).filter_map(|at| counts.get(at + 128));
+    made.entropy = tenths(bits(low).filter_map(|at| counts.get(at)).chain(above), value.len());
+    let hex = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    made.is_hex = made.lower.min(made.upper) == 0 && value.iter().all(hex);
+    made
+}
+
+/// What can be said of the first 256 bytes without counting each: all but how different they are.
+fn tally(value: &[u8]) -> Makeup {
+    let value = value.get(..256).unwrap_or(value);
     let mut made = Makeup { len: value.len(), ..Makeup::default() };
     let mut before = 0;
     for byte in value {
@@ -59,22 +81,22 @@ pub fn makeup(value: &[u8]) -> Makeup {
             made.jumps += 1;
         }
         before = sort;
-        if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count += 1;
-        }
     }
-    made.different = counts.iter().filter(|count| **count > 0).count();
-    made.entropy = tenths(&counts, value.len());
-    let hex = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
-    made.is_hex = made.lower.min(made.upper) == 0 && value.iter().all(hex);
     made
 }
 
-fn tenths(counts: &[u16; 256], len: usize) -> u32 {
+/// Which bits of a number are set, the lowest first.
+fn bits(mut number: u128) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = usize::try_from(number.trailing_zeros()).ok().filter(|_| number != 0)?;
+        number &= number - 1;
+        Some(at)
+    })
+}
+
+fn tenths<'c>(counts: impl Iterator<Item = &'c u16>, len: usize) -> u32 {
     let len = f32::from(u16::try_from(len.max(1)).unwrap_or(u16::MAX));
     let bits: f32 = counts
-        .iter()
-        .filter(|count| **count > 0)
         .map(|count| {
             let share = f32::from(*count) / len;
             -share * share.log2()
@@ -409,7 +431,7 @@ pub fn is_named_thing(value: &str, made: &Makeup) -> bool {
     // Parts that read like words, with signs between them.
     let parts = value.split(['-', '_', '.', ':', '/', ',', ' ']).filter(|part| !part.is_empty());
     let wordy = |part: &str| {
-        let made = makeup(part.as_bytes());
+        let made = tally(part.as_bytes());
         made.len <= 4
             || made.digits == made.len
             || made.digits == 0 && made.upper * 4 <= made.len

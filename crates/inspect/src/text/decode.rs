@@ -141,11 +141,9 @@ enum Unit {
 }
 
 fn hex(bytes: Option<&[u8]>) -> Option<u32> {
-    let text = std::str::from_utf8(bytes?).ok()?;
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    u32::from_str_radix(text, 16).ok()
+    bytes?
+        .iter()
+        .try_fold(0_u32, |number, byte| number.checked_mul(16)?.checked_add(char::from(*byte).to_digit(16)?))
 }
 
 fn percent(rest: &[u8]) -> Option<(Unit, usize)> {

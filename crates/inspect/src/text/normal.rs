@@ -47,8 +47,8 @@ fn begins(c: char) -> bool {
     if c.is_ascii() {
         return true;
     }
-    // Marks, without the joiner among them: none of them begins anything, and texts may hold nothing else.
-    if matches!(c, '\u{300}'..='\u{34E}' | '\u{350}'..='\u{36F}') {
+    // Marks: none of them begins anything, and texts may hold nothing else.
+    if matches!(c, '\u{300}'..='\u{36F}') || is_invisible(c) {
         return false;
     }
     let mut first = None;
@@ -56,9 +56,7 @@ fn begins(c: char) -> bool {
         first.get_or_insert(part);
     });
     let first = first.unwrap_or(c);
-    canonical_combining_class(first) == 0
-        && is_nfkc_quick(std::iter::once(first)) != IsNormalized::Maybe
-        && !is_invisible(c)
+    canonical_combining_class(first) == 0 && is_nfkc_quick(std::iter::once(first)) != IsNormalized::Maybe
 }
 
 /// NFKC without the invisible characters.
@@ -69,6 +67,7 @@ fn unfold(text: &str) -> Option<(String, Map)> {
         return None;
     }
     let mut writer = Writer::default();
+    let mut room = String::new();
     let mut rest = text;
     let mut at = 0;
     while !rest.is_empty() {
@@ -79,14 +78,15 @@ fn unfold(text: &str) -> Option<(String, Map)> {
         at += plain;
         let end = more.char_indices().skip(1).find(|(_, c)| begins(*c)).map_or(more.len(), |(end, _)| end);
         let (part, more) = more.split_at(end);
-        piece(part, at, &mut writer);
+        piece(part, at, &mut room, &mut writer);
         at += end;
         rest = more;
     }
     writer.done()
 }
 
-fn piece(part: &str, at: usize, writer: &mut Writer) {
+/// Writes what one part of the text unfolds to; `room` is what other parts needed to find that out.
+fn piece(part: &str, at: usize, room: &mut String, writer: &mut Writer) {
     if part.len() == 1 && part.is_ascii() {
         return writer.same(at, part);
     }
@@ -95,8 +95,15 @@ fn piece(part: &str, at: usize, writer: &mut Writer) {
         return writer.same(at, part);
     }
     let seen = part.chars().filter(|c| !is_invisible(*c));
-    let unfolded: String = seen.nfkc().collect();
-    if unfolded == part { writer.same(at, part) } else { writer.instead(at..at + part.len(), &unfolded) }
+    // What is left of most parts that hide something is ASCII, and that is its own normal form.
+    let plain = seen.clone().all(|c| c.is_ascii());
+    room.clear();
+    if plain {
+        room.extend(seen);
+    } else {
+        room.extend(seen.nfkc());
+    }
+    if room == part { writer.same(at, part) } else { writer.instead(at..at + part.len(), room) }
 }
 
 /// Letters of other scripts, in order, each with the Latin letter it is taken for.
@@ -118,7 +125,7 @@ fn look_alike(c: char) -> Option<char> {
 
 /// Words that mix Latin with letters that only look so.
 fn make_latin(text: &str) -> Option<(String, Map)> {
-    if !text.chars().any(|c| !c.is_ascii() && look_alike(c).is_some()) {
+    if text.is_ascii() || !text.chars().any(|c| !c.is_ascii() && look_alike(c).is_some()) {
         return None;
     }
     let mut writer = Writer::default();

@@ -1,9 +1,10 @@
 //! Every reader of hostile text, given texts that nobody wrote: none may panic, run away or overflow the stack.
 //!
 //! Answerable for making the texts, for running a target over them and for naming the smallest text that breaks
-//! one. Deterministic: each target has its own dice, seeded by its name, and seeds from `corpus/`. A short run is
-//! part of the unit tests; `make test` gives each a minute and `make fuzz` FUZZ_SECONDS, with new dice every time, and
-//! with FUZZ_TIMED they also measure time. To add a target, add a line to `targets.rs`. What broke one belongs into `corpus/fuzz/NAME.txt`.
+//! one. Deterministic: each target has its own dice, seeded by its name and FUZZ_DICE, and seeds from `corpus/`. A
+//! short run is part of the unit tests; `make test` gives each a minute, with the same dice every time, so that what
+//! passed passes again; `make fuzz` gives FUZZ_SECONDS with new dice, and measures time (FUZZ_TIMED). To add a target,
+//! add a line to `targets.rs`. What broke one belongs into `corpus/fuzz/NAME.txt`.
 
 mod dice;
 mod targets;
@@ -24,8 +25,9 @@ const LONGEST: usize = 1 << 20;
 
 #[test]
 fn no_text_breaks_a_reader() {
-    let seconds =
-        std::env::var("FUZZ_SECONDS").ok().and_then(|it| it.parse::<u64>().ok()).map(Duration::from_secs);
+    let number = |name| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
+    let seconds = number("FUZZ_SECONDS").map(Duration::from_secs);
+    let salt = number("FUZZ_DICE").unwrap_or_default();
     let only = std::env::var("FUZZ_TARGET").ok();
     let wanted: Vec<&Target> =
         TARGETS.iter().filter(|it| only.as_deref().is_none_or(|only| only == it.name)).collect();
@@ -33,7 +35,7 @@ fn no_text_breaks_a_reader() {
     let worker = || {
         let mut broken = Vec::new();
         while let Some(target) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-            broken.extend(run(target, seconds));
+            broken.extend(run(target, seconds, salt));
         }
         broken
     };
@@ -42,14 +44,13 @@ fn no_text_breaks_a_reader() {
         let workers: Vec<_> = (0..count).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
-    assert!(broken.is_empty(), "{}", broken.join("\n\n"));
+    assert!(broken.is_empty(), "with FUZZ_DICE={salt}:\n{}", broken.join("\n\n"));
 }
 
 /// Runs one target; says what broke it.
-fn run(target: &Target, seconds: Option<Duration>) -> Option<String> {
+fn run(target: &Target, seconds: Option<Duration>, salt: u64) -> Option<String> {
     let seeds = seeds(target);
     let timed = std::env::var_os("FUZZ_TIMED").is_some();
-    let salt = if seconds.is_some() { std::process::id().into() } else { 0 };
     let mut dice = Dice::new(target.name, salt);
     let start = Instant::now();
     let share = |done: usize| match seconds {
