@@ -16,13 +16,14 @@ use std::process::Command;
 
 use super::cgroup::Group;
 use super::channel::{self, Said};
-use super::fence::{self, View};
+use super::fence;
 use super::helper::{self, Child};
 use super::identity::Identity;
 use super::init::{self, Begin, Inside};
 use super::mounts::{Owner, Tree};
-use super::{children, fail_if, filter, probe, sys};
-use crate::spec::{Mode, Network, Spec};
+use super::target::Target;
+use super::{children, fail_if, probe, sys};
+use crate::spec::{Mode, Spec};
 use crate::step::{During, Failed, Step};
 use arguments::Arguments;
 
@@ -219,14 +220,16 @@ fn awaited() -> io::Result<()> {
     let mut link = UnixStream::from(link);
     link.write_all(&[UP])?;
     let Some((spec, _)) = channel::receive::<Spec>(link.as_fd())? else { return Ok(()) };
-    for (to, at) in (0..).zip(STREAMS) {
-        sys::put_at(given(at)?.as_raw_fd(), to)?;
-    }
+    let [input, output, errors] = STREAMS.map(given);
+    let (input, output, errors) = (input?, output?, errors?);
     let identity = Identity { uid: sys::euid(), gid: sys::egid(), privileged: false };
     let owner = Owner { uid: identity.uid, gid: identity.gid, shown_as: None };
-    let inside = Inside { spec: &spec, control: control.as_fd(), identity, owner, landlock: fence::abi() };
-    match started(&inside, link.into()) {
+    let streams = [input.as_fd(), output.as_fd(), errors.as_fd()];
+    let inside = Inside { spec: &spec, control: control.as_fd(), streams, identity, owner };
+    let link = OwnedFd::from(link);
+    match started(&inside, &link) {
         Ok(pid) => {
+            drop((link, input, output, errors));
             channel::send_pipe(news.as_fd(), &init::wait_for(pid)?)?;
             sys::wait_for_the_end();
             Ok(())
@@ -235,10 +238,10 @@ fn awaited() -> io::Result<()> {
     }
 }
 
-fn started(inside: &Inside<'_>, link: OwnedFd) -> Result<libc::pid_t, Failed> {
-    let network: Network = inside.spec.network;
-    let filter = filter::program(network, View::Own).during(Step::Seccomp, "")?;
+fn started(inside: &Inside<'_>, link: &OwnedFd) -> Result<libc::pid_t, Failed> {
+    let mut target = Target::ahead(inside.identity, fence::abi())?;
+    target.is_ready()?;
     let (read, write) = arguments::shown(inside.spec);
     let tree = Tree { read, write, upper: None };
-    init::begun(inside, Begin { tree, filter: &filter, link, leave: || Ok(()) })
+    init::begun(inside, Begin { tree, target, link, leave: || Ok(()) })
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::children;
 use crate::spec::Limits;
 
 /// The groups of one run: one with version 2, one for each controller with version 1.
@@ -62,7 +63,7 @@ impl Group {
             self.cpu = self.had("cpu");
             let fresh = self.made.get(before..).unwrap_or_default().first();
             let joined =
-                fresh.zip(member).map(|(path, pid)| join(path, pid).map_err(|error| said(path, &error)));
+                fresh.zip(member).map(|(path, pid)| join_all(path, pid).map_err(|error| said(path, &error)));
             if let Some(Err(why)) = joined {
                 self.why.push(why);
                 self.cpu = None;
@@ -169,6 +170,12 @@ fn read(path: &str) -> io::Result<String> {
 
 fn join(path: &Path, pid: i32) -> io::Result<()> {
     fs::write(path.join("cgroup.procs"), pid.to_string())
+}
+
+/// Puts a process into a group, and what it has made: what it makes later is in there by itself.
+fn join_all(path: &Path, pid: i32) -> io::Result<()> {
+    join(path, pid)?;
+    children::of(pid.unsigned_abs()).into_iter().try_for_each(|child| join(path, child))
 }
 
 fn said(path: &Path, error: &io::Error) -> String {

@@ -194,8 +194,9 @@ impl Child {
             let ids = (identity.uid, identity.gid);
             identity::map(pid, ids, ids).during(Step::Maps, "")?;
         }
-        io::Write::write_all(&mut child.link, &[init::MAPPED]).during(Step::Handshake, "")?;
+        // Before it makes the program's process: that is in the group as well.
         child.group.join(pid).during(Step::JoinCgroup, "")?;
+        io::Write::write_all(&mut child.link, &[init::MAPPED]).during(Step::Handshake, "")?;
         Ok(child)
     }
 

@@ -90,7 +90,12 @@ pub struct Owner<'o> {
 }
 
 /// Builds what every run has, and makes it the root. `uid` and `gid` are the program's.
-pub fn prepare(uid: u32, gid: u32) -> Result<Ground, Failed> {
+/// `before_root` is waited for before the root is another.
+pub fn prepare(
+    uid: u32,
+    gid: u32,
+    before_root: impl FnOnce() -> Result<(), Failed>,
+) -> Result<Ground, Failed> {
     // Changes to our mounts stay ours.
     sys::mount(c"none", Path::new("/"), libc::MS_REC | libc::MS_PRIVATE, c"").during(Step::Root, "/")?;
     let flags = libc::O_PATH | libc::O_DIRECTORY;
@@ -115,6 +120,7 @@ pub fn prepare(uid: u32, gid: u32) -> Result<Ground, Failed> {
         parent(path).and_then(|()| fs::write(path, bytes)).during(Step::Devices, &show(path))?;
     }
     proc().during(Step::Proc, "/proc")?;
+    before_root()?;
     sys::enter(root.as_fd()).and_then(|()| sys::pivot_here()).during(Step::Pivot, "")?;
     Ok(Ground { old, read })
 }
