@@ -239,8 +239,7 @@ fn awaited() -> io::Result<()> {
 }
 
 fn started(inside: &Inside<'_>, link: &OwnedFd) -> Result<libc::pid_t, Failed> {
-    let mut target = Target::ahead(inside.identity, fence::abi())?;
-    target.is_ready()?;
+    let target = Target::ahead(inside.identity, fence::abi())?;
     let (read, write) = arguments::shown(inside.spec);
     let tree = Tree { read, write, upper: None };
     init::begun(inside, Begin { tree, target, link, leave: || Ok(()) })

@@ -125,8 +125,9 @@ fn prepared(alone: &Alone) -> Result<Ready, Failed> {
     sys::default_signals().during(Step::User, "")?;
     sys::set_hostname(b"sandbox").during(Step::Names, "")?;
     let Alone { identity, landlock } = *alone;
-    let mut target = Target::ahead(identity, landlock)?;
-    let ground = mounts::prepare(identity.uid, identity.gid, || target.is_ready())?;
+    // As late as can be: what this process writes from here on is copied.
+    let made = || Target::ahead(identity, landlock);
+    let (ground, target) = mounts::prepare(identity.uid, identity.gid, made)?;
     Ok(Ready { ground, target })
 }
 

@@ -90,12 +90,12 @@ pub struct Owner<'o> {
 }
 
 /// Builds what every run has, and makes it the root. `uid` and `gid` are the program's.
-/// `before_root` is waited for before the root is another.
-pub fn prepare(
+/// `last` is done while the root is still the host's.
+pub fn prepare<T>(
     uid: u32,
     gid: u32,
-    before_root: impl FnOnce() -> Result<(), Failed>,
-) -> Result<Ground, Failed> {
+    last: impl FnOnce() -> Result<T, Failed>,
+) -> Result<(Ground, T), Failed> {
     // Changes to our mounts stay ours.
     sys::mount(c"none", Path::new("/"), libc::MS_REC | libc::MS_PRIVATE, c"").during(Step::Root, "/")?;
     let flags = libc::O_PATH | libc::O_DIRECTORY;
@@ -120,9 +120,9 @@ pub fn prepare(
         parent(path).and_then(|()| fs::write(path, bytes)).during(Step::Devices, &show(path))?;
     }
     proc().during(Step::Proc, "/proc")?;
-    before_root()?;
+    let done = last()?;
     sys::enter(root.as_fd()).and_then(|()| sys::pivot_here()).during(Step::Pivot, "")?;
-    Ok(Ground { old, read })
+    Ok((Ground { old, read }, done))
 }
 
 /// What is the system's of a tree.

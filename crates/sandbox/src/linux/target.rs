@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,11 @@ use crate::step::{During, Failed, Step};
 
 /// Where programs are looked for. No folder that a run can write to.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The descriptors of the program's process, before it is the program: the socket to the first process, and the pipe that
+/// tells it of faults.
+const ORDERS: RawFd = 3;
+const FAULT: RawFd = 4;
 
 /// What the program's process is told when its run has come.
 #[derive(Serialize, Deserialize)]
@@ -40,23 +45,24 @@ pub struct Target {
 }
 
 impl Target {
-    /// Makes it. What it fails at before its run comes is told when that has come.
+    /// Makes it, and waits until it has given up its rights: its user namespace can be made only while the root is the
+    /// host's.
     pub fn ahead(identity: Identity, landlock: i64) -> Result<Self, Failed> {
         let (orders, theirs) = UnixStream::pair().during(Step::Fork, "")?;
         let (fault, fault_write) = sys::pipe().during(Step::Fork, "")?;
         let pid = sys::fork_into(0).during(Step::Fork, "")?;
         if pid == 0 {
             drop((orders, fault));
-            run(identity, landlock, theirs, &fault_write);
+            match alone(theirs.into(), fault_write) {
+                Ok((orders, fault)) => run(identity, landlock, orders, &fault),
+                Err(_) => sys::leave(127),
+            }
         }
-        Ok(Self { pid, orders: orders.into(), fault })
-    }
-
-    /// Waits until it has given up its rights: a user namespace can be made only while the root is the host's.
-    pub fn is_ready(&mut self) -> Result<(), Failed> {
-        match channel::word(self.orders.as_fd()).during(Step::Fork, "")? {
-            Some(_) => Ok(()),
-            None => self.gone().and(Err(Failed::at(Step::Fork, &io::Error::other("it is gone"), ""))),
+        drop((theirs, fault_write));
+        let target = Self { pid, orders: orders.into(), fault };
+        match channel::word(target.orders.as_fd()).during(Step::Fork, "")? {
+            Some(_) => Ok(target),
+            None => target.gone().and(Err(Failed::at(Step::Fork, &io::Error::other("it is gone"), ""))),
         }
     }
 
@@ -88,6 +94,19 @@ impl Target {
     }
 }
 
+/// Closes whatever else of the first process's is open here: its sockets, and the host's tree.
+fn alone(orders: OwnedFd, fault: OwnedFd) -> io::Result<(UnixStream, OwnedFd)> {
+    let moved = [sys::above(orders.as_fd(), 10)?, sys::above(fault.as_fd(), 10)?];
+    for (fd, at) in moved.iter().zip([ORDERS, FAULT]) {
+        sys::put_at(fd.as_raw_fd(), at)?;
+    }
+    // Their numbers are taken or closed: nobody is to close them once more.
+    std::mem::forget((orders, fault, moved));
+    sys::close_from(FAULT.unsigned_abs() + 1)?;
+    let given = |at| sys::inherited(at).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
+    Ok((given(ORDERS)?.into(), given(FAULT)?))
+}
+
 /// Runs as the program's process. Never comes back.
 fn run(identity: Identity, landlock: i64, orders: UnixStream, fault: &OwnedFd) -> ! {
     let failed = match become_program(identity, landlock, orders, fault) {
@@ -111,6 +130,8 @@ fn become_program(
         own_user_namespace(identity.uid, identity.gid).during(Step::User, "")?;
     }
     no_capabilities().during(Step::Capabilities, "")?;
+    // Nobody on the host looks into it while it waits, whoever else is the same user there. Exec takes this back.
+    sys::prctl(libc::PR_SET_DUMPABLE, 0).during(Step::User, "")?;
     io::Write::write_all(&mut orders, &[1]).during(Step::Handshake, "")?;
     let (Order { spec, read, write }, filter) = ordered(&orders)?;
     let fence = fence(&spec, (&read, &write), landlock).during(Step::Landlock, "")?;
