@@ -188,13 +188,23 @@ impl Grammar {
                 None => heads.push(Head { word: word.clone(), phrases: vec![(at, nth)], wakes }),
             }
         }
+        // A whole word knows what its stems lead to, in the order of the table.
+        for head in self.whole.iter_mut().flatten() {
+            for stem in self.stems.get(bucket::<4>(head.word.text)).into_iter().flatten() {
+                if stem.word.fits(head.word.text) {
+                    head.phrases.extend_from_slice(&stem.phrases);
+                    head.wakes |= stem.wakes;
+                }
+            }
+            head.phrases.sort_unstable();
+        }
     }
 
     /// What phrases are looked for by where this word stands.
     fn heads<'g>(&'g self, form: &'g str) -> impl Iterator<Item = &'g Head> {
-        let whole = self.whole.get(bucket::<8>(form)).into_iter().flatten();
-        let stems = self.stems.get(bucket::<4>(form)).into_iter().flatten();
-        whole.chain(stems).filter(move |head| head.word.fits(form))
+        let whole = self.whole.get(bucket::<8>(form)).into_iter().flatten().find(|head| head.word.fits(form));
+        let stems = self.stems.get(bucket::<4>(form)).filter(|_| whole.is_none()).into_iter().flatten();
+        whole.into_iter().chain(stems.filter(|head| head.word.fits(form)))
     }
 
     /// Everything that wakes the search.

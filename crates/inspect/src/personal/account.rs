@@ -24,8 +24,7 @@ static COUNTRIES: LazyLock<Vec<(&'static [u8], &'static [u8])>> = LazyLock::new(
 impl Reader<'_, '_> {
     /// The account number that a strip begins with.
     pub(super) fn account(&mut self, strip: &Strip) -> Option<Found> {
-        // Two letters and two digits in one word.
-        if strip.letters & 0b1111 != 0b0011 || strip.digits & 0b1100 != 0b1100 || strip.ends & 0b1110 != 0 {
+        if !strip.is_account() {
             return None;
         }
         let head = strip.compact(2);

@@ -211,27 +211,24 @@ impl<'t> Clues<'t> {
         if to <= self.read {
             return;
         }
-        // Where nothing was asked for, nothing is read; what overlaps catches words across the seam.
-        let fresh = self.read < from;
-        let begin = if fresh { from } else { self.read.saturating_sub(48).max(from) };
+        // Where nothing was asked for, nothing is read.
         let words = &*WORDS;
-        let known = self.found.len();
-        let text = self.bytes.get(..to).unwrap_or_default();
-        for start in begin..to {
+        for start in self.read.max(from)..to {
             if !self.begins(start) || !words.phrases.may_begin(self.byte(start)) {
                 continue;
             }
-            for (number, length) in words.phrases.begin(text.get(start..).unwrap_or_default()) {
+            words.phrases.each(self.bytes.get(start..).unwrap_or_default(), |number, length| {
                 let end = start + length;
-                let Some((classes, open)) = words.meanings.get(number) else { continue };
-                let seen = !fresh && end <= self.read;
-                if !seen && (*open || self.ends(end)) {
-                    self.found.push_back(Clue { start, end, classes: *classes });
+                if let Some((classes, open)) = words.meanings.get(number)
+                    && (*open || self.ends(end))
+                {
+                    // In the order of their ends, of which a short one may come after a long one's.
+                    let later = self.found.iter().rev().take_while(|clue| clue.end > end).count();
+                    let clue = Clue { start, end, classes: *classes };
+                    self.found.insert(self.found.len() - later, clue);
                 }
-            }
+            });
         }
-        // Clues are in the order of their ends.
-        self.found.make_contiguous().get_mut(known..).unwrap_or_default().sort_by_key(|clue| clue.end);
         self.read = to;
     }
 

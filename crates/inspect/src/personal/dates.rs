@@ -79,11 +79,9 @@ impl Reader<'_, '_> {
         if !(1..=31).contains(&first) || at - start > 2 {
             return None;
         }
-        // Most figures have no year behind them. Four digits in a row have one at every fourth place.
+        // Most figures have no year behind them.
         let ahead = self.bytes.get(at..(at + 40).min(self.bytes.len())).unwrap_or_default();
-        let digit = |at: usize| ahead.get(at).is_some_and(u8::is_ascii_digit);
-        let year = |from: usize| (from..from + 4).all(digit);
-        if !(3..ahead.len()).step_by(4).any(|at| digit(at) && (at - 3..=at).any(year)) {
+        if !has_year(ahead) {
             return None;
         }
         let behind = self.text.get(at..)?;
@@ -106,6 +104,18 @@ impl Reader<'_, '_> {
         let from = self.floor + before.trim_end().len() - word.len();
         (is_month(word) && start - from < 16 && between.len() <= 4).then_some((from, end))
     }
+}
+
+/// Whether there are four digits in a row.
+fn has_year(bytes: &[u8]) -> bool {
+    let mut row = 0_u8;
+    for byte in bytes {
+        row = if byte.is_ascii_digit() { row + 1 } else { 0 };
+        if row == 4 {
+            return true;
+        }
+    }
+    false
 }
 
 fn is_month(word: &str) -> bool {

@@ -53,22 +53,25 @@ impl Phrases {
         self.first.get(usize::from(byte)).is_some_and(|shortest| *shortest > 0)
     }
 
-    /// Every phrase that `text` begins with: its number and its length.
-    pub(super) fn begin<'p>(&'p self, text: &'p [u8]) -> impl Iterator<Item = (usize, usize)> + 'p {
+    /// Calls `found` with every phrase that `text` begins with: its number and its length.
+    pub(super) fn each(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
         let first = text.first().map_or(0, |first| usize::from(*first));
         let shortest = self.first.get(first).copied().filter(|shortest| *shortest > 0).unwrap_or(4);
-        (usize::from(shortest)..4).filter_map(|length| key(text, length)).flat_map(move |key| {
+        for length in usize::from(shortest)..4 {
+            let Some(key) = key(text, length) else { break };
             let (bucket, word, bit) = place(key);
-            let known = self.known.get(word).is_some_and(|word| word & bit != 0);
-            let bucket = self.buckets.get(bucket).filter(|_| known).into_iter().flatten();
-            bucket.filter_map(move |number| {
-                let phrase = self.phrases.get(*number)?.as_bytes();
-                let here = text.get(..phrase.len())?;
+            if self.known.get(word).is_none_or(|word| word & bit == 0) {
+                continue;
+            }
+            for number in self.buckets.get(bucket).into_iter().flatten() {
+                let Some(phrase) = self.phrases.get(*number).map(String::as_bytes) else { continue };
                 // A phrase of one or two bytes is in no bucket but its own.
-                let own = self::key(phrase, phrase.len().min(3)) == Some(key);
-                (own && here.eq_ignore_ascii_case(phrase)).then_some((*number, phrase.len()))
-            })
-        })
+                let own = phrase.len() == length || (phrase.len() > 3 && length == 3);
+                if own && text.get(..phrase.len()).is_some_and(|here| here.eq_ignore_ascii_case(phrase)) {
+                    found(*number, phrase.len());
+                }
+            }
+        }
     }
 }
 
@@ -97,7 +100,8 @@ mod tests {
         let phrases = ["v", "ID", "id no", "ssn", "né le", "idaho"].map(str::to_owned).to_vec();
         let phrases = Phrases::of(phrases);
         let told = |text: &str| {
-            let mut told: Vec<_> = phrases.begin(text.as_bytes()).collect();
+            let mut told = Vec::new();
+            phrases.each(text.as_bytes(), |number, length| told.push((number, length)));
             told.sort_unstable();
             told
         };

@@ -138,6 +138,26 @@ static FORMS: LazyLock<[Vec<Shelf>; 2]> = LazyLock::new(|| {
     })
 });
 
+/// Where forms are set apart, each way once, by the first place.
+static BREAKS: LazyLock<Vec<Vec<u64>>> = LazyLock::new(|| {
+    let mut ways: Vec<Vec<u64>> = vec![Vec::new(); LONGEST + 1];
+    for breaks in tables().map(|row| Form::new(row).breaks) {
+        // Any of the places may be the first at which a text sets it apart.
+        for (_, way) in ways.iter_mut().enumerate().filter(|(first, _)| breaks >> first & 1 == 1) {
+            if !way.contains(&breaks) {
+                way.push(breaks);
+            }
+        }
+    }
+    ways
+});
+
+/// Whether some number is set apart at all of these places.
+pub(super) fn parted_so(ends: u64) -> bool {
+    let first = usize::try_from(ends.trailing_zeros()).unwrap_or(usize::MAX);
+    BREAKS.get(first).is_some_and(|ways| ways.iter().any(|breaks| ends & !breaks == 0))
+}
+
 /// Every row there is.
 pub(super) fn tables() -> impl Iterator<Item = &'static Row> {
     [

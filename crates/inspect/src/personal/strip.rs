@@ -3,6 +3,8 @@
 //! Answerable for where its words end and what they are. Bounded: a strip never reads further than the longest
 //! number that anybody gives out, so each costs the same whatever the text.
 
+use super::shape::parted_so;
+
 /// How many characters without separators a strip holds at most.
 pub(super) const LONGEST: usize = 40;
 const WORDS: usize = 10;
@@ -43,7 +45,7 @@ pub(super) fn separator(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
 }
 
 impl Strip {
-    /// Reads on from `start`, which is the first character of a word.
+    /// Reads on from `start`, which is the first character of a word, for as long as some number is set apart so.
     pub(super) fn read(bytes: &[u8], start: usize) -> Self {
         let mut strip = Self {
             start,
@@ -65,11 +67,17 @@ impl Strip {
             strip.count += 1;
             strip.ends |= 1 << strip.length;
             match next {
-                Some((_, length)) => at = end + length,
-                None => break,
+                Some((_, length)) if strip.is_account() || parted_so(strip.ends) => at = end + length,
+                _ => break,
             }
         }
         strip
+    }
+
+    /// Whether it begins as an account number does, which people set apart as they like: two letters and two digits
+    /// in one word.
+    pub(super) fn is_account(&self) -> bool {
+        self.letters & 0b1111 == 0b0011 && self.digits & 0b1100 == 0b1100 && self.ends & 0b1110 == 0
     }
 
     /// Takes in the word at `at`; nothing if it is too long to belong to a number.

@@ -213,8 +213,10 @@ impl Shape {
             _ => 0,
         };
         let literal = |item: &Item| if let Item::Literal(text) = item { text.len() } else { 0 };
-        // The first that is long enough to be rare, or else of the longest ones the first.
-        let rare = items.iter().position(|item| literal(item) >= 4);
+        // The first that is long enough to be rare, or else of the longest ones the first. One letter again and again
+        // is in every picture.
+        let dull = |item: &Item| matches!(item, Item::Literal(text) if text.iter().all(|byte| text.first() == Some(byte)));
+        let rare = items.iter().position(|item| literal(item) >= 4 && !dull(item));
         let at =
             rare.or_else(|| (0..items.len()).rev().max_by_key(|at| items.get(*at).map_or(0, literal)))?;
         let tail = items.split_off(at + 1);
@@ -247,30 +249,32 @@ impl Shape {
 
     /// The value, if there is a token around the anchor that begins at `at`.
     pub fn find(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
-        let mut start = None;
+        // What stands in a row of its own letters is told by the byte before it.
+        if self.lead.is_empty() && !self.opens(text, at) {
+            return None;
+        }
         let end = self.literal(text, at, &self.anchor)?;
         let (from, before) = self.backwards(text, at)?;
-        let outside =
-            |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
-        let opening = from.checked_sub(1).and_then(|before| text.get(before));
-        let first = text.get(from)?;
-        let escaped = || {
-            let escape = from.checked_sub(2).and_then(|before| text.get(before));
-            matches!(opening, Some(b'n' | b'r' | b't')) && escape == Some(&b'\\')
-        };
-        let opens = !(first.is_ascii_alphanumeric() || *first == b'_')
-            || (outside(opening)
-                && opening.is_none_or(|byte| !has(self.last & (bit(b'-') | bit(b'+')), *byte)))
-            || escaped();
-        if !opens {
+        if !self.lead.is_empty() && !self.opens(text, from) {
             return None;
         }
         let (to, behind) = self.forwards(text, end)?;
-        start = start.or(before).or(behind);
         let closing = text.get(to);
         let closes = self.last == 0
             || outside(closing) && closing.is_none_or(|byte| !has(self.last, *byte) || self.open_end());
-        closes.then(|| start.unwrap_or(from)..to)
+        closes.then(|| before.or(behind).unwrap_or(from)..to)
+    }
+
+    /// Whether a token may begin at `from`, for what stands before it.
+    fn opens(&self, text: &[u8], from: usize) -> bool {
+        let Some(first) = text.get(from) else { return false };
+        if !(first.is_ascii_alphanumeric() || *first == b'_') {
+            return true;
+        }
+        let before = |far: usize| from.checked_sub(far).and_then(|at| text.get(at));
+        let joins = self.last & (bit(b'-') | bit(b'+'));
+        let escaped = || matches!(before(1), Some(b'n' | b'r' | b't')) && before(2) == Some(&b'\\');
+        outside(before(1)) && before(1).is_none_or(|byte| !has(joins, *byte)) || escaped()
     }
 
     fn open_end(&self) -> bool {
@@ -365,6 +369,11 @@ impl Shape {
         }
         Some((at, start))
     }
+}
+
+/// Whether a byte belongs to no word.
+fn outside(byte: Option<&u8>) -> bool {
+    byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
 }
 
 fn fold_item(item: &mut Item) {

@@ -28,11 +28,12 @@ pub fn form(text: &str) -> (Cow<'_, str>, Vec<Map>) {
         let mut changed = false;
         let last = round + 1 == ROUNDS;
         let steps: [Step<'_>; 3] = [&unfold, &make_latin, &|text| resolve(text, last)];
-        for step in steps {
+        for (nth, step) in steps.into_iter().enumerate() {
             if let Some((next, map)) = step(&now) {
                 now = Cow::Owned(next);
                 maps.insert(0, map);
-                changed = true;
+                // What was unfolded is, and the others have seen it so.
+                changed |= nth > 0;
             }
         }
         if !changed {
