@@ -96,14 +96,15 @@ fn awaited(alone: Alone, ends: Ends) -> io::Result<()> {
     let ready = prepared(&alone);
     let Some(streams) = carry::receive(link.as_fd())? else { return Ok(()) };
     let Some((spec, shown_as)) = channel::receive::<Spec>(link.as_fd())? else { return Ok(()) };
-    let [input, output, errors, control] = streams.each_ref().map(AsFd::as_fd);
+    let [input, output, errors, control] = streams;
+    let streams = [input.as_fd(), output.as_fd(), errors.as_fd()];
     let identity = alone.identity;
     let owner = Owner { uid: identity.uid, gid: identity.gid, shown_as: shown_as.as_ref().map(AsFd::as_fd) };
-    let inside = Inside { spec: &spec, control, streams: [input, output, errors], identity, owner };
+    let inside = Inside { spec: &spec, control: control.as_fd(), streams, identity, owner };
     match ready.and_then(|ready| started(&inside, ready, &link)) {
         Ok(pid) => {
-            // The streams are the program's alone from now on.
-            drop((link, streams));
+            // The streams are the program's alone from now on. The socket to the gate stays: it says that we are there.
+            drop((link, input, output, errors));
             // From here on the next helper can be made. A starter that has not waited does not hear it.
             let _gone = io::Write::write_all(&mut io::PipeWriter::from(take), &[1]);
             channel::send_pipe(news.as_fd(), &wait_for(pid)?)?;
