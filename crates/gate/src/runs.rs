@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sandbox::{Guarantee, Mode, Network, PROXY_PORT, Spec, Stdin, Workspace};
+use sandbox::{Backend, Guarantee, Mode, Network, PROXY_PORT, Spec, Stdin, Workspace};
 use verdict::Bounds;
 use verdict::boundary::Hosts;
 
@@ -74,6 +74,7 @@ impl Run {
         spec.write = all(&bounds.write)?;
         spec.env = variables(bounds.env.as_deref().unwrap_or_default())?;
         spec.accept_missing = waived(bounds.require.as_deref());
+        spec.backend = bounds.backend.as_deref().map_or(Ok(Backend::Own), backend)?;
         if !spec.write.is_empty() && !spec.accept_missing.contains(&Guarantee::Disk) {
             // Whoever lists what is written in place knows that its sum has no bound.
             spec.accept_missing.push(Guarantee::Disk);
@@ -112,7 +113,7 @@ impl Run {
 
     fn block(self, handle: &tokio::runtime::Handle, cancelled: &AtomicBool) -> Ran {
         let Self { spec, hosts, own, input, helper } = self;
-        if let Some(why) = host::refuses(&spec.accept_missing, helper.as_ref()) {
+        if let Some(why) = host::refuses(&spec.accept_missing, spec.backend, helper.as_ref()) {
             return Ran::broken(why);
         }
         let proxy = hosts.map(|hosts| Proxy::new(hosts, handle.clone()));
@@ -149,6 +150,11 @@ fn waived(require: Option<&[String]>) -> Vec<Guarantee> {
     }
 }
 
+/// The backend of a name. One that the sandbox does not know was let through by nobody.
+fn backend(name: &str) -> Result<Backend, String> {
+    Backend::parse(name).ok_or_else(|| format!("there is no backend `{}`", name.escape_debug()))
+}
+
 /// A path as the sandbox wants it: without links.
 fn real(path: &Path) -> Result<PathBuf, String> {
     path.canonicalize().map_err(|error| format!("`{}`: {error}", path.display().to_string().escape_debug()))
@@ -177,7 +183,7 @@ pub(crate) fn is_set(flag: &AtomicBool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Run, waived};
-    use sandbox::Guarantee;
+    use sandbox::{Backend, Guarantee};
     use verdict::Bounds;
 
     #[test]
@@ -193,6 +199,18 @@ mod tests {
         for guarantee in Guarantee::ALL {
             assert!(schema.contains(&format!("\"{}\"", guarantee.as_str())), "{guarantee}");
         }
+        for backend in Backend::ALL {
+            assert!(schema.contains(&format!("\"{}\"", backend.as_str())), "{backend}");
+        }
+    }
+
+    #[test]
+    fn the_backend_is_the_policys() {
+        let named = |name: Option<&str>| Bounds { backend: name.map(str::to_owned), ..Bounds::default() };
+        let run = |name| Run::within(&named(name), vec!["true".to_owned()], None, Vec::new());
+        assert_eq!(run(None).unwrap().spec.backend, Backend::Own);
+        assert_eq!(run(Some("bubblewrap")).unwrap().spec.backend, Backend::Bubblewrap);
+        assert!(run(Some("docker")).is_err_and(|why| why.contains("`docker`")));
     }
 
     #[test]

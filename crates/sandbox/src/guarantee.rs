@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::backend::MadeBy;
 use serde::{Deserialize, Serialize};
 
 /// One promise.
@@ -205,6 +206,9 @@ pub struct Kept {
 pub struct Report {
     /// The lines.
     pub guarantees: Vec<Kept>,
+    /// Who made the inside, where it was not the gate's own helper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
 }
 
 impl Report {

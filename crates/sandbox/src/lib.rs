@@ -9,8 +9,9 @@
 //!   │                                                      │ ends all with the gate     │ gives up its rights  less, exec
 //! ```
 //!
-//! Files: [`spec`] what a run may do, [`guarantee`] what it is promised, [`step`] how it can fail before it starts.
+//! Files: [`backend`] who makes the inside, [`spec`] what a run may do, [`guarantee`] what it is promised, [`step`] how it can fail before it starts.
 
+pub mod backend;
 pub mod guarantee;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -20,6 +21,7 @@ mod run;
 pub mod spec;
 pub mod step;
 
+pub use backend::{Backend, MadeBy};
 pub use guarantee::{Guarantee, Kept, Report, State};
 #[cfg(target_os = "linux")]
 pub use linux::changes::{Change, Changes, Kind};

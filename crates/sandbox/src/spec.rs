@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Backend;
 use crate::guarantee::Guarantee;
 use crate::step::Step;
 
@@ -36,6 +37,9 @@ pub struct Spec {
     pub shown: Vec<(PathBuf, PathBuf)>,
     /// The folder that it works in.
     pub workspace: Option<Workspace>,
+    /// Who makes namespaces and file tree.
+    #[serde(default)]
+    pub backend: Backend,
     /// What it can reach.
     pub network: Network,
     /// How much of everything.
@@ -141,6 +145,7 @@ impl Spec {
             without_namespaces: None,
             shown: Vec::new(),
             workspace: None,
+            backend: Backend::Own,
             network: Network::None,
             limits: Limits::default(),
             accept_missing: Vec::new(),

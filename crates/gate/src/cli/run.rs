@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use sandbox::{Guarantee, Mode, NotRun, Outcome, Spec, Stdin, Workspace};
+use sandbox::{Backend, Guarantee, Mode, NotRun, Outcome, Spec, Stdin, Workspace};
 
 use super::{Done, Failure, StoreArg, print};
 
@@ -90,6 +90,9 @@ pub struct RunArgs {
     /// Run even if this host cannot keep these guarantees (see `portcullis sandbox doctor`)
     #[arg(long, value_name = "GUARANTEE", value_delimiter = ',')]
     accept_missing: Vec<String>,
+    /// Who makes namespaces and file tree: `own`, or `bubblewrap`
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = super::sandbox::backend)]
+    backend: Backend,
     /// Say on stderr what held
     #[arg(long)]
     report: bool,
@@ -99,7 +102,7 @@ pub struct RunArgs {
 }
 
 /// What the policy says where there is one: nothing on a command line widens it.
-const BOUNDS: [&str; 12] = [
+const BOUNDS: [&str; 13] = [
     "discard",
     "in_place",
     "read",
@@ -112,6 +115,7 @@ const BOUNDS: [&str; 12] = [
     "output",
     "disk",
     "accept_missing",
+    "backend",
 ];
 
 /// The exit code of a run whose time was over, as `timeout` has it.
@@ -213,6 +217,7 @@ fn spec_of(args: &RunArgs) -> Result<Spec, Failure> {
     spec.read = args.read.iter().map(|it| real(it)).collect::<Result<_, _>>()?;
     spec.write = args.write.iter().map(|it| real(it)).collect::<Result<_, _>>()?;
     spec.env = args.env.iter().map(|it| variable(it)).collect::<Result<_, _>>()?;
+    spec.backend = args.backend;
     spec.limits.wall_ms = args.timeout.saturating_mul(1000);
     spec.limits.memory = args.memory.saturating_mul(MIB);
     spec.limits.cpu = args.cpu;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use ::sandbox::doctor::{Diagnosis, examine};
-use ::sandbox::{Guarantee, State};
+use ::sandbox::{Backend, Guarantee, State};
 use clap::{Args, Subcommand};
 
 use super::print::{self, Hue, clean, paint};
@@ -21,20 +21,24 @@ pub enum SandboxCommand {
 #[command(after_help = "Examples:
   portcullis sandbox doctor
   portcullis sandbox doctor --json | jq '.broken'
+  portcullis sandbox doctor --backend bubblewrap
 
 Every attempt works for a program without a sandbox; here it is made within one. Run it as the user that the gate
 will run as.
 
 Exit code: 0 if every guarantee is kept and nothing got in, else 1.")]
 pub struct DoctorArgs {
+    /// Who makes the inside: `own`, or `bubblewrap`
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = backend)]
+    backend: Backend,
     #[command(flatten)]
     json: JsonArg,
 }
 
 /// Runs the command.
 pub fn run(command: SandboxCommand) -> Done {
-    let SandboxCommand::Doctor(DoctorArgs { json }) = command;
-    let found = examine(None).map_err(|why| Failure::said(clean(&why.to_string())))?;
+    let SandboxCommand::Doctor(DoctorArgs { backend, json }) = command;
+    let found = examine(None, backend).map_err(|why| Failure::said(clean(&why.to_string())))?;
     if json.json {
         print::json(&found)?;
     } else {
@@ -43,7 +47,18 @@ pub fn run(command: SandboxCommand) -> Done {
     Ok(if found.is_well() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
+/// A backend as it is named on the command line.
+pub(super) fn backend(name: &str) -> Result<Backend, String> {
+    Backend::parse(name).ok_or_else(|| {
+        let all = Backend::ALL.map(Backend::as_str).join(", ");
+        format!("there is no backend `{}`; there are {all}", clean(name))
+    })
+}
+
 fn show(found: &Diagnosis) -> Result<(), Failure> {
+    if let Some(made_by) = &found.report.made_by {
+        print::line(&format!("made by {}", clean(&made_by.to_string())))?;
+    }
     for guarantee in Guarantee::ALL {
         let (count, got_in) = found.tried(guarantee);
         let tried = match (count, got_in.as_slice()) {

@@ -129,7 +129,7 @@ impl Ran {
     }
 }
 
-/// What held: per guarantee by what, or why not.
+/// What held: per guarantee by what, or why not; and who made the inside, where it was not the gate's own helper.
 fn held(report: &Report) -> Value {
     let lines = report.guarantees.iter().map(|kept| {
         let said = match &kept.state {
@@ -140,7 +140,8 @@ fn held(report: &Report) -> Value {
         };
         (kept.guarantee.as_str().to_owned(), json!(said))
     });
-    Value::Object(lines.collect())
+    let made_by = report.made_by.as_ref().map(|it| ("made_by".to_owned(), json!(it.to_string())));
+    Value::Object(lines.chain(made_by).collect())
 }
 
 /// A command as a shell would read it, for parsers and people.

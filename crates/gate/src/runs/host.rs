@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sandbox::Guarantee;
 use sandbox::doctor::{self, Diagnosis};
+use sandbox::{Backend, Guarantee};
 use verdict::Policy;
 
-/// What was found, once it was looked for.
-static FOUND: OnceLock<Result<Vec<(Guarantee, String)>, String>> = OnceLock::new();
+type Found = Result<Vec<(Guarantee, String)>, String>;
+
+/// What was found, once it was looked for: with the gate's own backend, and with bubblewrap.
+static FOUND: [OnceLock<Found>; 2] = [OnceLock::new(), OnceLock::new()];
 /// True once it is to be looked for.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
@@ -29,7 +31,7 @@ pub fn try_it(helper: Option<PathBuf>) {
     if WANTED.swap(true, Ordering::Relaxed) {
         return;
     }
-    let thread = std::thread::Builder::new().name("canaries".to_owned()).spawn(move || match found(helper) {
+    let thread = std::thread::Builder::new().name("canaries".to_owned()).spawn(move || match found(helper, Backend::Own) {
         Ok(broken) if broken.is_empty() => tracing::info!("the sandbox holds what it says on this host"),
         Ok(broken) => {
             let names: Vec<&str> = broken.iter().map(|(_, name)| name.as_str()).collect();
@@ -43,8 +45,13 @@ pub fn try_it(helper: Option<PathBuf>) {
     }
 }
 
-fn found(helper: Option<PathBuf>) -> &'static Result<Vec<(Guarantee, String)>, String> {
-    FOUND.get_or_init(|| match doctor::canaries(helper) {
+fn found(helper: Option<PathBuf>, backend: Backend) -> &'static Found {
+    let [own, bubblewrap] = &FOUND;
+    let found = match backend {
+        Backend::Own => own,
+        Backend::Bubblewrap => bubblewrap,
+    };
+    found.get_or_init(|| match doctor::canaries(helper, backend) {
         Ok(diagnosis) => Ok(broken(&diagnosis)),
         Err(not_run) => Err(not_run.to_string()),
     })
@@ -57,11 +64,11 @@ fn broken(diagnosis: &Diagnosis) -> Vec<(Guarantee, String)> {
 
 /// Why a run is refused here, if it is: something that it requires, and that is said to be kept, was broken. A host on
 /// which nothing could be tried refuses by itself.
-pub(super) fn refuses(waived: &[Guarantee], helper: Option<&PathBuf>) -> Option<String> {
+pub(super) fn refuses(waived: &[Guarantee], backend: Backend, helper: Option<&PathBuf>) -> Option<String> {
     if !WANTED.load(Ordering::Relaxed) {
         return None;
     }
-    let Ok(broken) = found(helper.cloned()) else { return None };
+    let Ok(broken) = found(helper.cloned(), backend) else { return None };
     why(broken, waived)
 }
 
@@ -78,7 +85,7 @@ mod tests {
     use super::{broken, refuses, why};
     use sandbox::attack::Attempt;
     use sandbox::doctor::Diagnosis;
-    use sandbox::{Guarantee, Report};
+    use sandbox::{Backend, Guarantee, Report};
 
     /// A kernel that says yes and enforces nothing.
     #[test]
@@ -102,6 +109,6 @@ mod tests {
         assert!(said.contains("`sockets.kernel`") && said.contains("`net_vsock`"), "{said}");
         assert_eq!(why(&broken, &[Guarantee::KernelSockets]), None);
         // Who runs one program and ends has tried nothing.
-        assert_eq!(refuses(&[], None), None);
+        assert_eq!(refuses(&[], Backend::Own, None), None);
     }
 }

@@ -154,6 +154,41 @@ fn a_run_is_decided_bounded_by_the_policy_and_on_record_with_what_held() {
     assert!(end["cpu_ms"].is_u64() && end["max_rss_kib"].is_u64() && end["written_bytes"].is_u64(), "{end}");
 }
 
+#[test]
+fn bubblewrap_makes_the_inside_if_the_operator_says_so() {
+    let desk = Desk::new();
+    let unknown = run(&desk, &["--backend", "docker"], "true");
+    assert!(unknown.code != 0 && unknown.err.contains("own, bubblewrap"), "{}", unknown.err);
+    if !Path::new("/usr/bin/bwrap").exists() {
+        println!("NOT TRIED: bubblewrap, because it is not installed");
+        return;
+    }
+    let refused = run(&desk, &["--backend", "bubblewrap"], "true");
+    assert!(refused.code == 125 && refused.err.contains("`disk`"), "{}", refused.err);
+    let waived = ["--backend", "bubblewrap", "--accept-missing", "disk", "--report"];
+    let said = run(&desk, &waived, "echo out; exit 7");
+    assert_eq!((said.code, said.out.as_str()), (7, "out\n"), "{}", said.err);
+    assert!(said.err.contains("made by bubblewrap "), "{}", said.err);
+    let memory = if is_root() { "" } else { ", memory, cpu" };
+    let all = sandbox::Guarantee::ALL.map(|it| it.as_str());
+    let kept: Vec<&str> = all.into_iter().filter(|it| *it != "disk" && !memory.contains(it)).collect();
+    desk.write(
+        "bwrap.yaml",
+        &format!(
+            "version: 1\ntools:\n  shell.run: {{args: {{command: shell}}, sandbox: {{backend: bubblewrap, require: [{}]}}}}\n\
+             agents:\n  bot: {{rules: [{{name: run, allow: shell.run}}]}}\n",
+            kept.join(", ")
+        ),
+    );
+    let said = under(&desk, "bwrap.yaml", &[], "echo 42; exit 3");
+    assert_eq!((said.code, said.out.as_str()), (3, "42\n"), "{}", said.err);
+    // What is exported is what a checkpoint covers: the next run's.
+    under(&desk, "bwrap.yaml", &[], "true").ok();
+    let end = first_end(&desk);
+    assert!(end["sandbox"]["made_by"].as_str().unwrap().starts_with("bubblewrap "), "{end}");
+    assert!(end["sandbox"]["disk"].as_str().unwrap().starts_with("partial: "), "{end}");
+}
+
 /// What lies beside the first outcome on record.
 fn first_end(desk: &Desk) -> serde_json::Value {
     use base64::Engine as _;

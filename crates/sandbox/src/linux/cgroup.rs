@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::children;
 use crate::spec::Limits;
 
 /// The groups of one run: one with version 2, one for each controller with version 1.
@@ -42,8 +43,8 @@ impl Group {
     /// its own and joining one waits for all processors, that is then enough.
     pub fn make(name: &str, counted: bool) -> Self {
         let places = places(
-            &fs::read_to_string("/proc/self/cgroup").unwrap_or_default(),
-            &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
+            &read("/proc/self/cgroup").unwrap_or_default(),
+            &read("/proc/self/mountinfo").unwrap_or_default(),
         );
         let mut group = Self::default();
         name.clone_into(&mut group.name);
@@ -62,7 +63,7 @@ impl Group {
             self.cpu = self.had("cpu");
             let fresh = self.made.get(before..).unwrap_or_default().first();
             let joined =
-                fresh.zip(member).map(|(path, pid)| join(path, pid).map_err(|error| said(path, &error)));
+                fresh.zip(member).map(|(path, pid)| join_all(path, pid).map_err(|error| said(path, &error)));
             if let Some(Err(why)) = joined {
                 self.why.push(why);
                 self.cpu = None;
@@ -160,8 +161,21 @@ impl Group {
     }
 }
 
+/// A file of `/proc`, which has no length: read in large pieces, since each piece is made anew.
+fn read(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(32 << 10);
+    io::Read::read_to_string(&mut fs::File::open(path)?, &mut text)?;
+    Ok(text)
+}
+
 fn join(path: &Path, pid: i32) -> io::Result<()> {
     fs::write(path.join("cgroup.procs"), pid.to_string())
+}
+
+/// Puts a process into a group, and what it has made: what it makes later is in there by itself.
+fn join_all(path: &Path, pid: i32) -> io::Result<()> {
+    join(path, pid)?;
+    children::of(pid.unsigned_abs()).into_iter().try_for_each(|child| join(path, child))
 }
 
 fn said(path: &Path, error: &io::Error) -> String {
@@ -243,6 +257,7 @@ fn offers(parent: &Path, controller: &str) -> bool {
 
 /// The hierarchies, from `/proc/self/cgroup` and `/proc/self/mountinfo`.
 fn places(own: &str, mounts: &str) -> Vec<Place> {
+    let mounts: Vec<&str> = mounts.lines().filter(|line| line.contains(" - cgroup")).collect();
     let mut places = Vec::new();
     for line in own.lines() {
         let mut parts = line.splitn(3, ':');
@@ -250,7 +265,7 @@ fn places(own: &str, mounts: &str) -> Vec<Place> {
         let version = if names.is_empty() { 2 } else { 1 };
         let kind = if version == 2 { "cgroup2" } else { "cgroup" };
         let named: Vec<String> = names.split(',').map(str::to_owned).collect();
-        let Some((root, point)) = mounts.lines().find_map(|line| mounted(line, kind, &named)) else {
+        let Some((root, point)) = mounts.iter().find_map(|line| mounted(line, kind, &named)) else {
             continue;
         };
         // A namespace or container may show only a part of the hierarchy.

@@ -122,6 +122,13 @@ pub fn receive_once<T: DeserializeOwned>(pipe: BorrowedFd<'_>) -> Option<T> {
     serde_json::from_slice(body.get(..got)?).ok()
 }
 
+/// One byte; none if the other side is gone.
+pub fn word(socket: BorrowedFd<'_>) -> io::Result<Option<u8>> {
+    let mut word = [0];
+    let (got, _) = receive_some(socket, &mut word)?;
+    Ok(word.first().copied().filter(|_| got == 1))
+}
+
 /// Room for one descriptor beside a message, aligned as the kernel wants it.
 #[repr(C, align(8))]
 struct Beside([u8; 64]);

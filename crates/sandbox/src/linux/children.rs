@@ -46,7 +46,7 @@ pub fn signal_group(leader: pid_t, signal: libc::c_int) {
 pub fn sweep() {
     let start = Instant::now();
     while start.elapsed() < HUNT {
-        for child in children() {
+        for child in of(std::process::id()) {
             if let Ok(pidfd) = sys::pidfd(child) {
                 let _over = sys::signal(pidfd.as_fd(), libc::SIGKILL);
             }
@@ -63,10 +63,9 @@ pub fn sweep() {
     }
 }
 
-/// The children of this process, by what the kernel lists or else by what each process says of its parent.
-fn children() -> Vec<pid_t> {
-    let own = std::process::id();
-    if let Ok(listed) = fs::read_to_string(format!("/proc/self/task/{own}/children")) {
+/// The children of a process, by what the kernel lists or else by what each process says of its parent.
+pub fn of(own: u32) -> Vec<pid_t> {
+    if let Ok(listed) = fs::read_to_string(format!("/proc/{own}/task/{own}/children")) {
         return listed.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
     }
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();

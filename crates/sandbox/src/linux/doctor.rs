@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::attack::{self, ATTACKER, Attempt, Scene, Stage};
 use super::{INSIDE, sys};
+use crate::backend::Backend;
 use crate::guarantee::{Guarantee, Report, State};
 use crate::run::{self, NotRun, Sink, Stdin, Stream};
 use crate::spec::{Mode, Network, Spec, Workspace};
@@ -89,16 +90,16 @@ const CANARIES: [&str; 34] = [
 ];
 
 /// Examines this host with every attempt. `program`: this program's file, or none to find it.
-pub fn examine(program: Option<PathBuf>) -> Result<Diagnosis, NotRun> {
-    tried(program, &[])
+pub fn examine(program: Option<PathBuf>, backend: Backend) -> Result<Diagnosis, NotRun> {
+    tried(program, backend, &[])
 }
 
 /// The same with a few attempts: for a gate that starts.
-pub fn canaries(program: Option<PathBuf>) -> Result<Diagnosis, NotRun> {
-    tried(program, &CANARIES)
+pub fn canaries(program: Option<PathBuf>, backend: Backend) -> Result<Diagnosis, NotRun> {
+    tried(program, backend, &CANARIES)
 }
 
-fn tried(program: Option<PathBuf>, names: &[&str]) -> Result<Diagnosis, NotRun> {
+fn tried(program: Option<PathBuf>, backend: Backend, names: &[&str]) -> Result<Diagnosis, NotRun> {
     run::can_help(program.as_ref())?;
     let broken = |error: io::Error| NotRun::Broken(format!("the doctor cannot set its stage: {error}"));
     let program =
@@ -109,6 +110,10 @@ fn tried(program: Option<PathBuf>, names: &[&str]) -> Result<Diagnosis, NotRun> 
     let mut spec = attempt(&scene.stage, &program, &scene.workspace).map_err(broken)?;
     spec.argv.extend(names.iter().map(|it| (*it).to_owned()));
     spec.limits.cpu = Some(100);
+    spec.backend = backend;
+    if let (Backend::Bubblewrap, Some(workspace)) = (backend, &mut spec.workspace) {
+        workspace.mode = Mode::Direct;
+    }
     let mut heard = Heard::default();
     let outcome = match run::run(&spec, Some(program.clone()), Stdin::Empty, &mut heard) {
         // Without namespaces there is another run to be tried: a program under its own name, and no layer.

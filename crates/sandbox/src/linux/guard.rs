@@ -141,6 +141,15 @@ fn by(folder: &OwnedFd, name: impl AsRef<Path>) -> PathBuf {
 /// The folders on the way to it become mounts, too: one that is a mount cannot be renamed, and so nothing else can take
 /// its place.
 pub fn hold(guarded: &[PathBuf], roots: &[PathBuf]) -> io::Result<()> {
+    for (path, attributes) in covers(guarded, roots) {
+        cover(path.strip_prefix("/").unwrap_or(path), attributes)?;
+    }
+    Ok(())
+}
+
+/// What is to be shown once more at its own place, from the outside in, and how: what is guarded read-only, and the
+/// folders on the way to it as they are.
+pub fn covers<'p>(guarded: &'p [PathBuf], roots: &[PathBuf]) -> Vec<(&'p Path, u64)> {
     let mut covers: Vec<(&Path, u64)> = Vec::new();
     for path in guarded {
         let Some(root) = roots.iter().find(|root| path.starts_with(root)) else { continue };
@@ -148,13 +157,10 @@ pub fn hold(guarded: &[PathBuf], roots: &[PathBuf]) -> io::Result<()> {
         covers.extend(above.map(|folder| (folder, 0)));
         covers.push((path, libc::MOUNT_ATTR_RDONLY));
     }
-    // From the outside in, and read-only last where something is both.
+    // Read-only last where something is both.
     covers.sort_by_key(|(path, attributes)| (path.components().count(), path.to_owned(), *attributes));
     covers.dedup();
-    for (path, attributes) in covers {
-        cover(path.strip_prefix("/").unwrap_or(path), attributes)?;
-    }
-    Ok(())
+    covers
 }
 
 /// Shows what is at a path once more, at the same place.

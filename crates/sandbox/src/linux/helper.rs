@@ -15,7 +15,8 @@ use super::basis::Basis;
 use super::cgroup::Group;
 use super::channel::{self, Ended, Said};
 use super::identity::{self, Identity};
-use super::{carry, children, fail_if, fence, init, light, probe, sys};
+use super::{bubblewrap, carry, children, fail_if, fence, init, light, probe, sys};
+use crate::backend::Backend;
 use crate::guarantee::{Guarantee, Report, State};
 use crate::spec::Spec;
 use crate::step::{During, Failed, Step};
@@ -37,9 +38,13 @@ pub fn run(door: OwnedFd, take: OwnedFd) -> i32 {
     let [.., control] = &streams;
     let Ok(control) = control.try_clone() else { return 1 };
     let Ok(Some((spec, _))) = channel::receive::<Spec>(control.as_fd()) else { return 1 };
-    let supervised = match &spec.without_namespaces {
-        None => child.and_then(|child| supervise(&spec, child, &streams)),
-        Some(why) => {
+    let supervised = match (&spec.without_namespaces, spec.backend) {
+        (None, Backend::Own) => child.and_then(|child| supervise(&spec, child, &streams)),
+        (None, Backend::Bubblewrap) => {
+            drop(child);
+            bubblewrap::run(&spec, &streams)
+        }
+        (Some(why), _) => {
             drop(child);
             light::run(&spec, streams, why)
         }
@@ -146,14 +151,25 @@ pub(super) fn name() -> String {
 }
 
 /// The run's first process, as the helper holds it. Dropping it ends everything that is inside.
-struct Child {
-    pid: pid_t,
-    identity: Identity,
-    landlock: i64,
-    link: UnixStream,
-    news: OwnedFd,
-    group: Group,
-    reaped: Option<i32>,
+pub(super) struct Child {
+    /// The first process, or the one that has made it.
+    pub pid: pid_t,
+    /// The first process, where it is another.
+    pub first: Option<OwnedFd>,
+    /// True if no process of the run outlives it, or becomes ours.
+    pub alone: bool,
+    /// Who the program will be.
+    pub identity: Identity,
+    /// The kernel's landlock interface.
+    pub landlock: i64,
+    /// The socket to the first process.
+    pub link: UnixStream,
+    /// How the program ended comes here.
+    pub news: OwnedFd,
+    /// The control group.
+    pub group: Group,
+    /// Its status, once it was waited for.
+    pub reaped: Option<i32>,
 }
 
 impl Child {
@@ -172,13 +188,15 @@ impl Child {
         drop(ends);
         // Landlock's second interface came later than that.
         let group = Group::make(&name(), landlock >= 2);
-        let mut child = Self { pid, identity, landlock, link, news, group, reaped: None };
+        let mut child =
+            Self { pid, first: None, alone: true, identity, landlock, link, news, group, reaped: None };
         if !identity.privileged {
             let ids = (identity.uid, identity.gid);
             identity::map(pid, ids, ids).during(Step::Maps, "")?;
         }
-        io::Write::write_all(&mut child.link, &[init::MAPPED]).during(Step::Handshake, "")?;
+        // Before it makes the program's process: that is in the group as well.
         child.group.join(pid).during(Step::JoinCgroup, "")?;
+        io::Write::write_all(&mut child.link, &[init::MAPPED]).during(Step::Handshake, "")?;
         Ok(child)
     }
 
@@ -186,7 +204,7 @@ impl Child {
     ///
     /// The first process may speak on the same socket meanwhile, to say that it failed: each frame is one small
     /// message, and none gets into another.
-    fn let_go(&mut self, spec: &Spec, control: BorrowedFd<'_>, report: Report) -> Result<(), Failed> {
+    pub fn let_go(&mut self, spec: &Spec, control: BorrowedFd<'_>, report: Report) -> Result<(), Failed> {
         fail_if(spec, Step::Handshake)?;
         let whole = matches!(report.of(Guarantee::Memory), Some(State::Enforced { .. }));
         channel::send(control, &Said::Holds(report), None).during(Step::Handshake, "")?;
@@ -195,7 +213,7 @@ impl Child {
     }
 
     /// Waits for the end: of the program, of its time, or of the gate.
-    fn watch(&mut self, spec: &Spec, control: BorrowedFd<'_>) -> Result<(), Failed> {
+    pub fn watch(&mut self, spec: &Spec, control: BorrowedFd<'_>) -> Result<(), Failed> {
         let pidfd = sys::pidfd(self.pid).during(Step::Handshake, "")?;
         let mut clock = Clock::start(spec);
         loop {
@@ -219,7 +237,7 @@ impl Child {
             }
             match clock.due() {
                 Due::Not => (),
-                Due::Ask => _ = sys::signal(pidfd.as_fd(), libc::SIGTERM),
+                Due::Ask => _ = sys::signal(self.first.as_ref().unwrap_or(&pidfd).as_fd(), libc::SIGTERM),
                 Due::End => _ = sys::signal(pidfd.as_fd(), libc::SIGKILL),
             }
         }
@@ -240,6 +258,9 @@ impl Child {
                 let _over = sys::signal(pidfd.as_fd(), libc::SIGKILL);
             }
             self.reaped = sys::wait(self.pid).ok().map(|waited| waited.status);
+            if !self.alone {
+                children::sweep();
+            }
         }
     }
 }

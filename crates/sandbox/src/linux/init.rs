@@ -6,13 +6,13 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use libc::{pid_t, sock_filter};
+use libc::pid_t;
 
 use super::channel::{self, Ended, Said};
-use super::fence::View;
 use super::identity::Identity;
-use super::mounts::{self, Ground, Owner};
-use super::{carry, fail_if, filter, sys, target};
+use super::mounts::{self, Ground, Owner, Tree};
+use super::target::Target;
+use super::{carry, fail_if, sys};
 use crate::spec::{Network, PROXY_PORT, Spec};
 use crate::step::{During, Failed, Step};
 
@@ -44,12 +44,12 @@ pub struct Inside<'i> {
     pub spec: &'i Spec,
     /// The socket to the gate.
     pub control: BorrowedFd<'i>,
+    /// What the program reads and prints on.
+    pub streams: [BorrowedFd<'i>; 3],
     /// Who the program will be.
     pub identity: Identity,
     /// Who owns what it writes.
     pub owner: Owner<'i>,
-    /// The kernel's landlock interface.
-    pub landlock: i64,
 }
 
 /// What the first process can say, and to whom.
@@ -87,9 +87,9 @@ fn kept(ends: &Ends) -> io::Result<Ends> {
 /// Prepares what every run has, waits for the run, and sees it through. Without the helper's word nothing goes on: it
 /// may have died before we asked to die with it, and then the socket has no other end.
 fn awaited(alone: Alone, ends: Ends) -> io::Result<()> {
-    let Ends { mut link, news, take } = ends;
+    let Ends { link, news, take } = ends;
     die_with_parent()?;
-    if told(&mut link)? != Some(MAPPED) {
+    if channel::word(link.as_fd())? != Some(MAPPED) {
         return Ok(());
     }
     // A host that lacks something is told of when there is somebody to be told.
@@ -97,14 +97,14 @@ fn awaited(alone: Alone, ends: Ends) -> io::Result<()> {
     let Some(streams) = carry::receive(link.as_fd())? else { return Ok(()) };
     let Some((spec, shown_as)) = channel::receive::<Spec>(link.as_fd())? else { return Ok(()) };
     let [input, output, errors, control] = streams;
-    for (to, fd) in (0..).zip([input, output, errors]) {
-        sys::put_at(fd.as_raw_fd(), to)?;
-    }
-    let Alone { identity, landlock } = alone;
+    let streams = [input.as_fd(), output.as_fd(), errors.as_fd()];
+    let identity = alone.identity;
     let owner = Owner { uid: identity.uid, gid: identity.gid, shown_as: shown_as.as_ref().map(AsFd::as_fd) };
-    let inside = Inside { spec: &spec, control: control.as_fd(), identity, owner, landlock };
-    match ready.and_then(|ready| started(&inside, ready, link)) {
+    let inside = Inside { spec: &spec, control: control.as_fd(), streams, identity, owner };
+    match ready.and_then(|ready| started(&inside, ready, &link)) {
         Ok(pid) => {
+            // The streams are the program's alone from now on. The socket to the gate stays: it says that we are there.
+            drop((link, input, output, errors));
             // From here on the next helper can be made. A starter that has not waited does not hear it.
             let _gone = io::Write::write_all(&mut io::PipeWriter::from(take), &[1]);
             channel::send_pipe(news.as_fd(), &wait_for(pid)?)?;
@@ -116,72 +116,74 @@ fn awaited(alone: Alone, ends: Ends) -> io::Result<()> {
     }
 }
 
-/// The helper's next word; none if it is gone.
-fn told(link: &mut OwnedFd) -> io::Result<Option<u8>> {
-    let mut word = [0];
-    let heard = io::Read::read(&mut io::PipeReader::from(link.try_clone()?), &mut word)?;
-    Ok(word.first().copied().filter(|_| heard == 1))
-}
-
 /// What is there when the run comes.
 struct Ready {
     ground: Ground,
-    /// The filter of a run with, and of one without a proxy.
-    filters: [Vec<sock_filter>; 2],
+    target: Target,
 }
 
 fn prepared(alone: &Alone) -> Result<Ready, Failed> {
     sys::default_signals().during(Step::User, "")?;
     sys::set_hostname(b"sandbox").during(Step::Names, "")?;
-    let filter = |network| filter::program(network, View::Own).during(Step::Seccomp, "");
-    let filters = [filter(Network::Proxy)?, filter(Network::None)?];
-    Ok(Ready { ground: mounts::prepare(alone.identity.uid, alone.identity.gid)?, filters })
+    let Alone { identity, landlock } = *alone;
+    // As late as can be: what this process writes from here on is copied.
+    let made = || Target::ahead(identity, landlock);
+    let (ground, target) = mounts::prepare(identity.uid, identity.gid, made)?;
+    Ok(Ready { ground, target })
 }
 
-fn started(inside: &Inside<'_>, ready: Ready, mut link: OwnedFd) -> Result<pid_t, Failed> {
-    let (spec, control) = (inside.spec, inside.control);
-    let Ready { ground, filters: [proxied, closed] } = ready;
-    let filter = if spec.network == Network::Proxy { proxied } else { closed };
+fn started(inside: &Inside<'_>, ready: Ready, link: &OwnedFd) -> Result<pid_t, Failed> {
+    let spec = inside.spec;
+    let Ready { ground, target } = ready;
     let tree = mounts::furnish(spec, ground, inside.owner)?;
     fail_if(spec, Step::Network)?;
     if spec.network == Network::Proxy {
         sys::loopback_up().during(Step::Network, "lo")?;
     }
-    let Some(word) = told(&mut link).during(Step::Handshake, "")? else { sys::leave(1) };
-    drop(link);
-    if spec.network == Network::Proxy {
-        fail_if(spec, Step::Listener)?;
-        listener(control).during(Step::Listener, "")?;
-    }
-    if let Some(upper) = &tree.upper {
-        channel::send(control, &Said::Upper, Some(upper.as_fd())).during(Step::Handshake, "")?;
-    }
+    begun(inside, Begin { tree, target, link, leave: mounts::leave_old })
+}
+
+/// What is there when the program can be begun.
+pub struct Begin<'b> {
+    /// The file tree.
+    pub tree: Tree,
+    /// The program's process.
+    pub target: Target,
+    /// The socket to the helper.
+    pub link: &'b OwnedFd,
+    /// Leaves what is still there of the host's tree.
+    pub leave: fn() -> io::Result<()>,
+}
+
+/// Starts the program, whoever has made the inside.
+pub fn begun(inside: &Inside<'_>, begin: Begin<'_>) -> Result<pid_t, Failed> {
+    let (spec, control) = (inside.spec, inside.control);
+    let Begin { tree, target, link, leave } = begin;
     fail_if(spec, Step::Fork)?;
-    let (fault, fault_write) = sys::pipe().during(Step::Fork, "")?;
-    let (go, go_write) = sys::pipe().during(Step::Fork, "")?;
-    let pid = sys::fork_into(0).during(Step::Fork, "")?;
-    if pid == 0 {
-        drop((fault, go_write));
-        let held = word == MEMORY_IS_HELD;
-        target::run(inside, target::Given { tree: &tree, filter: &filter, held, go }, &fault_write);
-    }
-    drop((fault_write, go, tree));
-    // The kernel waits for all processors to leave the old root. Meanwhile the program's process gets ready, and waits
-    // for our word before it gives anything up.
+    let [input, output, errors] = inside.streams;
+    target.tell(spec, &tree, [input, output, errors, control]).during(Step::Fork, "")?;
+    // The kernel waits for all processors to leave the old root. Meanwhile the helper sets the limits, and the program's
+    // process gets ready: it waits for our word before it goes on.
     fail_if(spec, Step::Pivot)?;
-    mounts::leave_old().during(Step::Pivot, "")?;
+    leave().during(Step::Pivot, "")?;
+    // Without the helper's word nothing goes on.
+    let Some(word) = channel::word(link.as_fd()).during(Step::Handshake, "")? else { sys::leave(1) };
+    hand_out(inside, tree)?;
     fail_if(spec, Step::DropInit)?;
     give_up(inside.identity).during(Step::DropInit, "")?;
-    // If nobody reads it, the program's process has failed at something and says at what.
-    let _gone = io::Write::write_all(&mut io::PipeWriter::from(go_write), &[1]);
-    // The pipe is closed by exec; whatever comes out of it is why there was none.
-    match channel::receive_pipe::<Failed>(fault.as_fd()).during(Step::Exec, "")? {
-        Some(failed) => Err(failed),
-        None => {
-            channel::send(control, &Said::Started, None).during(Step::Handshake, "")?;
-            Ok(pid)
-        }
+    let pid = target.let_go(word)?;
+    channel::send(control, &Said::Started, None).during(Step::Handshake, "")?;
+    Ok(pid)
+}
+
+/// What the gate gets of the inside: the proxy's listener, and the layer that takes the workspace's changes.
+fn hand_out(inside: &Inside<'_>, tree: Tree) -> Result<(), Failed> {
+    if inside.spec.network == Network::Proxy {
+        fail_if(inside.spec, Step::Listener)?;
+        listener(inside.control).during(Step::Listener, "")?;
     }
+    let Some(upper) = tree.upper else { return Ok(()) };
+    channel::send(inside.control, &Said::Upper, Some(upper.as_fd())).during(Step::Handshake, "")
 }
 
 pub(super) fn die_with_parent() -> io::Result<()> {
@@ -207,7 +209,7 @@ fn give_up(identity: Identity) -> io::Result<()> {
 }
 
 /// Waits for the program, ends what it left, and waits for that too.
-fn wait_for(pid: pid_t) -> io::Result<Ended> {
+pub(super) fn wait_for(pid: pid_t) -> io::Result<Ended> {
     let mut status = None;
     loop {
         match sys::wait(-1) {

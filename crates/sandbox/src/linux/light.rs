@@ -18,7 +18,7 @@ use super::channel::{self, Ended, Said};
 use super::fence::{self, Paths, View};
 use super::helper::{Clock, Due};
 use super::identity::Identity;
-use super::{children, filter, helper, init, mounts, probe, sys, target};
+use super::{children, filter, helper, init, mounts, probe, slim, sys, target};
 use crate::guarantee::{Guarantee, State};
 use crate::spec::{Mode, Network, Spec};
 use crate::step::{During, Failed, Step, WITHOUT_NAMESPACES};
@@ -168,6 +168,7 @@ fn prepared(
     let others = if *counted { 0 } else { processes_of(sys::euid()).saturating_add(MEANWHILE) };
     let mut limits = spec.limits.clone();
     limits.processes = limits.processes.saturating_add(others);
+    slim::as_the_gate();
     target::limits(&limits, *held).during(Step::Rlimits, "")?;
     let cwd = if spec.cwd == Path::new("/tmp") { scratch } else { spec.cwd.as_path() };
     std::env::set_current_dir(cwd).during(Step::Folder, &cwd.display().to_string())?;

@@ -9,6 +9,7 @@ pub mod attack;
 mod basis;
 pub mod beneath;
 mod bpf;
+mod bubblewrap;
 mod carry;
 pub mod cgroup;
 pub mod changes;
@@ -26,6 +27,7 @@ mod light;
 mod mounts;
 mod probe;
 mod protected;
+mod slim;
 mod spawn;
 mod starter;
 pub mod sys;
@@ -53,7 +55,8 @@ pub fn take_over() {
     let mut args = std::env::args();
     let name = args.next().unwrap_or_default();
     match name.rsplit('/').next() {
-        Some(crate::HELPER) => (),
+        Some(crate::HELPER) => slim::told(args.next().as_deref()),
+        Some(bubblewrap::INSIDE) => sys::leave(bubblewrap::inside()),
         Some(attack::ATTACKER) => sys::leave(attack::run(args)),
         Some(attack::VICTIM) => {
             // Until whoever started us is gone.

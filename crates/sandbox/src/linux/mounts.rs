@@ -90,7 +90,12 @@ pub struct Owner<'o> {
 }
 
 /// Builds what every run has, and makes it the root. `uid` and `gid` are the program's.
-pub fn prepare(uid: u32, gid: u32) -> Result<Ground, Failed> {
+/// `last` is done while the root is still the host's.
+pub fn prepare<T>(
+    uid: u32,
+    gid: u32,
+    last: impl FnOnce() -> Result<T, Failed>,
+) -> Result<(Ground, T), Failed> {
     // Changes to our mounts stay ours.
     sys::mount(c"none", Path::new("/"), libc::MS_REC | libc::MS_PRIVATE, c"").during(Step::Root, "/")?;
     let flags = libc::O_PATH | libc::O_DIRECTORY;
@@ -115,8 +120,9 @@ pub fn prepare(uid: u32, gid: u32) -> Result<Ground, Failed> {
         parent(path).and_then(|()| fs::write(path, bytes)).during(Step::Devices, &show(path))?;
     }
     proc().during(Step::Proc, "/proc")?;
+    let done = last()?;
     sys::enter(root.as_fd()).and_then(|()| sys::pivot_here()).during(Step::Pivot, "")?;
-    Ok(Ground { old, read })
+    Ok((Ground { old, read }, done))
 }
 
 /// What is the system's of a tree.
@@ -168,7 +174,7 @@ fn own_sources(spec: &Spec, old: &OwnedFd, owner: Owner<'_>) -> Result<Vec<Sourc
 }
 
 /// Refuses to show what would cover the run's own processes and devices: the host's would be seen in their place.
-fn can_be_shown(at: &Path) -> Result<(), Failed> {
+pub(super) fn can_be_shown(at: &Path) -> Result<(), Failed> {
     if at.starts_with("/proc") || at == Path::new("/dev") {
         let error = io::Error::other("a run has its own; it cannot be shown the host's");
         return Err(Failed::at(Step::Binds, &error, show(at)));
@@ -177,9 +183,10 @@ fn can_be_shown(at: &Path) -> Result<(), Failed> {
 }
 
 /// A small file of the system; none if there is none that can be read. Links are followed: the host made them.
-fn small(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
+pub(super) fn small(path: &Path) -> Option<Vec<u8>> {
     let file = fs::File::open(path).ok()?;
+    let length = file.metadata().ok()?.len().min(LARGEST);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?.saturating_add(1));
     io::Read::read_to_end(&mut io::Read::take(file, LARGEST + 1), &mut bytes).ok()?;
     u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST).then_some(bytes)
 }
@@ -380,6 +387,11 @@ fn devices(devices: &[Source]) -> io::Result<()> {
 /// The files of `/etc` that programs look names up in. Nothing of the host's is in them.
 fn names() -> io::Result<()> {
     fs::create_dir_all("etc")?;
+    written().into_iter().try_for_each(|(path, text)| fs::write(inside(Path::new(path)), text))
+}
+
+/// The same, as path and text.
+pub(super) fn written() -> [(&'static str, String); 5] {
     let id = super::INSIDE;
     let passwd = format!("root:x:0:0:root:/tmp/home:/bin/false\nagent:x:{id}:{id}:agent:/tmp/home:/bin/sh\n");
     let own = sys::euid();
@@ -388,14 +400,13 @@ fn names() -> io::Result<()> {
     } else {
         format!("{passwd}user:x:{own}:{}:user:/tmp/home:/bin/sh\n", sys::egid())
     };
-    let files = [
-        ("etc/passwd", passwd.as_str()),
-        ("etc/group", &format!("root:x:0:\nagent:x:{id}:\n")),
-        ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
-        ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
-        ("etc/resolv.conf", ""),
-    ];
-    files.into_iter().try_for_each(|(path, text)| fs::write(path, text))
+    [
+        ("/etc/passwd", passwd),
+        ("/etc/group", format!("root:x:0:\nagent:x:{id}:\n")),
+        ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n".to_owned()),
+        ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
+        ("/etc/resolv.conf", String::new()),
+    ]
 }
 
 fn proc() -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! promises are true is tried by the doctor, not here.
 
 use super::cgroup::Group;
+use crate::backend::MadeBy;
 use crate::guarantee::{Guarantee, Kept, Report, State};
 use crate::spec::{Mode, Network, Spec};
 use crate::step::ALLOW_NAMESPACES;
@@ -25,13 +26,20 @@ const LANDLOCK: &str = "boot with `landlock` in the kernel's lsm= list; Linux 5.
 /// The report of a run: what will hold if every step succeeds.
 pub fn report(spec: &Spec, found: &Found<'_>) -> Report {
     let line = |guarantee| Kept { guarantee, state: state(guarantee, spec, found) };
-    Report { guarantees: Guarantee::ALL.into_iter().map(line).collect() }
+    Report { guarantees: Guarantee::ALL.into_iter().map(line).collect(), made_by: None }
+}
+
+/// The report of a run whose inside bubblewrap makes.
+pub fn bubblewrap(spec: &Spec, found: &Found<'_>, version: &str) -> Report {
+    let line = |guarantee| Kept { guarantee, state: bubblewrap_state(guarantee, spec, found) };
+    let guarantees = Guarantee::ALL.into_iter().map(line).collect();
+    Report { guarantees, made_by: Some(MadeBy::bubblewrap(version)) }
 }
 
 /// The report of a run without namespaces, and `why` there are none.
 pub fn light(spec: &Spec, found: &Found<'_>, why: &str) -> Report {
     let line = |guarantee| Kept { guarantee, state: light_state(guarantee, spec, found, why) };
-    Report { guarantees: Guarantee::ALL.into_iter().map(line).collect() }
+    Report { guarantees: Guarantee::ALL.into_iter().map(line).collect(), made_by: None }
 }
 
 fn light_state(guarantee: Guarantee, spec: &Spec, found: &Found<'_>, why: &str) -> State {
@@ -70,6 +78,33 @@ fn light_state(guarantee: Guarantee, spec: &Spec, found: &Found<'_>, why: &str) 
             "what the program started outlives a helper that is killed",
         ),
         Guarantee::Ipc => by("seccomp: no shared memory, no queues"),
+        _ => state(guarantee, spec, found),
+    }
+}
+
+fn bubblewrap_state(guarantee: Guarantee, spec: &Spec, found: &Found<'_>) -> State {
+    let made = |rest: &str| by(&format!("bubblewrap: {rest}"));
+    match guarantee {
+        Guarantee::FilesRead | Guarantee::FilesWrite if found.landlock > 0 => {
+            made(&format!("mount namespace; landlock (interface {})", found.landlock.min(6)))
+        }
+        Guarantee::FilesHidden | Guarantee::FilesMetadata => made("mount namespace"),
+        Guarantee::Network if spec.network == Network::Proxy => {
+            made("network namespace; its only way out is the gate's proxy, seccomp")
+        }
+        Guarantee::Network => made("network namespace; seccomp: no socket"),
+        Guarantee::HostSockets => made("mount and network namespace; seccomp: no unix socket"),
+        Guarantee::ProcessesHidden => made("process namespace, /proc of its own; seccomp"),
+        Guarantee::Privileges => made("user namespace; no_new_privs, no capabilities, seccomp"),
+        Guarantee::Ipc => made("ipc namespace"),
+        Guarantee::Time => made("process namespace; the helper's clock"),
+        Guarantee::GateDeath => made("process namespace, PR_SET_PDEATHSIG; the helper's socket to the gate"),
+        Guarantee::Disk => State::Partial {
+            by: "temporary files in memory with a limit on bytes, RLIMIT_FSIZE of each file".to_owned(),
+            missing: "bubblewrap limits neither how many files there are, nor what is written in place"
+                .to_owned(),
+            remedy: "use the gate's own backend".to_owned(),
+        },
         _ => state(guarantee, spec, found),
     }
 }

@@ -13,9 +13,11 @@ use libc::{c_int, pid_t};
 use super::sys::above;
 
 /// Starts a program with an empty environment and four descriptors, at 0 to 3.
-pub fn spawn(program: &CStr, name: &CStr, fds: [BorrowedFd<'_>; 4]) -> io::Result<pid_t> {
+///
+/// `words` is what it is called, and what it is told.
+pub fn spawn(program: &CStr, words: &[&CStr], fds: [BorrowedFd<'_>; 4]) -> io::Result<pid_t> {
     let failed = |code: c_int| if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) };
-    let argv = [name.as_ptr().cast_mut(), std::ptr::null_mut()];
+    let argv: Vec<_> = words.iter().map(|it| it.as_ptr().cast_mut()).chain([std::ptr::null_mut()]).collect();
     let env: [*mut libc::c_char; 1] = [std::ptr::null_mut()];
     let mut pid = 0;
     // SAFETY: all zeroes may be initialised.

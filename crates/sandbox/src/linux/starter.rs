@@ -6,7 +6,7 @@
 //! own socket.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::channel::{self, Said};
-use super::{carry, children, helper, spawn, sys};
+use super::{carry, children, helper, slim, spawn, sys};
 use crate::step::{Failed, Step};
 
 /// The descriptor of the starter's socket to the gate.
@@ -56,7 +56,11 @@ fn start(program: &Path) -> io::Result<OwnedFd> {
     let nothing = nothing.as_fd();
     let fds = [nothing, nothing, nothing, theirs.as_fd()];
     // It is never waited for: it ends when we do, or by accident, and then one is left over until we end.
-    spawn::spawn(&sys::c_path(program)?, &CString::new(crate::HELPER)?, fds)?;
+    let (program, name) = (sys::c_path(program)?, CString::new(crate::HELPER)?);
+    slim::without_huge_pages(|allowed| {
+        let words: &[&CStr] = if allowed { &[&name, slim::HUGE] } else { &[&name] };
+        spawn::spawn(&program, words, fds)
+    })?;
     Ok(door)
 }
 
@@ -71,6 +75,8 @@ pub fn run(door: OwnedFd) -> i32 {
     if sys::close_from(DOOR.unsigned_abs() + 1).and_then(|()| children::reap_children(true)).is_err() {
         return 1;
     }
+    // Without it runs are slower, and nothing else.
+    let _larger = slim::share_tables();
     let mut ahead: Vec<Ahead> = Vec::new();
     loop {
         while ahead.len() < AHEAD {

@@ -4,37 +4,112 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use libc::sock_filter;
+use libc::{pid_t, sock_filter};
+use serde::{Deserialize, Serialize};
 
-use super::channel;
 use super::fence::{self, Fence, Paths, View};
-use super::init::Inside;
+use super::identity::Identity;
 use super::mounts::Tree;
-use super::{fail_if, filter, sys};
-use crate::spec::{Limits, Spec};
+use super::{carry, channel, fail_if, filter, init, slim, sys};
+use crate::spec::{Limits, Network, Spec};
 use crate::step::{During, Failed, Step};
 
 /// Where programs are looked for. No folder that a run can write to.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What was made for the program.
-pub struct Given<'g> {
-    /// The file tree.
-    pub tree: &'g Tree,
-    /// The system call filter.
-    pub filter: &'g [sock_filter],
-    /// True if a control group holds the memory of the whole run.
-    pub held: bool,
-    /// The first process's word that the old root is left, and that the program may be started.
-    pub go: OwnedFd,
+/// The descriptors of the program's process, before it is the program: the socket to the first process, and the pipe that
+/// tells it of faults.
+const ORDERS: RawFd = 3;
+const FAULT: RawFd = 4;
+
+/// What the program's process is told when its run has come.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    spec: Spec,
+    /// What can be read and what can be written, as it is called inside.
+    read: Vec<PathBuf>,
+    write: Vec<PathBuf>,
+}
+
+/// The program's process, as the first process holds it: it is there before its run comes, and has given up its user and
+/// its rights.
+pub struct Target {
+    /// Which.
+    pub pid: pid_t,
+    orders: OwnedFd,
+    fault: OwnedFd,
+}
+
+impl Target {
+    /// Makes it, and waits until it has given up its rights: its user namespace can be made only while the root is the
+    /// host's.
+    pub fn ahead(identity: Identity, landlock: i64) -> Result<Self, Failed> {
+        let (orders, theirs) = UnixStream::pair().during(Step::Fork, "")?;
+        let (fault, fault_write) = sys::pipe().during(Step::Fork, "")?;
+        let pid = sys::fork_into(0).during(Step::Fork, "")?;
+        if pid == 0 {
+            drop((orders, fault));
+            match alone(theirs.into(), fault_write) {
+                Ok((orders, fault)) => run(identity, landlock, orders, &fault),
+                Err(_) => sys::leave(127),
+            }
+        }
+        drop((theirs, fault_write));
+        let target = Self { pid, orders: orders.into(), fault };
+        match channel::word(target.orders.as_fd()).during(Step::Fork, "")? {
+            Some(_) => Ok(target),
+            None => target.gone().and(Err(Failed::at(Step::Fork, &io::Error::other("it is gone"), ""))),
+        }
+    }
+
+    /// Tells it its run. It gets ready, and waits for [`let_go`](Self::let_go).
+    pub fn tell(&self, spec: &Spec, tree: &Tree, streams: [BorrowedFd<'_>; 4]) -> io::Result<()> {
+        carry::send(self.orders.as_fd(), streams)?;
+        let order = Order { spec: spec.clone(), read: tree.read.clone(), write: tree.write.clone() };
+        channel::send(self.orders.as_fd(), &order, None)
+    }
+
+    /// Says that the old root is left and the limits are set: `word` is the helper's own, which says who holds the memory.
+    /// Comes back when the program is there, or with what failed.
+    pub fn let_go(self, word: u8) -> Result<pid_t, Failed> {
+        // If nobody reads it, it has failed at something and says at what.
+        let _gone = io::Write::write_all(
+            &mut UnixStream::from(self.orders.try_clone().during(Step::Fork, "")?),
+            &[word],
+        );
+        self.gone()?;
+        Ok(self.pid)
+    }
+
+    /// Waits for its pipe to be closed, by exec or by its end: whatever comes out of it is why there was none.
+    fn gone(&self) -> Result<(), Failed> {
+        match channel::receive_pipe::<Failed>(self.fault.as_fd()).during(Step::Exec, "")? {
+            Some(failed) => Err(failed),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Closes whatever else of the first process's is open here: its sockets, and the host's tree.
+fn alone(orders: OwnedFd, fault: OwnedFd) -> io::Result<(UnixStream, OwnedFd)> {
+    let moved = [sys::above(orders.as_fd(), 10)?, sys::above(fault.as_fd(), 10)?];
+    for (fd, at) in moved.iter().zip([ORDERS, FAULT]) {
+        sys::put_at(fd.as_raw_fd(), at)?;
+    }
+    // Their numbers are taken or closed: nobody is to close them once more.
+    std::mem::forget((orders, fault, moved));
+    sys::close_from(FAULT.unsigned_abs() + 1)?;
+    let given = |at| sys::inherited(at).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
+    Ok((given(ORDERS)?.into(), given(FAULT)?))
 }
 
 /// Runs as the program's process. Never comes back.
-pub fn run(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> ! {
-    let failed = match become_program(inside, given, fault) {
+fn run(identity: Identity, landlock: i64, orders: UnixStream, fault: &OwnedFd) -> ! {
+    let failed = match become_program(identity, landlock, orders, fault) {
         Ok(never) => match never {},
         Err(failed) => failed,
     };
@@ -44,36 +119,66 @@ pub fn run(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> ! {
 
 enum Never {}
 
-fn become_program(inside: &Inside<'_>, given: Given<'_>, fault: &OwnedFd) -> Result<Never, Failed> {
-    let spec = inside.spec;
+fn become_program(
+    identity: Identity,
+    landlock: i64,
+    mut orders: UnixStream,
+    fault: &OwnedFd,
+) -> Result<Never, Failed> {
     sys::new_session();
-    let fence = fence(inside, given.tree).during(Step::Landlock, "")?;
-    // Before the old root is left the kernel makes no user namespace: the root would be another than ours.
-    if io::Read::read(&mut io::PipeReader::from(given.go), &mut [0]).during(Step::Handshake, "")? == 0 {
-        sys::leave(1);
+    if identity.privileged {
+        own_user_namespace(identity.uid, identity.gid).during(Step::User, "")?;
     }
-    fail_if(spec, Step::User)?;
-    if inside.identity.privileged {
-        own_user_namespace(inside.identity.uid, inside.identity.gid).during(Step::User, "")?;
-    }
-    fail_if(spec, Step::Capabilities)?;
     no_capabilities().during(Step::Capabilities, "")?;
-    fail_if(spec, Step::Rlimits)?;
-    limits(&spec.limits, given.held).during(Step::Rlimits, "")?;
-    fail_if(spec, Step::Folder)?;
+    // Nobody on the host looks into it while it waits, whoever else is the same user there. Exec takes this back.
+    sys::prctl(libc::PR_SET_DUMPABLE, 0).during(Step::User, "")?;
+    io::Write::write_all(&mut orders, &[1]).during(Step::Handshake, "")?;
+    let (Order { spec, read, write }, filter) = ordered(&orders)?;
+    let fence = fence(&spec, (&read, &write), landlock).during(Step::Landlock, "")?;
+    let Some(word) = channel::word(orders.as_fd()).during(Step::Handshake, "")? else { sys::leave(1) };
+    fail_if(&spec, Step::User)?;
+    fail_if(&spec, Step::Capabilities)?;
+    // Once more: what it rests on is that there are none.
+    no_capabilities().during(Step::Capabilities, "")?;
+    slim::as_the_gate();
+    fail_if(&spec, Step::Rlimits)?;
+    limits(&spec.limits, word == init::MEMORY_IS_HELD).during(Step::Rlimits, "")?;
+    fail_if(&spec, Step::Folder)?;
     std::env::set_current_dir(&spec.cwd).during(Step::Folder, &spec.cwd.display().to_string())?;
     let (program, argv, env) =
-        command(spec).during(Step::Exec, spec.argv.first().map_or("", String::as_str))?;
-    fail_if(spec, Step::Descriptors)?;
+        command(&spec).during(Step::Exec, spec.argv.first().map_or("", String::as_str))?;
+    fail_if(&spec, Step::Descriptors)?;
     descriptors(fault).during(Step::Descriptors, "")?;
-    fail_if(spec, Step::Landlock)?;
+    fail_if(&spec, Step::Landlock)?;
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).during(Step::Landlock, "")?;
     fence.map_or(Ok(()), Fence::enforce).during(Step::Landlock, "")?;
-    fail_if(spec, Step::Seccomp)?;
-    filter::apply(given.filter).during(Step::Seccomp, "")?;
-    fail_if(spec, Step::Exec)?;
+    fail_if(&spec, Step::Seccomp)?;
+    filter::apply(&filter).during(Step::Seccomp, "")?;
+    fail_if(&spec, Step::Exec)?;
     let error = sys::exec(&program, &argv, &env);
     Err(Failed::at(Step::Exec, &error, program.to_string_lossy()))
+}
+
+/// Waits for the run, with nothing else to do; puts its streams in their places.
+fn ordered(orders: &UnixStream) -> Result<(Order, Vec<sock_filter>), Failed> {
+    let filters = filters()?;
+    let Some(streams) = carry::receive(orders.as_fd()).during(Step::Handshake, "")? else { sys::leave(1) };
+    let Some((order, _)) = channel::receive::<Order>(orders.as_fd()).during(Step::Handshake, "")? else {
+        sys::leave(1)
+    };
+    let [input, output, errors, _] = streams;
+    for (to, fd) in (0..).zip([input, output, errors]) {
+        sys::put_at(fd.as_raw_fd(), to).during(Step::Descriptors, "")?;
+    }
+    let [proxied, closed] = filters;
+    let filter = if order.spec.network == Network::Proxy { proxied } else { closed };
+    Ok((order, filter))
+}
+
+/// The filter of a run with, and of one without a proxy.
+fn filters() -> Result<[Vec<sock_filter>; 2], Failed> {
+    let filter = |network| filter::program(network, View::Own).during(Step::Seccomp, "");
+    Ok([filter(Network::Proxy)?, filter(Network::None)?])
 }
 
 /// Root's program becomes nobody, in a user namespace of its own in which it is nobody as well.
@@ -96,6 +201,8 @@ fn no_capabilities() -> io::Result<()> {
         match sys::prctl(libc::PR_CAPBSET_DROP, capability) {
             // The first number that the kernel does not know.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+            // Who has none can take none away; that there are none is asked below.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) && !sys::has_capabilities()? => break,
             dropped => dropped?,
         };
     }
@@ -133,18 +240,18 @@ pub(super) fn descriptors(fault: &OwnedFd) -> io::Result<()> {
 }
 
 /// None where the kernel has none: the report has said so, and it was accepted.
-fn fence(inside: &Inside<'_>, tree: &Tree) -> io::Result<Option<Fence>> {
-    if inside.landlock == 0 {
+fn fence(spec: &Spec, (read, write): (&[PathBuf], &[PathBuf]), landlock: i64) -> io::Result<Option<Fence>> {
+    if landlock == 0 {
         return Ok(None);
     }
-    let read = tree.read.iter().map(PathBuf::as_path);
+    let read = read.iter().map(PathBuf::as_path);
     let paths = Paths {
         read: read.chain(["/etc".as_ref(), "/dev".as_ref()]).collect(),
-        write: tree.write.iter().map(PathBuf::as_path).collect(),
+        write: write.iter().map(PathBuf::as_path).collect(),
         devices: fence::DEVICES.map(Path::new).to_vec(),
         view: View::Own,
     };
-    Fence::build(&paths, inside.spec.network, inside.landlock).map(Some)
+    Fence::build(&paths, spec.network, landlock).map(Some)
 }
 
 /// Program, arguments, environment.

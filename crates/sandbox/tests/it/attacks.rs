@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use sandbox::attack::{self, ATTACKER, Attempt, Scene};
-use sandbox::{Network, doctor};
+use sandbox::{Backend, Network, doctor};
 
 use crate::rig::{As, NOBODY, Place, is_root};
 
@@ -132,7 +132,7 @@ fn inside_nobody() {
 #[test]
 fn the_doctor_says_what_this_host_keeps() {
     let place = Place::new();
-    let found = doctor::examine(Some(place.program.clone())).unwrap();
+    let found = doctor::examine(Some(place.program.clone()), Backend::Own).unwrap();
     assert_eq!(found.broken, Vec::<String>::new());
     assert!(!is_root() || found.is_well(), "{:?}", found.report.missing(&[]));
 }
@@ -141,7 +141,7 @@ fn the_doctor_says_what_this_host_keeps() {
 fn canaries_are_a_part_of_the_list_and_quick() {
     let place = Place::new();
     let start = std::time::Instant::now();
-    let found = doctor::canaries(Some(place.program.clone())).unwrap();
+    let found = doctor::canaries(Some(place.program.clone()), Backend::Own).unwrap();
     assert_eq!(found.broken, Vec::<String>::new());
     assert!(found.attempts.len() > 30 && start.elapsed().as_secs() < 10);
 }

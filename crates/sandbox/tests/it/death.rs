@@ -13,7 +13,7 @@ fn alive(mark: &str) -> bool {
     })
 }
 
-fn until(wanted: bool, mark: &str) -> bool {
+pub fn until(wanted: bool, mark: &str) -> bool {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         if alive(mark) == wanted {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sandbox::attack::{self, ATTACKER, Attempt, Scene};
-use sandbox::{Guarantee, Mode, Network, Spec, Workspace, doctor};
+use sandbox::{Backend, Guarantee, Mode, Network, Spec, Workspace, doctor};
 use serde_json::Value;
 
 use crate::rig::{As, NOBODY, Place, is_root, sh};
@@ -248,7 +248,7 @@ fn attacked() {
 fn the_doctor_examines_a_host_without_namespaces() {
     let place = Place::new();
     deny(&[libc::SYS_mount, libc::SYS_unshare], libc::EPERM).unwrap();
-    let found = doctor::examine(Some(place.program.clone())).unwrap();
+    let found = doctor::examine(Some(place.program.clone()), Backend::Own).unwrap();
     assert_eq!(found.broken, Vec::<String>::new());
     let missing = found.report.missing(&[]);
     assert!(
@@ -259,7 +259,7 @@ fn the_doctor_examines_a_host_without_namespaces() {
     // needs a process of its own cannot be made.
     let mut got_in = false;
     for _ in 0..20 {
-        let found = doctor::examine(Some(place.program.clone())).unwrap();
+        let found = doctor::examine(Some(place.program.clone()), Backend::Own).unwrap();
         let (tried, names) = found.tried(Guarantee::FilesHidden);
         assert!(tried > 3, "{names:?}");
         got_in = names.contains(&"fs_stat_secret");

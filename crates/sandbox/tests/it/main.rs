@@ -12,6 +12,7 @@
 )]
 
 mod attacks;
+mod bubblewrap;
 mod death;
 mod defaults;
 mod degraded;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
-use sandbox::{Outcome, Sink, Spec, Stdin, Stream};
+use sandbox::{Outcome, Report, Sink, Spec, Stdin, Stream};
 
 use crate::attacks::in_private;
 use crate::rig::{As, Place, is_root, sh};
@@ -103,4 +104,42 @@ fn mounts_of_then() {
     // SAFETY: the text lives through the call.
     unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
     assert_eq!(seen, "mounted");
+}
+
+/// Looks, once the program runs, for the groups that it is in.
+#[derive(Default)]
+struct Groups(Vec<String>);
+
+impl Sink for Groups {
+    fn printed(&mut self, _: Stream, _: &[u8]) {}
+    fn started(&mut self, _: &Report) {
+        let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        let called =
+            |path: &PathBuf| fs::read(path.join("cmdline")).is_ok_and(|it| it == b"sleep\x000.117\x00");
+        let mut sleeping = all.filter(called);
+        let groups = sleeping.next().map(|path| fs::read_to_string(path.join("cgroup")).unwrap());
+        self.0 = groups.unwrap_or_default().lines().map(str::to_owned).collect();
+    }
+}
+
+#[test]
+fn the_program_is_in_the_group_that_is_made_when_its_run_comes() {
+    if !is_root() {
+        println!("SKIPPED: control groups, because this is not root");
+        return;
+    }
+    let place = Place::new();
+    let mut spec = Spec::new(vec!["sleep".to_owned(), "0.117".to_owned()]);
+    spec.limits.cpu = Some(50);
+    // More than once: who is quicker, helper or first process, is another each time.
+    for _ in 0..10 {
+        let mut groups = Groups::default();
+        let ran = sandbox::run(&spec, Some(place.program.clone()), Stdin::Empty, &mut groups).unwrap();
+        assert_eq!(ran.ended.code, Some(0));
+        let of_cpu =
+            |line: &&String| line.contains(":cpu:") || line.contains(":cpu,") || line.contains(",cpu:");
+        let all = groups.0.iter().find(|line| line.starts_with("0::"));
+        let line = groups.0.iter().find(of_cpu).or(all);
+        assert!(line.is_some_and(|line| line.contains("portcullis-")), "{:?}", groups.0);
+    }
 }

@@ -45,6 +45,7 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Option<Bounds> {
         output: bytes("output"),
         disk: bytes("disk"),
         require: alone(node, "require", "all", report),
+        backend: text(node, "backend"),
     })
 }
 

@@ -38,6 +38,8 @@ pub struct Bounds {
     pub disk: Option<u64>,
     /// The guarantees without which it is not run; none: all of them.
     pub require: Option<Vec<String>>,
+    /// Who makes the inside of a run, by its name in the table; none: the gate's own.
+    pub backend: Option<String>,
 }
 
 impl Bounds {
@@ -45,7 +47,7 @@ impl Bounds {
     #[must_use]
     pub fn or(self, others: &Self) -> Self {
         let Self { read, write, workspace, network, env, timeout_ms, memory, .. } = self;
-        let Self { cpu, processes, files, file_size, output, disk, require, .. } = self;
+        let Self { cpu, processes, files, file_size, output, disk, require, backend, .. } = self;
         Self {
             read: read.or_else(|| others.read.clone()),
             write: write.or_else(|| others.write.clone()),
@@ -61,6 +63,7 @@ impl Bounds {
             output: output.or(others.output),
             disk: disk.or(others.disk),
             require: require.or_else(|| others.require.clone()),
+            backend: backend.or_else(|| others.backend.clone()),
         }
     }
 }

@@ -52,6 +52,9 @@ fn hand_on(to: &mut dyn io::Write, terminal: bool, bytes: &[u8]) -> io::Result<(
 
 /// What held, one line for each guarantee.
 pub fn report(report: &Report) -> Result<(), Failure> {
+    if let Some(made_by) = &report.made_by {
+        say(&format!("made by {}", clean(&made_by.to_string())))?;
+    }
     for kept in &report.guarantees {
         let name = kept.guarantee.as_str();
         let line = match &kept.state {

@@ -101,6 +101,42 @@ fn refused(answer: &Value) -> bool {
     answer["decision"] == "deny" || answer["status"] == "failed" || answer["status"] == "cancelled"
 }
 
+/// What a change gives back is told as for reads; values are values, whatever is in them.
+fn what_is_returned(ask: &dyn Fn(&str, &str, Value) -> Value) {
+    ask("sql.build", "CREATE TABLE notes (id serial PRIMARY KEY, text text, ok bool, more jsonb)", json!([]));
+    let odd = "it's \\' $$ '); DELETE FROM items; --\n\u{e9}";
+    let sql = "INSERT INTO notes (text, ok, more) VALUES ($1, $2, $3), ('b', NULL, NULL) RETURNING id, text, ok, more";
+    let given = ask("sql.change", sql, json!([odd, true, "{\"a\": [1.5]}"]));
+    let rows = json!([[1, odd, true, {"a": [1.5]}], [2, "b", null, null]]);
+    assert_eq!(
+        given["result"],
+        json!({"columns": ["id", "text", "ok", "more"], "rows": rows, "cut": false}),
+        "{given}"
+    );
+    let given =
+        ask("sql.change", "UPDATE notes SET text = $1 WHERE id = $2 RETURNING text, text;", json!(["c", 2]));
+    assert_eq!(given["result"]["rows"], json!([["c", "c"]]), "{given}");
+    let given = ask("sql.change", "DELETE FROM notes WHERE id = 2 RETURNING id -- the last", json!([]));
+    assert_eq!(given["result"]["rows"], json!([[2]]), "{given}");
+    let with = "WITH made AS (INSERT INTO notes (text) VALUES ($1) RETURNING id) SELECT count(*) FROM made";
+    let given = ask("sql.change", with, json!([null]));
+    assert_eq!(given["result"]["rows"], json!([[1]]), "{given}");
+    for (sql, params) in [
+        ("INSERT INTO notes (id) VALUES (1) RETURNING id", json!([])),
+        ("INSERT INTO notes (id) VALUES ($1) RETURNING id", json!(["x"])),
+        ("INSERT INTO notes (id) VALUES (7) RETURNING id; DELETE FROM items", json!([])),
+        ("INSERT INTO notes (text) VALUES ('x') RETURNING repeat('x', 50000000)", json!([])),
+    ] {
+        let answer = ask("sql.change", sql, params);
+        assert!(refused(&answer), "{sql}: {answer}");
+    }
+    let many = "INSERT INTO notes (text) SELECT 'many' FROM generate_series(1, 20000) RETURNING id";
+    let many = ask("sql.change", many, json!([]));
+    assert_eq!(many["result"]["cut"], true, "{many}");
+    let count = ask("sql.query", "SELECT count(*) FROM notes", json!([]));
+    assert_eq!(count["result"]["rows"], json!([[20002]]), "all is changed, and not all is told: {count}");
+}
+
 #[test]
 fn postgresql_statements_do_what_access_says_and_no_more() {
     let Some(server) = Server::start() else {
@@ -150,6 +186,7 @@ fn postgresql_statements_do_what_access_says_and_no_more() {
         ]}),
         "{read}"
     );
+    what_is_returned(&ask);
     let shown = ask("sql.query", "SHOW transaction_read_only", json!([]));
     assert_eq!(shown["result"]["rows"], json!([["on"]]), "{shown}");
     let plan = ask("sql.query", " EXPLAIN (COSTS off) SELECT * FROM items WHERE id = 1", json!([]));

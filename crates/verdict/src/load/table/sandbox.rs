@@ -32,6 +32,9 @@ pub(crate) const GUARANTEES: &[&str] = &[
     "output",
 ];
 
+/// Who can make the inside of a run: the names of the sandbox's backends. The same test holds them together.
+pub(crate) const BACKENDS: &[&str] = &["own", "bubblewrap"];
+
 pub(super) const SANDBOX_KEY: Key = may(
     "sandbox",
     Kind::Section(&SANDBOX),
@@ -81,6 +84,12 @@ const SANDBOX: Section = Section {
             Several(Choice("guarantee", GUARANTEES)),
             "The guarantees without which it is not run: `all`, or a list. Without it: all.",
             "all",
+        ),
+        may(
+            "backend",
+            One(Choice("backend", BACKENDS)),
+            "Who makes namespaces and file tree: `own`, or `bubblewrap` where it is installed. Without it: own.",
+            "bubblewrap",
         ),
     ],
 };

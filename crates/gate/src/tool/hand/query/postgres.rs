@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
-use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, Column, SimpleQueryMessage, SimpleQueryRow};
 use verdict::{Json, SecretSource, Status};
 
 use super::super::{Ended, Job, ended};
@@ -241,10 +241,46 @@ async fn told_at_once(
 }
 
 async fn changed(client: &Client, statement: &Statement) -> Result<Answer, Error> {
+    // Alone first, as with reads.
     let prepared = client.prepare(&statement.sql).await?;
+    if !prepared.columns().is_empty() && has_cursor(&statement.sql) {
+        return returned(client, statement, prepared.columns()).await;
+    }
     let values: Vec<Given<'_>> = statement.values.iter().map(Given).collect();
     let changed = client.execute_raw(&prepared, &values).await?;
     Ok(Answer { columns: Vec::new(), rows: Vec::new(), cut: false, changed: Some(changed) })
+}
+
+/// Carries out what changes rows and gives some back (`RETURNING`). A cursor changes nothing, so that the server keeps the
+/// statement under a name, and is told the values in a second one: only then do rows come as text. All that it changes is
+/// changed, though not all of what it gives may be told.
+async fn returned(client: &Client, statement: &Statement, columns: &[Column]) -> Result<Answer, Error> {
+    let types: Vec<Type> = columns.iter().map(|column| column.type_().clone()).collect();
+    let names = columns.iter().map(|column| column.name().to_owned()).collect();
+    client.batch_execute(&format!("PREPARE portcullis AS {}", statement.sql)).await?;
+    let values: Vec<String> = statement.values.iter().map(literal).collect();
+    let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+    let mut taking = Taking::new(statement, names);
+    for message in client.simple_query(&format!("EXECUTE portcullis{values}")).await? {
+        let SimpleQueryMessage::Row(row) = message else { continue };
+        if !taking.take(shown(&row, &types)) {
+            break;
+        }
+    }
+    // Somebody in between may hand the connection to another.
+    client.batch_execute("DEALLOCATE portcullis").await?;
+    Ok(taking.answer)
+}
+
+/// A value as it stands in a statement: text without a type, which the server reads as whatever stands in its place. Of
+/// this form quotes and backslashes mean the same whatever the server's settings are.
+fn literal(value: &Json) -> String {
+    let text = match value {
+        Json::Null => return "NULL".to_owned(),
+        Json::Str(text) => text.to_string(),
+        other => other.canonical(),
+    };
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// A row that came as text, as JSON where JSON has the type.
