@@ -17,6 +17,8 @@ use super::rig::{Dice, Gate, Store};
 const KILLS: u64 = 200;
 /// Clients at a time.
 const CLIENTS: u64 = 4;
+/// What a run must have met to be worth something.
+const REFUSALS: [&str; 4] = ["limit", "budget", "duplicate", "in_progress"];
 
 #[test]
 fn killed_200_times_it_forgets_nothing_that_it_acknowledged() {
@@ -44,6 +46,12 @@ fn killed_200_times_it_forgets_nothing_that_it_acknowledged() {
             audit(&store.records(), &CEILINGS, &known.lock().unwrap().notes);
         }
     }
+    // However slow the machine: until everything was met that can refuse.
+    let mut gate = Gate::start(&store);
+    recall(&gate, &keys, &known, &mut dice);
+    let met = || REFUSALS.iter().all(|code| known.lock().unwrap().denied.contains(*code));
+    under_load(&gate, &keys, &known, (KILLS, &mut dice), || until("every kind of refusal", met));
+    gate.kill();
     let mut gate = Gate::start(&store);
     recall(&gate, &keys, &known, &mut dice);
     assert!(gate.is_running());
@@ -58,7 +66,7 @@ fn killed_200_times_it_forgets_nothing_that_it_acknowledged() {
     );
     // The run was what it is for.
     assert!(tally.allows > 200 && tally.uses > 20 && tally.settled > 100, "too little happened: {tally:?}");
-    for code in ["limit", "budget", "duplicate", "in_progress"] {
+    for code in REFUSALS {
         assert!(tally.denials.contains_key(code), "nothing was denied with {code}: {tally:?}");
     }
 }

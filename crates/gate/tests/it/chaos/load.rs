@@ -1,6 +1,7 @@
 //! Clients under way: they ask, answer, act and report at random, and note what the gate acknowledged. What broke off
 //! in the middle goes among the doubtful, and is asked about later.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -91,6 +92,8 @@ pub struct Known {
     pub unsure: Vec<(u64, Value)>,
     /// How many requests were answered.
     pub answers: usize,
+    /// The codes with which some were denied.
+    pub denied: BTreeSet<String>,
 }
 
 /// One client.
@@ -182,6 +185,7 @@ impl<'a> Worker<'a> {
         self.with(|known| {
             known.answers += 1;
             match reply["decision"].as_str().unwrap() {
+                "deny" => _ = known.denied.insert(reply["code"].as_str().unwrap().to_owned()),
                 "allow" => {
                     known.open.push(at);
                     known.notes.push(Note::Allowed { at, request });
