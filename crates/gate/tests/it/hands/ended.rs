@@ -10,13 +10,15 @@ use verdict::{KeyRole, Realm};
 use super::{call, gate_with, workspace};
 use crate::http_client::{Line, Served};
 
-/// True once the host has, or has no more, a process with this in its command line.
+/// True once the host has a process with this command line, or has none any more that speaks of it: the shell that
+/// starts it does so before it does anything.
 fn until(there: bool, mark: &str) -> bool {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         let found = std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).replace('\0', " ").contains(mark)
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            if there { line.trim_end() == mark } else { line.contains(mark) }
         });
         if found == there {
             return true;
