@@ -179,8 +179,9 @@ class Calls:
         return shown(reply, result, decision)  # type: ignore[arg-type]
 
     def failed(self, decision: Decided, error: BaseException) -> None:
-        """Reports a failure."""
-        if decision.decision_id is not None:
+        """Reports a failure. What was taken back while it ran may go on in a thread: nobody knows how it ends, so
+        that it stays held and is not done again."""
+        if decision.decision_id is not None and not isinstance(error, _asyncio().CancelledError):
             text = (str(error) or type(error).__name__).encode("utf-8", "replace").decode()[:4_096]
             self._report(decision, "failed", error=text)
 
